@@ -1,0 +1,1 @@
+"""BrainGranary: brain MRI from archives to a searchable, scored catalogue."""

@@ -1,0 +1,55 @@
+"""Settings of the library: the only module that reads the environment, prefix `GRANARY_`.
+
+Airflow tasks build the same objects from Connections (`orchestration.connections`), so nothing else ever asks where a
+value came from. A missing secret is an error at start, not a surprise later.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from braingranary.errors import Code, ConfigurationError
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+class StoreSettings(BaseSettings):
+    """Where objects live: any S3. Without keys the usual AWS chain (instance role, profile) is used."""
+
+    model_config = SettingsConfigDict(env_prefix="GRANARY_S3_", frozen=True)
+
+    bucket: str = "braingranary"
+    endpoint_url: str | None = None
+    region: str = "us-east-1"
+    access_key: str | None = None
+    secret_key: SecretStr | None = None
+
+
+class CatalogSettings(BaseSettings):
+    """Where the catalogue lives: one PostgreSQL URL, `postgresql://role:password@host:port/database`."""
+
+    model_config = SettingsConfigDict(env_prefix="GRANARY_CATALOG_", frozen=True)
+
+    dsn: SecretStr
+
+
+def load_store_settings() -> StoreSettings:
+    """Settings from the environment; raises ConfigurationError naming what is wrong, never a value."""
+    return _checked(StoreSettings)
+
+
+def load_catalog_settings() -> CatalogSettings:
+    """Settings from the environment; raises ConfigurationError naming what is missing, never a value."""
+    return _checked(CatalogSettings)
+
+
+def _checked(model: type[SettingsT]) -> SettingsT:
+    try:
+        return model()
+    except ValidationError as error:
+        names = ", ".join(".".join(map(str, item["loc"])) for item in error.errors())
+        prefix = model.model_config.get("env_prefix", "")
+        raise ConfigurationError(Code.CONFIGURATION_INVALID, f"set or correct {prefix}*: {names}") from None

@@ -1,0 +1,94 @@
+"""Object keys: the only place where one is made, so that no text from an archive can ever leave its prefix.
+
+Layout (see docs/architecture.md):
+    raw/<archive>/<collection>/<series_uid>/<sha256>.zip and .receipt.json
+    incoming/<token>                                         half-arrived bytes, never read by anyone
+    normalized/<profile>/<series_uid>/<volume>-<plane>.zip, sidecar.json, <volume>.nii.gz
+    quarantine/<archive>/<collection>/<series_uid>/<code>-<sha256>.bin and .json
+    runs/<step>/<run>/<name>                                 manifests, results and published row files
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+from braingranary.errors import Code, RejectedInput
+from braingranary.records import Plane
+
+UID_LENGTH_MAX: Final = 64  # DICOM PS3.5 chapter 9
+_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+\Z", re.ASCII)
+_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
+_SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+=()-]{0,119}\Z", re.ASCII)
+_SEGMENT_LENGTH_MAX: Final = 120
+
+
+def checked_uid(uid: str) -> str:
+    """`uid` itself when it is a DICOM UID by form; raises RejectedInput(UID_INVALID) otherwise."""
+    if len(uid) > UID_LENGTH_MAX or not _UID.match(uid):
+        raise RejectedInput(Code.UID_INVALID, f"not a DICOM UID ({len(uid)} characters)")
+    return uid
+
+
+def segment(text: str) -> str:
+    """One key segment that names `text`: as it is where it is harmless, otherwise a readable stem and a hash.
+
+    The result has no slash, no control character, no leading dot and at most 120 characters; different texts give
+    different segments.
+    """
+    if _SAFE.match(text) and not text.endswith((" ", ".")) and "~" not in text:
+        return text
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", text[:40]).strip("-") or "x"
+    return f"{stem}~{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
+
+
+def raw_prefix(archive: str, collection: str, series_uid: str) -> str:
+    """Everything received for one series."""
+    return f"raw/{segment(archive)}/{segment(collection)}/{checked_uid(series_uid)}/"
+
+
+def raw_zip(archive: str, collection: str, series_uid: str, sha256: str) -> str:
+    """The zip exactly as the archive sent it."""
+    return f"{raw_prefix(archive, collection, series_uid)}{_checked_sha256(sha256)}.zip"
+
+
+def receipt(raw_key: str) -> str:
+    """The receipt that stands beside a raw zip."""
+    return f"{raw_key.removesuffix('.zip')}.receipt.json"
+
+
+def incoming(token: str) -> str:
+    """Where bytes arrive before they are verified."""
+    return f"incoming/{segment(token)}"
+
+
+def quarantine(archive: str, collection: str, series_uid: str, code: Code, sha256: str) -> str:
+    """Where unusable bytes are kept; the series UID may be hostile here, so it is made a safe segment."""
+    return f"quarantine/{segment(archive)}/{segment(collection)}/{segment(series_uid)}/{code}-{_checked_sha256(sha256)}.bin"
+
+
+def normalized_prefix(profile: str, series_uid: str) -> str:
+    """Everything made of one series under one profile."""
+    return f"normalized/{segment(profile)}/{checked_uid(series_uid)}/"
+
+
+def slice_pack(profile: str, series_uid: str, volume: int, plane: Plane) -> str:
+    """The slice pack of one volume in one plane."""
+    return f"{normalized_prefix(profile, series_uid)}{volume:03d}-{plane}.zip"
+
+
+def sidecar(profile: str, series_uid: str) -> str:
+    """The JSON that tells how the packs beside it were made."""
+    return f"{normalized_prefix(profile, series_uid)}sidecar.json"
+
+
+def run_object(step: str, run: str, name: str) -> str:
+    """A small object of one run: `name` may hold slashes between safe segments."""
+    return f"runs/{segment(step)}/{segment(run)}/{'/'.join(segment(part) for part in name.split('/'))}"
+
+
+def _checked_sha256(sha256: str) -> str:
+    if not _SHA256.match(sha256):
+        raise RejectedInput(Code.KEY_INVALID, "not a sha256 in hexadecimal")
+    return sha256
