@@ -1,0 +1,99 @@
+"""What reading a series gives: plain frozen values, free of pydicom and of any text that could identify a patient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from braingranary.errors import Code
+from braingranary.imaging.volume import Volume
+from braingranary.records import Json, Plane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesHeader:
+    """The de-identified header of one series: numbers, dates and words of controlled vocabularies, never free text."""
+
+    modality: str = "MR"
+    sequence: str | None = None
+    """T1, T1CE, T2, FLAIR, PD, T2STAR, SWI, DWI, ADC, FA, TOF, PERFUSION, BOLD, ... or None where nothing tells."""
+    contrast: bool | None = None
+    """Whether contrast agent was given, as far as tags and text tell."""
+    text_plane: Plane | None = None
+    """Plane that the series' own text claims; geometry may disagree."""
+    body_part: str | None = None
+    manufacturer: str | None = None
+    manufacturer_model: str | None = None
+    software_versions: str | None = None
+    field_strength_tesla: float | None = None
+    echo_time_ms: float | None = None
+    repetition_time_ms: float | None = None
+    inversion_time_ms: float | None = None
+    flip_angle_deg: float | None = None
+    slice_thickness_mm: float | None = None
+    sex: str | None = None
+    """M, F or O."""
+    age_years: float | None = None
+    """Ages above 89 are told as 90."""
+    study_date: date | None = None
+    series_date: date | None = None
+    series_number: int | None = None
+    image_type: tuple[str, ...] = ()
+    scanning_sequence: tuple[str, ...] = ()
+    acquisition_type: str | None = None
+    """2D or 3D."""
+    extra: Mapping[str, Json] = field(default_factory=dict)
+    """Further allow-listed tags under their DICOM keywords: numbers and enumerated words only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReject:
+    """One file that was left out of its series."""
+
+    name: str
+    """Name of the file as handed in (a zip member's name): for the operator's log of raw bytes, not for the catalogue."""
+    code: Code
+    detail: str
+    """For people; free of header values."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ReadVolume:
+    """One volume of a series, and what tells it from the others."""
+
+    volume: Volume
+    """Slices ordered along the normal by increasing R, A or S of the dominant axis."""
+    positions_mm: tuple[float, ...]
+    """Position of each slice along the normal (RAS+, the sense of increasing R, A or S)."""
+    gaps: int = 0
+    """Slices that are missing between the first and the last one."""
+    uneven: bool = False
+    """Slice distances differ beyond what missing slices explain: the affine is the best even fit."""
+    duplicates: int = 0
+    """Identical slices that were dropped."""
+    sheared: bool = False
+    """Slices are stacked off their normal (gantry tilt): the affine holds the shear."""
+    image_kind: str | None = None
+    """magnitude, phase, real, imaginary or a derived map (adc, fa, ...), where the image type tells."""
+    echo_time_ms: float | None = None
+    inversion_time_ms: float | None = None
+    b_value: float | None = None
+    """Diffusion weighting in s/mm2."""
+    b_direction: tuple[float, float, float] | None = None
+    """Diffusion gradient direction in patient coordinates, RAS+."""
+    temporal_position: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SeriesImages:
+    """A whole series as read: its volumes, its header, and the files that had to be left out."""
+
+    series_uid: str
+    study_uid: str
+    header: SeriesHeader
+    volumes: tuple[ReadVolume, ...]
+    """At least one; ordered by their traits, so that the same files in any order give the same volumes."""
+    transfer_syntax: str
+    """UID of the transfer syntax that most files came in."""
+    file_rejects: tuple[FileReject, ...] = ()
