@@ -66,7 +66,16 @@ def compare(
     That first call of each is the warm-up too.
     """
     equal(ours(), peer())
-    return _interleave(name, peer_name, _timed(ours), _timed(peer), target, unit, rounds, note)
+    return _interleave(
+        name=name,
+        peer_name=peer_name,
+        ours=_timed(ours),
+        peer=_timed(peer),
+        target=target,
+        unit=unit,
+        rounds=rounds,
+        note=note,
+    )
 
 
 def compare_processes(
@@ -92,7 +101,16 @@ def compare_processes(
     run_ours()
     run_peer()
     equal()
-    return _interleave(name, peer_name, run_ours, run_peer, target, unit, rounds, note)
+    return _interleave(
+        name=name,
+        peer_name=peer_name,
+        ours=run_ours,
+        peer=run_peer,
+        target=target,
+        unit=unit,
+        rounds=rounds,
+        note=note,
+    )
 
 
 class _Process:
@@ -130,6 +148,7 @@ def _timed(call: Callable[[], object]) -> Callable[[], float]:
 
 
 def _interleave(
+    *,
     name: str,
     peer_name: str,
     ours: Callable[[], float],
