@@ -1,0 +1,103 @@
+"""What one batch of normalization gives back, and what a published run lists: plain values with a JSON form.
+
+A part is one batch: its row files stand under `runs/normalize/<run>/parts/<part>/` and nobody reads them before
+`runs/normalize/<run>/published.json` lists the part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from braingranary.errors import Code, RejectedInput
+from braingranary.normalization.profile import Profile
+from braingranary.storage import keys
+
+STEP: Final = "normalize"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartResult:
+    """One batch, done: which raw zips it took, where its rows are, how many there are."""
+
+    part: str
+    """Name of the part: a digest of the profile and of the raw keys."""
+    raw_keys: tuple[str, ...]
+    tables: Mapping[str, str]
+    """Object key of the Parquet file by table name (`rows.TABLES`); every table has one, even when it has no rows."""
+    rows: Mapping[str, int]
+    """Number of rows by table name."""
+
+    def to_json(self) -> str:
+        """Canonical JSON of this part."""
+        return PART.dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> PartResult:
+        """The part told by `text`; raises RejectedInput(MANIFEST_INVALID)."""
+        try:
+            return PART.validate_json(text)
+        except ValidationError as error:
+            raise RejectedInput(Code.MANIFEST_INVALID, "not a part of a normalize run") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedRun:
+    """The content of `runs/normalize/<run>/published.json`."""
+
+    run: str
+    profile: str
+    parts: tuple[PartResult, ...]
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Number of rows of the whole run by table name."""
+        totals: dict[str, int] = {}
+        for part in self.parts:
+            for table, count in part.rows.items():
+                totals[table] = totals.get(table, 0) + count
+        return totals
+
+    def to_json(self) -> bytes:
+        """Canonical JSON: the same parts give the same bytes."""
+        return PUBLISHED.dump_json(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> PublishedRun:
+        """The run told by `text`; raises RejectedInput(MANIFEST_INVALID)."""
+        try:
+            return PUBLISHED.validate_json(text)
+        except ValidationError as error:
+            raise RejectedInput(Code.MANIFEST_INVALID, "not a published normalize run") from error
+
+
+PART: Final = TypeAdapter(PartResult)
+PUBLISHED: Final = TypeAdapter(PublishedRun)
+
+
+def part_name(raw_keys: Sequence[str], profile: Profile) -> str:
+    """The name of the part that holds exactly `raw_keys` under `profile`, whatever their order."""
+    text = "\n".join([profile.name, *sorted(raw_keys)])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def table_key(run: str, part: str, table: str) -> str:
+    """Object key of one table's Parquet file of one part."""
+    return keys.run_object(STEP, run, f"parts/{part}/{table}.parquet")
+
+
+def part_key(run: str, part: str) -> str:
+    """Object key of the part's own record, written when all else of it stands."""
+    return keys.run_object(STEP, run, f"parts/{part}/part.json")
+
+
+def published_key(run: str) -> str:
+    """Object key of the run's one list of parts."""
+    return keys.run_object(STEP, run, "published.json")
+
+
+__all__ = ["STEP", "PartResult", "PublishedRun", "part_key", "part_name", "published_key", "table_key"]
