@@ -65,7 +65,8 @@ def incoming(token: str) -> str:
 
 def quarantine(archive: str, collection: str, series_uid: str, code: Code, sha256: str) -> str:
     """Where unusable bytes are kept; the series UID may be hostile here, so it is made a safe segment."""
-    return f"quarantine/{segment(archive)}/{segment(collection)}/{segment(series_uid)}/{code}-{_checked_sha256(sha256)}.bin"
+    stem = f"quarantine/{segment(archive)}/{segment(collection)}/{segment(series_uid)}"
+    return f"{stem}/{code}-{_checked_sha256(sha256)}.bin"
 
 
 def normalized_prefix(profile: str, series_uid: str) -> str:

@@ -1,0 +1,149 @@
+"""A writer of one object of any size in constant memory, visible only when it is committed.
+
+An upload that is not committed (an exception, a kill) never becomes an object: the context manager aborts it, and
+`ObjectStore.abort_stale_multiparts` aborts what a killed process left. Objects below one part are a single PUT.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+import structlog
+from botocore.exceptions import ClientError
+
+from braingranary.errors import Code, GranaryError, RejectedInput
+from braingranary.storage.failures import is_conflict, is_precondition, mapped
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+    from braingranary.storage.store import ObjectStore
+
+PART_BYTES: Final = 8 * 1024 * 1024  # S3 wants 5 MiB or more for all but the last part
+PARTS_MAX: Final = 10_000  # limit of S3: objects of up to 78 GiB with parts of 8 MiB
+
+_log = structlog.get_logger(__name__)
+
+
+class MultipartWriter:
+    """`with store.multipart(key) as writer: writer.write(...); writer.commit()`; without commit nothing is kept.
+
+    Holds at most one part (8 MiB) plus the chunk being written. Not safe for use by several threads at once. Raises
+    TransientFailure and ConfigurationError as the store does, RejectedInput when more than 10,000 parts are written.
+    """
+
+    def __init__(self, store: ObjectStore, key: str) -> None:
+        self._store = store
+        self._key = key
+        self._buffer = bytearray()
+        self._upload_id: str | None = None
+        self._parts: list[CompletedPartTypeDef] = []
+        self._closed = False
+        self.bytes_written = 0
+
+    @property
+    def key(self) -> str:
+        """The key that a commit makes visible."""
+        return self._key
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Take `data`, sending every part that is full; returns the number of bytes taken."""
+        view = memoryview(data)
+        for start in range(0, len(view), PART_BYTES):
+            self._buffer += view[start : start + PART_BYTES]
+            while len(self._buffer) >= PART_BYTES:
+                self._send(bytes(memoryview(self._buffer)[:PART_BYTES]))
+                del self._buffer[:PART_BYTES]
+        self.bytes_written += len(view)
+        return len(view)
+
+    def commit(self, *, if_absent: bool = False) -> bool:
+        """Make the object visible; False when `if_absent` and one stood there already (then nothing is kept)."""
+        if self._upload_id is None:
+            self._closed = True
+            return self._store.put(self._key, bytes(self._buffer), if_absent=if_absent)
+        if self._buffer:
+            self._send(bytes(self._buffer))
+            self._buffer.clear()
+        won = self._complete(if_absent)
+        if won:
+            self._closed = True
+        else:
+            self.abort()
+        return won
+
+    def abort(self) -> None:
+        """Throw away what was written; harmless after a commit or a second time."""
+        if self._closed:
+            return
+        self._closed = True
+        self._buffer.clear()
+        if self._upload_id is not None:
+            with mapped(f"abort upload of {self._key}"):
+                self._store.client.abort_multipart_upload(
+                    Bucket=self._store.bucket, Key=self._key, UploadId=self._upload_id
+                )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.abort()
+            return
+        try:
+            self.abort()
+        except GranaryError as failure:
+            # The first error is the one to tell; the upload left behind is swept by abort_stale_multiparts.
+            _log.warning("multipart_abort_failed", key=self._key, code=failure.code)
+
+    def _send(self, part: bytes) -> None:
+        number = len(self._parts) + 1
+        if number > PARTS_MAX:
+            raise RejectedInput(Code.SERIES_TOO_LARGE, f"{self._key}: more than {PARTS_MAX} parts")
+        store = self._store
+        with mapped(f"upload part {number} of {self._key}"):
+            if self._upload_id is None:
+                created = store.client.create_multipart_upload(Bucket=store.bucket, Key=self._key)
+                self._upload_id = created["UploadId"]
+            digest = base64.b64encode(hashlib.md5(part, usedforsecurity=False).digest()).decode()
+            answer = store.client.upload_part(
+                Bucket=store.bucket,
+                Key=self._key,
+                UploadId=self._upload_id,
+                PartNumber=number,
+                Body=part,
+                ContentMD5=digest,
+            )
+        self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+
+    def _complete(self, if_absent: bool) -> bool:
+        store = self._store
+        assert self._upload_id is not None  # noqa: S101 - commit() has checked
+        with mapped(f"complete upload of {self._key}"):
+            try:
+                if if_absent:
+                    store.client.complete_multipart_upload(
+                        Bucket=store.bucket,
+                        Key=self._key,
+                        UploadId=self._upload_id,
+                        MultipartUpload={"Parts": self._parts},
+                        IfNoneMatch="*",
+                    )
+                else:
+                    store.client.complete_multipart_upload(
+                        Bucket=store.bucket,
+                        Key=self._key,
+                        UploadId=self._upload_id,
+                        MultipartUpload={"Parts": self._parts},
+                    )
+            except ClientError as error:
+                if if_absent and (is_precondition(error) or (is_conflict(error) and store.head(self._key))):
+                    return False
+                raise
+        return True
