@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+
+from braingranary.devstack import processes, s3
+from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.settings import StoreSettings
+from braingranary.storage.store import ObjectStore
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = Path(os.environ.get("GRANARY_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -25,3 +33,72 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def real_data() -> Path:
     """The folder of real scans; only for tests marked `realdata`."""
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One embedded PostgreSQL for the whole run; it dies with the test process."""
+    folder = tmp_path_factory.mktemp("postgres")
+    server = PostgresServer(
+        state=folder,
+        port=processes.free_ports(1)[0],
+        password=secrets.token_urlsafe(12),
+        logs=folder,
+        durable=False,
+        bound=True,
+    )
+    record = server.start()
+    yield server
+    processes.stop(record)
+    server.remove()
+
+
+@pytest.fixture
+def postgres_dsn(postgres_server: PostgresServer) -> Iterator[str]:
+    """A fresh, empty database owned by a plain role that logs in by scram."""
+    name = f"granary_{secrets.token_hex(6)}"
+    database = Database(name=name, role="granary", password="granary-test")
+    postgres_server.ensure_database(database)
+    yield postgres_server.dsn(database)
+    postgres_server.drop_database(database)
+
+
+@pytest.fixture(scope="session")
+def object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.ObjectServer]:
+    """One embedded S3 for the whole run; it dies with the test process."""
+    folder = tmp_path_factory.mktemp("s3")
+    server = s3.ObjectServer(
+        folder=folder / "data",
+        ports=s3.choose_ports(),
+        access_key="test",
+        secret_key=secrets.token_urlsafe(24),
+        logs=folder,
+        bound=True,
+    )
+    record = server.start()
+    yield server
+    processes.stop(record)
+    server.sweep()
+
+
+@pytest.fixture
+def s3_settings(object_server: s3.ObjectServer) -> StoreSettings:
+    """Settings of a fresh, empty bucket."""
+    settings = object_server.settings(bucket=f"test-{secrets.token_hex(8)}")
+    assert settings.secret_key is not None
+    client = boto3.client(
+        "s3",
+        endpoint_url=settings.endpoint_url,
+        region_name=settings.region,
+        aws_access_key_id=settings.access_key,
+        aws_secret_access_key=settings.secret_key.get_secret_value(),
+    )
+    client.create_bucket(Bucket=settings.bucket)
+    client.close()
+    return settings
+
+
+@pytest.fixture
+def object_store(s3_settings: StoreSettings) -> ObjectStore:
+    """The library's object store on a fresh, empty bucket."""
+    return ObjectStore.from_settings(s3_settings)

