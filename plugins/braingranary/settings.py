@@ -6,6 +6,9 @@ value came from. A missing secret is an error at start, not a surprise later.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import SecretStr, ValidationError
@@ -36,6 +39,14 @@ class CatalogSettings(BaseSettings):
     dsn: SecretStr
 
 
+class SqlSettings(BaseSettings):
+    """Where the folder sql/ lies, when it is neither in a checkout nor inside the installed package."""
+
+    model_config = SettingsConfigDict(env_prefix="GRANARY_SQL_", frozen=True)
+
+    folder: Path | None = None
+
+
 def load_store_settings() -> StoreSettings:
     """Settings from the environment; raises ConfigurationError naming what is wrong, never a value."""
     return _checked(StoreSettings)
@@ -44,6 +55,20 @@ def load_store_settings() -> StoreSettings:
 def load_catalog_settings() -> CatalogSettings:
     """Settings from the environment; raises ConfigurationError naming what is missing, never a value."""
     return _checked(CatalogSettings)
+
+
+def load_sql_settings() -> SqlSettings:
+    """Settings from the environment; nothing is required."""
+    return _checked(SqlSettings)
+
+
+def child_environment(extra: Mapping[str, str], *, without: tuple[str, ...] = ()) -> dict[str, str]:
+    """The environment of a process to start: ours, less the variables with a prefix in `without`, and `extra`.
+
+    A child gets the secrets it needs, named one by one, and none of those that its parent happens to hold.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(without)}
+    return {**kept, **extra}
 
 
 def _checked(model: type[SettingsT]) -> SettingsT:
