@@ -19,9 +19,7 @@ _log = structlog.get_logger(__name__)
 
 def publish(store: ObjectStore, run: str, profile: Profile, parts: Iterable[PartResult]) -> PublishedRun:
     """Publish `run` unless it is published already; returns what stands there, ours or the winner's."""
-    ours = PublishedRun(
-        run=run, profile=profile.name, parts=tuple(sorted(parts, key=lambda part: part.part))
-    )
+    ours = PublishedRun(run=run, profile=profile.name, parts=tuple(sorted(parts, key=lambda part: part.part)))
     won = store.put(published_key(run), ours.to_json(), if_absent=True)
     _log.info("normalize_published", run=run, parts=len(ours.parts), won=won, **ours.rows)
     return ours if won else read_published(store, run)

@@ -6,11 +6,16 @@ together with a migration; none is ever removed or given a new meaning.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
-SERIES: Final = pa.schema(
+
+def _schema(fields: list[pa.Field[Any]]) -> pa.Schema:
+    return pa.schema(fields)
+
+
+SERIES: Final = _schema(
     [
         pa.field("series_uid", pa.string(), nullable=False),
         pa.field("study_uid", pa.string(), nullable=False),
@@ -65,7 +70,7 @@ SERIES: Final = pa.schema(
     ]
 )
 
-PACKS: Final = pa.schema(
+PACKS: Final = _schema(
     [
         pa.field("series_uid", pa.string(), nullable=False),
         pa.field("volume", pa.int16(), nullable=False),
@@ -83,7 +88,7 @@ PACKS: Final = pa.schema(
     ]
 )
 
-SLICES: Final = pa.schema(
+SLICES: Final = _schema(
     [
         pa.field("series_uid", pa.string(), nullable=False),
         pa.field("volume", pa.int16(), nullable=False),
@@ -96,7 +101,7 @@ SLICES: Final = pa.schema(
     ]
 )
 
-REJECTS: Final = pa.schema(
+REJECTS: Final = _schema(
     [
         pa.field("archive", pa.string(), nullable=False),
         pa.field("collection", pa.string(), nullable=False),
@@ -109,7 +114,7 @@ REJECTS: Final = pa.schema(
     ]
 )
 
-LABELS: Final = pa.schema(
+LABELS: Final = _schema(
     [
         pa.field("series_uid", pa.string(), nullable=False),
         pa.field("plane", pa.string()),  # null: the label is of the whole series
