@@ -58,6 +58,13 @@ class Code(StrEnum):
     # catalogue
     CATALOG_CHECK_FAILED = "catalog_check_failed"
     CATALOG_UNAVAILABLE = "catalog_unavailable"
+    # the detector
+    IMAGE_INVALID = "image_invalid"
+    IMAGE_TOO_LARGE = "image_too_large"
+    NOT_BRAIN_MR = "not_brain_mr"
+    MODEL_INVALID = "model_invalid"
+    TRAINING_DATA_INVALID = "training_data_invalid"
+    TRAINING_DATA_CONFOUNDED = "training_data_confounded"
     # configuration and requests
     CONFIGURATION_INVALID = "configuration_invalid"
     REQUEST_INVALID = "request_invalid"
