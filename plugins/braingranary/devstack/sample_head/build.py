@@ -1,0 +1,177 @@
+"""Write the built-in sample as a folder of DICOM: collection / subject / series / files.
+
+In: a folder that need not exist. Out: the files and a `SampleSummary` of what they are. The folder appears whole or
+not at all (it is written beside its place and renamed), and a folder that already holds this very sample is left
+alone, so a second call is quick. Two builds give the same bytes. Fails with ConfigurationError where the demo
+requirements are not installed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from braingranary.devstack.sample_head.acquire import scan_mask
+from braingranary.devstack.sample_head.classic import classic_files, encode, localizer_files
+from braingranary.devstack.sample_head.enhanced import enhanced_file
+from braingranary.devstack.sample_head.head import load_head
+from braingranary.devstack.sample_head.headers import series_uid, study_uid
+from braingranary.devstack.sample_head.plan import SERIES, Form, SeriesPlan
+from braingranary.devstack.sample_head.segmentation import mask_series_uid, segmentation_file
+from braingranary.errors import Code
+from braingranary.records import Plane
+
+VERSION: Final = 1
+"""Raised whenever the sample's bytes change: an older folder is then written anew."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSeries:
+    """What one series of the sample is, and what must become of it."""
+
+    collection: str
+    subject: str
+    folder: str
+    """Path below the sample's folder, with `/`."""
+    series_uid: str
+    study_uid: str
+    modality: str
+    plane: Plane
+    slices: int
+    """Slices of the volume; for a mask, of the volume it belongs to."""
+    lesion: bool
+    expected_reject: Code | None
+    """The code that a catalogue should reject it with; None where it should be catalogued (a mask has no image)."""
+    mask_of: str | None = None
+    """SeriesInstanceUID of the images that this mask belongs to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSummary:
+    """The whole sample."""
+
+    folder: Path
+    series: tuple[SampleSeries, ...]
+    files: int
+    bytes: int
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """Names of the collections, sorted."""
+        return tuple(sorted({series.collection for series in self.series}))
+
+
+def build(folder: Path) -> SampleSummary:
+    """Write the sample into `folder` unless it already holds it; what else was in there is removed.
+
+    Beside the folder stands `<name>.json`, which tells the version, the files and the bytes written.
+    """
+    stamp = folder.with_name(f"{folder.name}.json")
+    summary = _summary(folder)
+    if _stamp(summary) == _read_stamp(stamp):
+        return summary
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for plan in SERIES:
+            _write_series(partial, plan)
+        stamp.unlink(missing_ok=True)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.chmod(0o755)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    summary = _summary(folder)
+    stamp.write_text(_stamp(summary), encoding="utf-8")
+    log.info("sample written", series=len(summary.series), files=summary.files, bytes=summary.bytes)
+    return summary
+
+
+def expected_series() -> tuple[SampleSeries, ...]:
+    """What the sample holds, without writing it."""
+    return tuple(series for plan in SERIES for series in _described(plan))
+
+
+def _write_series(root: Path, plan: SeriesPlan) -> None:
+    head = load_head(plan.subject.lesion)
+    files: Iterator[bytes]
+    if plan.form is Form.LOCALIZER:
+        files = localizer_files(plan, head)
+    elif plan.form is Form.ENHANCED:
+        files = iter((encode(enhanced_file(plan, head)),))
+    else:
+        files = classic_files(plan, head)
+    _write_files(root / _folder(plan), files)
+    if plan.mask:
+        mask = scan_mask(head, plan.grid, plan.subject.traits)
+        _write_files(root / _mask_folder(plan), iter((encode(segmentation_file(plan, mask)),)))
+
+
+def _write_files(folder: Path, files: Iterator[bytes]) -> None:
+    folder.mkdir(parents=True)
+    for number, data in enumerate(files, start=1):
+        (folder / f"1-{number:03d}.dcm").write_bytes(data)
+
+
+def _folder(plan: SeriesPlan) -> str:
+    return plan.key
+
+
+def _mask_folder(plan: SeriesPlan) -> str:
+    return f"{plan.key}_seg"
+
+
+def _described(plan: SeriesPlan) -> Iterator[SampleSeries]:
+    images = SampleSeries(
+        collection=plan.subject.collection,
+        subject=plan.subject.name,
+        folder=_folder(plan),
+        series_uid=series_uid(plan),
+        study_uid=study_uid(plan),
+        modality="MR",
+        plane=plan.grid.plane,
+        slices=plan.grid.slices,
+        lesion=plan.subject.lesion is not None,
+        expected_reject=plan.expected_reject,
+    )
+    yield images
+    if plan.mask:
+        yield SampleSeries(
+            collection=images.collection,
+            subject=images.subject,
+            folder=_mask_folder(plan),
+            series_uid=mask_series_uid(plan),
+            study_uid=images.study_uid,
+            modality="SEG",
+            plane=images.plane,
+            slices=images.slices,
+            lesion=True,
+            expected_reject=Code.MODALITY_UNSUPPORTED,
+            mask_of=images.series_uid,
+        )
+
+
+def _summary(folder: Path) -> SampleSummary:
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    return SampleSummary(folder=folder, series=expected_series(), files=len(sizes), bytes=sum(sizes))
+
+
+def _stamp(summary: SampleSummary) -> str:
+    return json.dumps({"version": VERSION, "files": summary.files, "bytes": summary.bytes}, sort_keys=True)
+
+
+def _read_stamp(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return None
