@@ -20,7 +20,7 @@ from braingranary.records import Plane
 
 LPS_FROM_RAS: Final = np.diag([-1.0, -1.0, 1.0])
 THICK_SLICE_MM: Final = 3.0
-"""From this thickness on a slice is the mean of three thinner ones (partial volume)."""
+"""From this thickness on a slice is the mean of two thinner ones (partial volume)."""
 FRAME_LPS: Final[dict[Plane, tuple[tuple[float, float, float], tuple[float, float, float]]]] = {
     Plane.AXIAL: ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
     Plane.CORONAL: ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0)),
@@ -114,7 +114,7 @@ def _sample(volume: NDArray[np.float32], head: Head, grid: Grid, traits: Traits,
     subject = np.eye(4)
     subject[:3, :3] = _rotation(traits.pose_deg) @ np.diag(traits.size)
     to_voxel = np.linalg.inv(head.affine) @ np.linalg.inv(subject) @ grid.affine_ras()
-    shifts_mm = (-grid.thickness_mm / 3, 0.0, grid.thickness_mm / 3) if thick else (0.0,)
+    shifts_mm = (-grid.thickness_mm / 4, grid.thickness_mm / 4) if thick else (0.0,)
     total = np.zeros((grid.slices, grid.rows, grid.columns), dtype=np.float32)
     part = np.empty_like(total)
     for shift in shifts_mm:

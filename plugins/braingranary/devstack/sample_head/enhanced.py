@@ -106,7 +106,7 @@ def _shared_groups(plan: SeriesPlan) -> Dataset:
         RFEchoTrainLength=0,
         GradientEchoTrainLength=1,
     )
-    modifier = item(InversionRecovery="YES", InversionTimes=[contrast.inversion_time_ms], SpoiledGradient="YES")
+    modifier = item(InversionRecovery="YES", InversionTimes=[contrast.inversion_time_ms], Spoiling="RF")
     return item(
         PixelMeasuresSequence=Sequence([plane_measures(plan)]),
         PlaneOrientationSequence=Sequence([item(ImageOrientationPatient=orientation(plan))]),

@@ -30,7 +30,7 @@ PAD_BELOW_MM: Final = 30
 SKULL_BASE_INDEX: Final = PAD_BELOW_MM + 22
 """Below this slice of the padded grid the layers are muscle, not bone."""
 SHELL_STEPS_PER_MM: Final = 8
-CAPSULE_CENTRE_RAS_MM: Final = (79.0, 8.0, -10.0)
+CAPSULE_CENTRE_RAS_MM: Final = (83.0, 8.0, 2.0)
 CAPSULE_RADIUS_MM: Final = 6.0
 
 
@@ -48,9 +48,10 @@ class Head:
 
     def intensities(self, contrast: Contrast) -> NDArray[np.float32]:
         """Signal of every voxel under `contrast`, arbitrary units with white matter of T1 near 490, float32."""
-        layers = _layer_table(contrast, neck=False)[self.shell]
-        layers[:, :, :SKULL_BASE_INDEX] = _layer_table(contrast, neck=True)[self.shell[:, :, :SKULL_BASE_INDEX]]
-        signal = np.where(self.brain > 0, contrast.brain_table()[self.brain], layers)
+        signal = _layer_table(contrast, neck=False)[self.shell]
+        signal[:, :, :SKULL_BASE_INDEX] = _layer_table(contrast, neck=True)[self.shell[:, :, :SKULL_BASE_INDEX]]
+        inside = self.brain > 0
+        signal[inside] = contrast.brain_table()[self.brain[inside]]
         signal[self.capsule] = contrast.capsule
         if self.lesion is not None:
             block = signal[self.lesion.block]
@@ -95,7 +96,8 @@ def _shell(brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
     case = ndimage.gaussian_filter(coarse.astype(np.float32), sigma=4.0, mode="nearest") > 0.35
     i, j, k = np.ogrid[: coarse.shape[0], : coarse.shape[1], : coarse.shape[2]]
     neck = ((i - 49) / 27.0) ** 2 + ((j - 47) / 30.0) ** 2 < 1.0
-    solid = case | coarse | (neck & (k < SKULL_BASE_INDEX // 2))
+    torso = case | (neck & (k < SKULL_BASE_INDEX // 2))
+    solid = coarse | (ndimage.gaussian_filter(torso.astype(np.float32), sigma=3.0, mode="nearest") > 0.5)
     distance_mm = 2.0 * ndimage.distance_transform_edt(~solid).astype(np.float32)
     fine = ndimage.zoom(distance_mm, 2, order=1, grid_mode=True, mode="nearest")
     fine = fine[: brain.shape[0], : brain.shape[1], : brain.shape[2]]

@@ -168,11 +168,12 @@ def _grid(
 SERIES: Final[tuple[SeriesPlan, ...]] = (
     SeriesPlan(
         subject=HEALTHY_1, number=1, folder="01_localizer", description="localizer_3plane", contrast=T1,
-        grid=_grid(Plane.AXIAL, 128, 9, pixel=1.95, step=20.0, thick=8.0), form=Form.LOCALIZER, expected_reject=Code.LOCALIZER,
+        grid=_grid(Plane.AXIAL, 128, 9, pixel=1.95, step=20.0, thick=8.0), form=Form.LOCALIZER,
+        expected_reject=Code.LOCALIZER,
     ),
     SeriesPlan(
         subject=HEALTHY_1, number=2, folder="02_t1_mprage_sag", description="t1_mprage_sag_p2_iso", contrast=T1,
-        grid=_grid(Plane.SAGITTAL, 224, 124, pixel=1.0, step=1.4, thick=1.4),
+        grid=_grid(Plane.SAGITTAL, 208, 112, pixel=1.0, step=1.5, thick=1.5),
     ),
     SeriesPlan(
         subject=HEALTHY_1, number=3, folder="03_t2_tse_ax", description="t2_tse_tra_5mm", contrast=T2,
@@ -180,29 +181,31 @@ SERIES: Final[tuple[SeriesPlan, ...]] = (
     ),
     SeriesPlan(
         subject=HEALTHY_2, number=301, folder="301_t1_cor", description="T1W_FFE_COR", contrast=T1,
-        grid=_grid(Plane.CORONAL, 256, 60, pixel=0.9375, step=3.3, thick=3.0), encoding=Encoding.JPEG_2000, rescale_slope=1.25,
-        full_scale=1600.0,
+        grid=_grid(Plane.CORONAL, 256, 60, pixel=0.9375, step=3.3, thick=3.0), encoding=Encoding.JPEG_2000,
+        rescale_slope=1.25, full_scale=1600.0,
     ),
     SeriesPlan(
         subject=HEALTHY_2, number=401, folder="401_flair_ax_oblique", description="FLAIR_longTR oblique AC-PC",
-        contrast=FLAIR, grid=_grid(Plane.AXIAL, 256, 28, pixel=0.9, step=5.5, thick=5.0, tilt=(14.0, 3.0, 0.0)), rescale_slope=2.0,
-        full_scale=1800.0,
+        contrast=FLAIR, grid=_grid(Plane.AXIAL, 256, 28, pixel=0.9, step=5.5, thick=5.0, tilt=(14.0, 3.0, 0.0)),
+        rescale_slope=2.0, full_scale=1800.0,
     ),
     SeriesPlan(
         subject=HEALTHY_3, number=4, folder="04_t1_ax_enhanced", description="t1_mprage_tra_enhanced", contrast=T1,
-        grid=_grid(Plane.AXIAL, 224, 72, pixel=1.0, step=2.0, thick=2.0), form=Form.ENHANCED,
+        grid=_grid(Plane.AXIAL, 224, 68, pixel=1.0, step=2.0, thick=2.0), form=Form.ENHANCED,
     ),
     SeriesPlan(
         subject=HEALTHY_4, number=5, folder="05_t2_sag", description="t2_tse_sag_4mm", contrast=T2,
-        grid=_grid(Plane.SAGITTAL, 256, 36, pixel=0.9375, step=4.4, thick=4.0, reverse=True), encoding=Encoding.IMPLICIT_LITTLE,
+        grid=_grid(Plane.SAGITTAL, 256, 36, pixel=0.9375, step=4.4, thick=4.0, reverse=True),
+        encoding=Encoding.IMPLICIT_LITTLE,
     ),
     SeriesPlan(
         subject=HEALTHY_4, number=6, folder="06_t1_cor_broken", description="t1_se_cor_interrupted", contrast=T1,
-        grid=_grid(Plane.CORONAL, 192, 8, pixel=1.2, step=6.0, thick=5.0), form=Form.TRUNCATED, expected_reject=Code.DICOM_TRUNCATED,
+        grid=_grid(Plane.CORONAL, 192, 8, pixel=1.2, step=6.0, thick=5.0), form=Form.TRUNCATED,
+        expected_reject=Code.DICOM_TRUNCATED,
     ),
     SeriesPlan(
         subject=LESION_1, number=7, folder="07_t1ce_ax", description="t1_mprage_tra_post_Gd", contrast=T1CE,
-        grid=_grid(Plane.AXIAL, 224, 76, pixel=1.0, step=2.0, thick=2.0), mask=True,
+        grid=_grid(Plane.AXIAL, 224, 72, pixel=1.0, step=2.0, thick=2.0), mask=True,
     ),
     SeriesPlan(
         subject=LESION_1, number=8, folder="08_flair_ax", description="t2_tirm_tra_dark-fluid_5mm", contrast=FLAIR,
@@ -210,17 +213,18 @@ SERIES: Final[tuple[SeriesPlan, ...]] = (
     ),
     SeriesPlan(
         subject=LESION_2, number=501, folder="501_flair_cor", description="FLAIR_COR_4mm", contrast=FLAIR,
-        grid=_grid(Plane.CORONAL, 256, 44, pixel=0.9, step=4.4, thick=4.0), encoding=Encoding.EXPLICIT_BIG, rescale_slope=1.5,
-        full_scale=1800.0, mask=True,
+        grid=_grid(Plane.CORONAL, 256, 44, pixel=0.9, step=4.4, thick=4.0), encoding=Encoding.EXPLICIT_BIG,
+        rescale_slope=1.5, full_scale=1800.0, mask=True,
     ),
     SeriesPlan(
         subject=LESION_2, number=601, folder="601_t2_ax", description="T2W_TSE_AX", contrast=T2,
-        grid=_grid(Plane.AXIAL, 256, 30, pixel=0.9, step=5.0, thick=4.0), encoding=Encoding.IMPLICIT_LITTLE, rescale_slope=1.5,
-        full_scale=1800.0,
+        grid=_grid(Plane.AXIAL, 256, 30, pixel=0.9, step=5.0, thick=4.0), encoding=Encoding.IMPLICIT_LITTLE,
+        rescale_slope=1.5, full_scale=1800.0,
     ),
     SeriesPlan(
         subject=LESION_3, number=9, folder="09_t1ce_sag", description="t1_fl3d_sag_post_Gd", contrast=T1CE,
-        grid=_grid(Plane.SAGITTAL, 224, 56, pixel=1.0, step=3.0, thick=3.0), bits_stored=16, full_scale=30000.0, mask=True,
+        grid=_grid(Plane.SAGITTAL, 224, 56, pixel=1.0, step=3.0, thick=3.0), bits_stored=16,
+        full_scale=30000.0, mask=True,
     ),
 )  # fmt: skip
 """Every series of images in the sample, in the order of their writing."""
