@@ -4,19 +4,40 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 
-from braingranary.devstack import processes, s3
+from braingranary.devstack import processes, s3, services
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = Path(os.environ.get("GRANARY_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+
+AIRFLOW_HOME = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give Airflow a home of this run: it reads and writes one as soon as it is imported, by default that of the user."""
+    config.stash[AIRFLOW_HOME] = tempfile.mkdtemp(prefix="granary-airflow-")
+    os.environ.update(
+        AIRFLOW_HOME=config.stash[AIRFLOW_HOME],
+        AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
+        AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
+        AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    )
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take the home away again."""
+    shutil.rmtree(config.stash[AIRFLOW_HOME], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,7 +68,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         durable=False,
         bound=True,
     )
-    record = server.start()
+    record = services.start(server)
     yield server
     processes.stop(record)
     server.remove()
@@ -68,14 +89,14 @@ def object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.Objec
     """One embedded S3 for the whole run; it dies with the test process."""
     folder = tmp_path_factory.mktemp("s3")
     server = s3.ObjectServer(
-        folder=folder / "data",
+        state=folder,
         ports=s3.choose_ports(),
         access_key="test",
         secret_key=secrets.token_urlsafe(24),
         logs=folder,
         bound=True,
     )
-    record = server.start()
+    record = services.start(server)
     yield server
     processes.stop(record)
     server.sweep()
