@@ -45,7 +45,10 @@ class PostgresServer:
     def __init__(
         self, *, state: Path, port: int, password: str, logs: Path, durable: bool = True, bound: bool = False
     ) -> None:
+        self.name = "postgres"
+        self.start_timeout_s = START_TIMEOUT_S
         self.port = port
+        self._state = state
         self._password = password
         self._log = logs / "postgres.log"
         self._durable = durable
@@ -63,11 +66,14 @@ class PostgresServer:
         )
         return f"postgresql://{quote(role)}:{quote(password, safe='')}@127.0.0.1:{self.port}/{quote(name)}"
 
-    def start(self) -> processes.ProcessRecord:
-        """Initialise if needed, start, wait until it answers; returns the record of the running server."""
-        binaries = self._binaries()
+    def prepare(self) -> None:
+        """Initialise the cluster where there is none."""
         if not (self._data / "PG_VERSION").exists():
-            self._initialise(binaries)
+            self._initialise(self._binaries())
+
+    def command(self) -> processes.Command:
+        """What starts the server."""
+        binaries = self._binaries()
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -81,24 +87,17 @@ class PostgresServer:
             **({} if self._durable else {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}),
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        record = processes.start(
-            processes.Command(
-                name="postgres",
-                argv=[str(binaries / "bin" / "postgres"), "-D", str(self._data), *options],
-                env=_environment(binaries),
-                cwd=self._home,
-                log=self._log,
-                identity=self._identity,
-                stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for every client to leave
-                bound=self._bound,
-            )
+        return processes.Command(
+            name=self.name,
+            argv=[str(binaries / "bin" / "postgres"), "-D", str(self._data), *options],
+            env=_environment(binaries),
+            cwd=self._home,
+            log=self._log,
+            owner=self._state,
+            identity=self._identity,
+            stop_signal=signal.SIGINT,  # "fast": SIGTERM would wait for every client to leave
+            bound=self._bound,
         )
-        try:
-            processes.wait_healthy(record, self.healthy, timeout_s=START_TIMEOUT_S)
-        except ConfigurationError:
-            processes.stop(record)
-            raise
-        return record
 
     def healthy(self) -> bool:
         """Whether the server takes the administrator's password and answers."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
 import itertools
 import json
 import os
@@ -30,7 +31,8 @@ import psutil
 
 from braingranary.errors import Code, ConfigurationError
 
-MARKER: Final = "BRAINGRANARY_PROCESS"
+MARKER: Final = "BRAINGRANARY_PROCESS"  # names one started process; inherited by all its descendants
+OWNER: Final = "BRAINGRANARY_STATE"  # names the state folder it was started for
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _POLL_S: Final = 0.1
 _PORTS: Final = range(15_000, 32_000)  # a remembered port from the range of clients might be taken at the next start
@@ -47,16 +49,26 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """One process to start. `env` is its whole environment; `bound` ends it with the process that started it."""
+    """One process to start.
+
+    `env` is its whole environment, `owner` the state folder it belongs to; `bound` ends it with whoever started it.
+    """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: Path
     log: Path
+    owner: Path
     identity: Identity | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     bound: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of what would run: another one means that a running process is not what is wanted now."""
+        told = json.dumps([list(self.argv), sorted(self.env.items()), str(self.cwd)])
+        return hashlib.sha256(told.encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +81,7 @@ class ProcessRecord:
     marker: str
     stop_signal: int
     log: str
+    fingerprint: str
 
     def save(self, folder: Path) -> None:
         """Write the record atomically as `<folder>/<name>.json`."""
@@ -95,7 +108,7 @@ def start(command: Command) -> ProcessRecord:
     with command.log.open("ab") as log:
         process = subprocess.Popen(
             list(command.argv),
-            env={**command.env, MARKER: marker},
+            env={**command.env, MARKER: marker, OWNER: str(command.owner)},
             cwd=command.cwd,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -118,6 +131,7 @@ def start(command: Command) -> ProcessRecord:
         marker=marker,
         stop_signal=int(command.stop_signal),
         log=str(command.log),
+        fingerprint=command.fingerprint,
     )
 
 
@@ -188,6 +202,21 @@ def stop(record: ProcessRecord, *, grace_s: float = 15.0) -> int:
     if left:
         raise ConfigurationError(Code.INTERNAL, f"{record.name}: processes {left} cannot be ended")
     return len(ended)
+
+
+def stray(owner: Path) -> list[ProcessRecord]:
+    """Records of processes started for a state folder that nobody wrote down, because the command was killed then."""
+    found: dict[str, ProcessRecord] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            environment = process.environ()
+            if environment.get(OWNER) == str(owner) and (marker := environment.get(MARKER)):
+                name = marker.partition("-")[0]
+                found[marker] = ProcessRecord(
+                    name=name, pid=os.getsid(process.pid), started_s=0.0, marker=marker,
+                    stop_signal=int(signal.SIGTERM), log="", fingerprint="",
+                )  # fmt: skip
+    return list(found.values())
 
 
 def free_ports(count: int) -> list[int]:

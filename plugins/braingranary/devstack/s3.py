@@ -3,7 +3,7 @@
 Why this one: it keeps the promises the pipeline stands on (multipart, ranges, Content-MD5, If-None-Match), which the
 simpler stand-ins do not.
 
-In: a folder for the data, ten ports, credentials. Out: a running server and the StoreSettings that reach it. Fails
+In: a state folder, ten ports, credentials. Out: a running server and the StoreSettings that reach it. Fails
 with ConfigurationError when it does not come up; nothing of the machine's AWS configuration is read.
 """
 
@@ -29,12 +29,12 @@ _SOCKETS: Final = Path("/tmp")  # noqa: S108 - where SeaweedFS puts them, withou
 
 
 class ObjectServer:
-    """One SeaweedFS under one folder. `ports` are those of `choose_ports`; the first is that of S3."""
+    """One SeaweedFS under one state folder. `ports` are those of `choose_ports`; the first is that of S3."""
 
     def __init__(
         self,
         *,
-        folder: Path,
+        state: Path,
         ports: Sequence[int],
         access_key: str,
         secret_key: str,
@@ -42,7 +42,10 @@ class ObjectServer:
         buckets: Sequence[str] = ("braingranary",),
         bound: bool = False,
     ) -> None:
-        self._folder = folder
+        self.name = "s3"
+        self.start_timeout_s = START_TIMEOUT_S
+        self._state = state
+        self._folder = state / "s3"
         self._ports = tuple(ports)
         self._access_key = access_key
         self._secret_key = secret_key
@@ -65,30 +68,27 @@ class ObjectServer:
             secret_key=SecretStr(self._secret_key),
         )
 
-    def start(self) -> processes.ProcessRecord:
-        """Start, wait until S3 answers; returns the record of the running server."""
+    def prepare(self) -> None:
+        """Make the folder, and remove what a killed server left."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        record = processes.start(
-            processes.Command(
-                name="s3",
-                argv=[str(_weed()), "-logtostderr=true", "mini", *self._options()],
-                env={
-                    "PATH": "/usr/bin:/bin",
-                    "HOME": str(self._folder),  # it looks for configuration files under the home folder
-                    "AWS_ACCESS_KEY_ID": self._access_key,
-                    "AWS_SECRET_ACCESS_KEY": self._secret_key,
-                },
-                cwd=self._folder,
-                log=self._log,
-                bound=self._bound,
-            )
+        self.sweep()
+
+    def command(self) -> processes.Command:
+        """What starts the server."""
+        return processes.Command(
+            name=self.name,
+            argv=[str(_weed()), "-logtostderr=true", "mini", *self._options()],
+            env={
+                "PATH": "/usr/bin:/bin",
+                "HOME": str(self._folder),  # it looks for configuration files under the home folder
+                "AWS_ACCESS_KEY_ID": self._access_key,
+                "AWS_SECRET_ACCESS_KEY": self._secret_key,
+            },
+            cwd=self._folder,
+            log=self._log,
+            owner=self._state,
+            bound=self._bound,
         )
-        try:
-            processes.wait_healthy(record, self.healthy, timeout_s=START_TIMEOUT_S)
-        except ConfigurationError:
-            processes.stop(record)
-            raise
-        return record
 
     def healthy(self) -> bool:
         """Whether S3 answers and has its buckets."""

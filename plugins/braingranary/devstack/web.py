@@ -1,0 +1,127 @@
+"""The two small HTTP services of the stack: the front door behind gunicorn, and the sample archive.
+
+In: ports, addresses, a folder of DICOM. Out: services that `services` can start. They fail as every service does: with
+ConfigurationError when they do not answer in time, the reason in their log.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from braingranary.devstack import processes
+from braingranary.devstack.sample_archive.server import API_PATH
+from braingranary.devstack.state import State
+from braingranary.settings import StoreSettings
+
+START_TIMEOUT_S: Final = 60.0
+
+
+class FrontDoor:
+    """gunicorn with the Flask app of `serving`."""
+
+    def __init__(
+        self,
+        *,
+        state: State,
+        checkout: Path,
+        port: int,
+        catalog_dsn: str,
+        store: StoreSettings,
+        base_environment: Mapping[str, str],
+    ) -> None:
+        self.name = "serving"
+        self.start_timeout_s = START_TIMEOUT_S
+        self._state = state
+        self._checkout = checkout
+        self._port = port
+        self._catalog_dsn = catalog_dsn
+        self._store = store
+        self._base_environment = base_environment
+
+    @property
+    def base_url(self) -> str:
+        """Address of the front page."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def prepare(self) -> None:
+        """Nothing is needed on disk."""
+
+    def command(self) -> processes.Command:
+        """What starts it."""
+        secret = self._store.secret_key.get_secret_value() if self._store.secret_key else ""
+        return processes.Command(
+            name=self.name,
+            argv=[
+                sys.executable, "-m", "gunicorn", "--config", str(self._checkout / "serving" / "gunicorn.conf.py"),
+                "--bind", f"127.0.0.1:{self._port}", "serving.wsgi:app",
+            ],
+            env={
+                **self._base_environment,
+                "GRANARY_CATALOG_DSN": self._catalog_dsn,
+                "GRANARY_S3_BUCKET": self._store.bucket,
+                "GRANARY_S3_ENDPOINT_URL": self._store.endpoint_url or "",
+                "GRANARY_S3_REGION": self._store.region,
+                "GRANARY_S3_ACCESS_KEY": self._store.access_key or "",
+                "GRANARY_S3_SECRET_KEY": secret,
+            },
+            cwd=self._checkout,
+            log=self._state.logs / "serving.log",
+            owner=self._state.root,
+        )  # fmt: skip
+
+    def healthy(self) -> bool:
+        """Whether it says so itself."""
+        return _answers(f"{self.base_url}/healthz")
+
+
+class SampleArchiveService:
+    """The sample archive over one folder of DICOM. Other `content` (a digest of it) means another process."""
+
+    def __init__(
+        self, *, state: State, port: int, folder: Path, content: str, base_environment: Mapping[str, str]
+    ) -> None:
+        self.name = "archive"
+        self.start_timeout_s = START_TIMEOUT_S
+        self._state = state
+        self._port = port
+        self._folder = folder
+        self._content = content
+        self._base_environment = base_environment
+
+    @property
+    def base_url(self) -> str:
+        """What a TCIA client takes for the address of the archive."""
+        return f"http://127.0.0.1:{self._port}{API_PATH}"
+
+    def prepare(self) -> None:
+        """The folder is there already."""
+
+    def command(self) -> processes.Command:
+        """What starts it."""
+        return processes.Command(
+            name=self.name,
+            argv=[
+                sys.executable, "-m", "braingranary.devstack.sample_archive",
+                "--folder", str(self._folder), "--port", str(self._port),
+            ],
+            env={**self._base_environment, "BRAINGRANARY_CONTENT": self._content},
+            cwd=self._state.root,
+            log=self._state.logs / "archive.log",
+            owner=self._state.root,
+        )  # fmt: skip
+
+    def healthy(self) -> bool:
+        """Whether it answers what it was made for."""
+        return _answers(f"{self.base_url}getCollectionValues")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
