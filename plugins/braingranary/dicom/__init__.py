@@ -1,0 +1,1 @@
+"""Reading hostile DICOM: budgets first, then elements, pixels, geometry and the de-identified header of a series."""

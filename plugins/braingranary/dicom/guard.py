@@ -1,4 +1,4 @@
-"""The guard that stands before every parser and decoder: budgets and the walk that holds a file's claims against them."""
+"""The guard before every parser and decoder: budgets, and the walk that holds a file's claims against them."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class FileReject:
     """One file that was left out of its series."""
 
     name: str
-    """Name of the file as handed in (a zip member's name): for the operator's log of raw bytes, not for the catalogue."""
+    """Name of the file as handed in (a zip member's name): for a log of raw bytes, not for the catalogue."""
     code: Code
     detail: str
     """For people; free of header values."""

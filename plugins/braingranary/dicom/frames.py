@@ -1,0 +1,236 @@
+"""Frames: every image of every file in one shape, whether it came alone, as multi-frame or as a tile of a mosaic.
+
+In: a walked file. Out: `Frame` values with geometry in DICOM's own LPS millimetres, traits that may tell volumes
+apart, rescale and a view of the pixels. Fails with RejectedInput: GEOMETRY_MISSING, GEOMETRY_INVALID and what
+`dicom.pixels` raises.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from braingranary.dicom import tags
+from braingranary.dicom.elements import NOTHING, Elements
+from braingranary.dicom.geometry import Grid, checked_grid
+from braingranary.dicom.limits import Limits
+from braingranary.dicom.mosaic import Mosaic, mosaic_of
+from braingranary.dicom.pixels import PixelFormat, pixel_format, read_frames
+from braingranary.dicom.vocabulary import image_kind
+from braingranary.dicom.walk import WalkedFile
+from braingranary.errors import Code, RejectedInput
+
+_FUNCTIONAL_GROUP_DIMENSIONS_IGNORED = frozenset(
+    (tags.IN_STACK_POSITION_NUMBER, tags.IMAGE_POSITION_PATIENT, tags.STACK_ID)
+)
+_TIME_OF_DAY_FROM_CHARACTER = 8  # a DICOM date-time begins with YYYYMMDD
+
+
+class Traits(NamedTuple):
+    """What can tell two images at one place apart, in the order in which volumes are sorted."""
+
+    image_kind: str | None = None
+    echo_time_ms: float | None = None
+    inversion_time_ms: float | None = None
+    b_value: float | None = None
+    b_direction: tuple[float, float, float] | None = None
+    temporal_position: int | None = None
+    dimensions: tuple[int, ...] | None = None
+    """Values of the enhanced file's own dimension indices, those of space left out."""
+    acquisition: int | None = None
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Frame:
+    """One image."""
+
+    grid: Grid
+    position: tuple[float, float, float]
+    """Centre of the first voxel, LPS millimetres."""
+    traits: Traits
+    time: str
+    """When it was acquired, as sortable text; empty where the file does not tell."""
+    slope: float
+    intercept: float
+    form: PixelFormat
+    pixels: NDArray[Any]
+    """Stored values (rows, columns), unused bits still in."""
+    file: int
+    """Index of the file it came from."""
+
+
+def frames_of(walked: WalkedFile, file: int, limits: Limits) -> list[Frame]:
+    """All frames of one file."""
+    form = pixel_format(walked, limits)
+    elements = walked.elements
+    per_frame = elements.items(tags.PER_FRAME_FUNCTIONAL_GROUPS)
+    if per_frame and len(per_frame) != form.frames:
+        raise RejectedInput(Code.PIXEL_DATA_MISMATCH, "functional groups and frames differ in number")
+    if form.frames > 1 and not per_frame:
+        raise RejectedInput(Code.GEOMETRY_MISSING, "several frames without functional groups")
+    mosaic = None if per_frame else mosaic_of(elements, form)
+    if per_frame:
+        # geometry first: a file that lacks it is refused before anything is decoded
+        shared = elements.item(tags.SHARED_FUNCTIONAL_GROUPS)
+        places = [_Groups(elements, shared, own) for own in per_frame]
+        described = [(place.grid(form), place.position(), place) for place in places]
+        pixels = read_frames(walked, form)
+        return [
+            Frame(
+                grid=grid,
+                position=position,
+                traits=place.traits(index),
+                time=place.time(),
+                slope=place.rescale(tags.RESCALE_SLOPE, 1.0),
+                intercept=place.rescale(tags.RESCALE_INTERCEPT, 0.0),
+                form=form,
+                pixels=frame,
+                file=file,
+            )
+            for index, ((grid, position, place), frame) in enumerate(zip(described, pixels, strict=True))
+        ]
+    return _classic(walked, form, file, mosaic)
+
+
+def _classic(walked: WalkedFile, form: PixelFormat, file: int, mosaic: Mosaic | None) -> list[Frame]:
+    elements = walked.elements
+    grid = checked_grid(
+        elements.numbers(tags.IMAGE_ORIENTATION_PATIENT),
+        elements.numbers(tags.PIXEL_SPACING),
+        rows=form.rows if mosaic is None else mosaic.rows,
+        columns=form.columns if mosaic is None else mosaic.columns,
+        thickness=elements.number(tags.SLICE_THICKNESS),
+        distance=elements.number(tags.SPACING_BETWEEN_SLICES),
+    )
+    position = _checked_position(elements.numbers(tags.IMAGE_POSITION_PATIENT))
+    (pixels,) = read_frames(walked, form)
+    tiles = [(position, pixels)] if mosaic is None else mosaic.tiles(grid, position, pixels)
+    traits = _classic_traits(elements)
+    time = elements.text(tags.ACQUISITION_TIME) or elements.text(tags.CONTENT_TIME) or ""
+    slope = elements.number(tags.RESCALE_SLOPE)
+    intercept = elements.number(tags.RESCALE_INTERCEPT)
+    return [
+        Frame(
+            grid=grid,
+            position=place,
+            traits=traits,
+            time=time,
+            slope=slope or 1.0,
+            intercept=intercept or 0.0,
+            form=form,
+            pixels=tile,
+            file=file,
+        )
+        for place, tile in tiles
+    ]
+
+
+def _classic_traits(elements: Elements) -> Traits:
+    b_value = elements.number(tags.DIFFUSION_B_VALUE)
+    direction = elements.numbers(tags.DIFFUSION_GRADIENT_ORIENTATION)
+    if b_value is None:
+        b_value = elements.number(tags.SIEMENS_B_VALUE)
+        direction = direction or elements.numbers(tags.SIEMENS_B_DIRECTION)
+    if b_value is None:
+        b_value = elements.number(tags.PHILIPS_B_VALUE)
+        direction = direction or tuple(n for tag in tags.PHILIPS_B_DIRECTION for n in elements.numbers(tag))
+    if b_value is None and (ge := elements.number(tags.GE_B_VALUE)) is not None:
+        b_value = ge % 100_000  # GE adds 1e9 to mark other coding of the value
+        direction = direction or tuple(n for tag in tags.GE_B_DIRECTION for n in elements.numbers(tag))
+    return Traits(
+        image_kind=image_kind(elements.texts(tags.IMAGE_TYPE)[2:]),
+        echo_time_ms=_rounded(elements.number(tags.ECHO_TIME)),
+        inversion_time_ms=_rounded(elements.number(tags.INVERSION_TIME)),
+        b_value=_rounded(b_value),
+        b_direction=_direction(direction),
+        temporal_position=elements.integer(tags.TEMPORAL_POSITION_IDENTIFIER),
+        acquisition=elements.integer(tags.ACQUISITION_NUMBER),
+    )
+
+
+class _Groups:
+    """Functional groups of one frame: its own first, then the shared ones (PS3.3 section C.7.6.16)."""
+
+    def __init__(self, whole: Elements, shared: Elements, own: Elements) -> None:
+        self._whole = whole
+        self._shared = shared
+        self._own = own
+
+    def _group(self, tag: int) -> Elements:
+        found = self._own.items(tag) or self._shared.items(tag)
+        return found[0] if found else NOTHING
+
+    def grid(self, form: PixelFormat) -> Grid:
+        measures = self._group(tags.PIXEL_MEASURES_SEQUENCE)
+        orientation = self._group(tags.PLANE_ORIENTATION_SEQUENCE)
+        return checked_grid(
+            orientation.numbers(tags.IMAGE_ORIENTATION_PATIENT),
+            measures.numbers(tags.PIXEL_SPACING),
+            rows=form.rows,
+            columns=form.columns,
+            thickness=measures.number(tags.SLICE_THICKNESS),
+            distance=measures.number(tags.SPACING_BETWEEN_SLICES),
+        )
+
+    def position(self) -> tuple[float, float, float]:
+        return _checked_position(self._group(tags.PLANE_POSITION_SEQUENCE).numbers(tags.IMAGE_POSITION_PATIENT))
+
+    def rescale(self, tag: int, default: float) -> float:
+        found = self._group(tags.PIXEL_VALUE_TRANSFORMATION_SEQUENCE).number(tag)
+        return default if found is None else found
+
+    def time(self) -> str:
+        content = self._group(tags.FRAME_CONTENT_SEQUENCE)
+        return content.text(tags.FRAME_ACQUISITION_DATE_TIME) or ""
+
+    def traits(self, index: int) -> Traits:
+        content = self._group(tags.FRAME_CONTENT_SEQUENCE)
+        diffusion = self._group(tags.MR_DIFFUSION_SEQUENCE)
+        gradient = diffusion.item(tags.DIFFUSION_GRADIENT_DIRECTION_SEQUENCE)
+        frame_type = self._group(tags.MR_FRAME_TYPE_SEQUENCE)
+        component = frame_type.text(tags.COMPLEX_IMAGE_COMPONENT)
+        kinds = (*frame_type.texts(tags.FRAME_TYPE)[2:], *([component] if component else []))
+        pointers = self._whole.items(tags.DIMENSION_INDEX_SEQUENCE)
+        values = content.numbers(tags.DIMENSION_INDEX_VALUES)
+        return Traits(
+            image_kind=image_kind(kinds),
+            echo_time_ms=_rounded(self._group(tags.MR_ECHO_SEQUENCE).number(tags.EFFECTIVE_ECHO_TIME)),
+            inversion_time_ms=_rounded(self._group(tags.MR_MODIFIER_SEQUENCE).number(tags.INVERSION_TIMES)),
+            b_value=_rounded(diffusion.number(tags.DIFFUSION_B_VALUE)),
+            b_direction=_direction(gradient.numbers(tags.DIFFUSION_GRADIENT_ORIENTATION)),
+            temporal_position=content.integer(tags.TEMPORAL_POSITION_INDEX),
+            dimensions=tuple(
+                int(value)
+                for pointer, value in zip(pointers, values, strict=False)
+                if pointer.pointer(tags.DIMENSION_INDEX_POINTER) not in _FUNCTIONAL_GROUP_DIMENSIONS_IGNORED
+            )
+            or None,
+            acquisition=content.integer(tags.FRAME_ACQUISITION_NUMBER),
+        )
+
+
+def _checked_position(numbers: tuple[float, ...]) -> tuple[float, float, float]:
+    if len(numbers) != 3:
+        raise RejectedInput(Code.GEOMETRY_MISSING, "no image position")
+    x, y, z = numbers
+    if not all(abs(value) < POSITION_MAX_MM for value in numbers):
+        raise RejectedInput(Code.GEOMETRY_INVALID, "image position out of bounds")
+    return x, y, z
+
+
+POSITION_MAX_MM = 10_000.0
+"""Ten metres from the scanner's centre is no patient (NaN fails the comparison too)."""
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _direction(numbers: tuple[float, ...]) -> tuple[float, float, float] | None:
+    """A gradient direction from LPS to RAS+; None where there is none (b = 0)."""
+    if len(numbers) != 3 or not 0.5 < sum(value * value for value in numbers) < 2.0:
+        return None
+    x, y, z = (round(value, 4) + 0.0 for value in numbers)
+    return -x + 0.0, -y + 0.0, z

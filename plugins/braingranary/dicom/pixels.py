@@ -1,0 +1,156 @@
+"""Pixels of one file: the format its header claims, held against budgets and bytes, and the frames behind it.
+
+Native frames are views into the file's bytes (nothing is copied until a volume is put together); compressed ones are
+decoded here, one by one, each checked first. Fails with RejectedInput: PIXEL_DATA_MISSING, PIXEL_DATA_MISMATCH,
+PIXEL_FORMAT_UNSUPPORTED, PIXEL_DECODE_FAILED, DICOM_TOO_LARGE.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braingranary.dicom import tags
+from braingranary.dicom.codecs import decode_frame
+from braingranary.dicom.elements import Elements
+from braingranary.dicom.limits import Limits
+from braingranary.dicom.syntax import Coding
+from braingranary.dicom.walk import PixelSpan, WalkedFile
+from braingranary.errors import Code, RejectedInput
+
+_RATIO_FREE_BYTES: Final = 16 << 20  # below this the compression ratio of a file is nobody's business
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelFormat:
+    """How the samples of a file are laid out."""
+
+    rows: int
+    columns: int
+    frames: int
+    bits_allocated: int
+    bits_stored: int
+    shift: int
+    """Unused bits below the sample (HighBit + 1 - BitsStored)."""
+    signed: bool
+    inverted: bool
+    """MONOCHROME1."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Native-endian type of the stored values."""
+        return np.dtype(f"{'i' if self.signed else 'u'}{self.bits_allocated // 8}")
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one decoded frame."""
+        return self.rows * self.columns * self.bits_allocated // 8
+
+
+def pixel_format(walked: WalkedFile, limits: Limits) -> PixelFormat:
+    """The format that the header claims, once it is within the budgets and something that can be read."""
+    elements = walked.elements
+    if walked.pixels is None:
+        raise RejectedInput(Code.PIXEL_DATA_MISSING, "no pixel data")
+    rows, columns = elements.integer(tags.ROWS), elements.integer(tags.COLUMNS)
+    allocated, frames = elements.integer(tags.BITS_ALLOCATED), elements.integer(tags.NUMBER_OF_FRAMES)
+    if rows is None or columns is None or allocated is None:
+        raise RejectedInput(Code.PIXEL_FORMAT_UNSUPPORTED, "rows, columns or bits are missing")
+    frames = 1 if frames is None else frames
+    stored = elements.integer(tags.BITS_STORED)
+    stored = allocated if stored is None else stored
+    high = elements.integer(tags.HIGH_BIT)
+    high = stored - 1 if high is None else high
+    photometric = elements.text(tags.PHOTOMETRIC_INTERPRETATION) or "MONOCHROME2"
+    if (elements.integer(tags.SAMPLES_PER_PIXEL) or 1) != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise RejectedInput(Code.PIXEL_FORMAT_UNSUPPORTED, "not a grey image")
+    if allocated not in (8, 16, 32) or not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
+        raise RejectedInput(Code.PIXEL_FORMAT_UNSUPPORTED, "unusual bits of a sample")
+    if not (1 <= rows <= limits.image_side_max and 1 <= columns <= limits.image_side_max and frames >= 1):
+        raise RejectedInput(Code.DICOM_TOO_LARGE, "rows, columns or frames out of bounds")
+    found = PixelFormat(
+        rows=rows,
+        columns=columns,
+        frames=frames,
+        bits_allocated=allocated,
+        bits_stored=stored,
+        shift=high + 1 - stored,
+        signed=elements.integer(tags.PIXEL_REPRESENTATION) == 1,
+        inverted=photometric == "MONOCHROME1",
+    )
+    total = found.frame_bytes * frames
+    if total > limits.pixel_bytes_file_max:
+        raise RejectedInput(Code.DICOM_TOO_LARGE, f"{total} bytes of pixels in one file")
+    if total > _RATIO_FREE_BYTES and total > len(walked.data) * limits.decoded_ratio_max:
+        raise RejectedInput(Code.DICOM_TOO_LARGE, "pixels out of proportion to the file")
+    return found
+
+
+def read_frames(walked: WalkedFile, form: PixelFormat) -> list[NDArray[Any]]:
+    """Stored values of every frame, each of shape (rows, columns); unused bits are still in (see `clean_into`)."""
+    span = walked.pixels
+    if span is None:
+        raise RejectedInput(Code.PIXEL_DATA_MISSING, "no pixel data")
+    if (walked.syntax.coding is Coding.NATIVE) is not (span.fragments is None):
+        raise RejectedInput(Code.PIXEL_DATA_MISMATCH, "pixel data and transfer syntax disagree on compression")
+    if span.fragments is None:
+        expected = form.frame_bytes * form.frames
+        if span.length not in (expected, expected + (expected & 1)):
+            raise RejectedInput(Code.PIXEL_DATA_MISMATCH, "pixel data of another length than the header asks for")
+        stored = form.dtype.newbyteorder(">" if walked.syntax.big_endian else "<")
+        flat = np.frombuffer(walked.data, stored, form.rows * form.columns * form.frames, span.start)
+        return list(flat.reshape(form.frames, form.rows, form.columns))
+    return [
+        decode_frame(
+            frame,
+            walked.syntax,
+            rows=form.rows,
+            columns=form.columns,
+            bits_allocated=form.bits_allocated,
+            bits_stored=form.bits_stored,
+        )
+        for frame in _encapsulated(walked.data, span, form.frames)
+    ]
+
+
+def _encapsulated(data: bytes, span: PixelSpan, frames: int) -> list[bytes]:
+    """Bytes of each frame, its fragments joined (PS3.5 annex A.4)."""
+    pieces = span.fragments or ()
+    if len(pieces) == frames:
+        groups = [[piece] for piece in pieces]
+    elif frames == 1 and pieces:
+        groups = [list(pieces)]
+    else:
+        # the offset table counts from the item header of the first fragment, 8 bytes before its value
+        starts = {start - 8 - (pieces[0][0] - 8): index for index, (start, _) in enumerate(pieces)} if pieces else {}
+        firsts = [starts.get(offset) for offset in span.offsets]
+        if len(firsts) != frames or firsts[0] != 0 or None in firsts or sorted(set(firsts), key=_known) != firsts:
+            raise RejectedInput(Code.PIXEL_DATA_MISMATCH, "fragments cannot be told apart into frames")
+        bounds = [*map(_known, firsts), len(pieces)]
+        groups = [list(pieces[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [b"".join(data[start : start + length] for start, length in group) for group in groups]
+
+
+def _known(index: int | None) -> int:
+    return -1 if index is None else index
+
+
+def clean_into(target: NDArray[Any], frame: NDArray[Any], form: PixelFormat) -> None:
+    """Copy stored values into `target` (of `form.dtype`), unused bits cleared and the sign extended."""
+    if form.bits_stored == form.bits_allocated:
+        # same width: bits are taken over as they are; a narrower codestream is widened
+        if frame.itemsize == target.itemsize:
+            target[...] = frame.view(form.dtype.newbyteorder(frame.dtype.byteorder)) if form.signed else frame
+            return
+    unsigned = np.dtype(f"u{target.itemsize}")
+    bits = frame.view(frame.dtype.str.replace("i", "u")) if frame.dtype.kind == "i" else frame
+    if not form.signed and form.shift == 0:
+        np.bitwise_and(bits, unsigned.type((1 << form.bits_stored) - 1), out=target, casting="unsafe")
+        return
+    view = target.view(unsigned)
+    view[...] = bits
+    view <<= unsigned.type(form.bits_allocated - form.bits_stored - form.shift)
+    target >>= target.dtype.type(form.bits_allocated - form.bits_stored)

@@ -1,0 +1,201 @@
+"""Read one series: files in, volumes with geometry, traits and a de-identified header out.
+
+Every file passes the guarded walk first; one that is broken is left out and told (`FileReject`), and only where
+nothing is left does the series fail. The result depends on the content alone, not on names or order of the files.
+Fails with RejectedInput: the code of the files where all were refused, SERIES_EMPTY, SERIES_TOO_LARGE, LOCALIZER,
+SLICES_CONFLICT, MODALITY_UNSUPPORTED, UID_INVALID.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import structlog
+
+from braingranary.dicom import tags
+from braingranary.dicom.deidentify import deidentified_header
+from braingranary.dicom.elements import Elements
+from braingranary.dicom.frames import Frame, frames_of
+from braingranary.dicom.geometry import Grid
+from braingranary.dicom.limits import DEFAULT_LIMITS, Limits
+from braingranary.dicom.series import FileReject, ReadVolume, SeriesHeader, SeriesImages
+from braingranary.dicom.volumes import build_volumes
+from braingranary.dicom.walk import WalkedFile, walk_file
+from braingranary.errors import Code, RejectedInput
+
+__all__ = ["FileReject", "ReadVolume", "SeriesHeader", "SeriesImages", "read_series"]
+
+STRAY_SHARE_MAX: Final = 0.2
+"""Images of another orientation or matrix than the rest are strays up to this share, beyond it the series is mixed."""
+ORIENTATION_DIGITS: Final = 2
+"""Direction cosines that agree to this many digits are one orientation (about half a degree)."""
+_UID_LENGTH_MAX: Final = 64  # PS3.5 chapter 9
+
+_log = structlog.get_logger(__name__)
+_Key = TypeVar("_Key")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _ReadFile:
+    """One file that passed: who it says it is, and its frames."""
+
+    name: str
+    series_uid: str
+    instance_uid: str
+    elements: Elements
+    syntax_uid: str
+    frames: list[Frame]
+
+
+def read_series(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAULT_LIMITS) -> SeriesImages:
+    """Read the files of one series.
+
+    `files` gives names and bytes; volumes come out with voxels (slices, rows, columns), an affine in RAS+ millimetres
+    and slices by increasing R, A or S. Raises RejectedInput with a stable code, nothing else.
+    """
+    rejects: list[FileReject] = []
+    good = _read_files(files, limits, rejects)
+    good = _keep_majority(good, lambda file: file.series_uid, rejects, "file of another series", share_max=0.5)
+    series_uid = good[0].series_uid
+    if any("LOCALIZER" in file.elements.texts(tags.IMAGE_TYPE) for file in good):
+        raise RejectedInput(Code.LOCALIZER, "image type says localizer")
+    frames = _one_orientation([frame for file in good for frame in file.frames], good, rejects)
+    volumes: list[ReadVolume] = []
+    for group in _by_matrix(frames, good, rejects):
+        volumes.extend(build_volumes(group))
+    used = sorted({frame.file for frame in frames})
+    reference = min((good[index] for index in used), key=lambda file: file.instance_uid)
+    if rejects:
+        _log.warning("files left out", count=len(rejects), codes=sorted({reject.code for reject in rejects}))
+    return SeriesImages(
+        series_uid=series_uid,
+        study_uid=_checked_uid(reference.elements.text(tags.STUDY_INSTANCE_UID)),
+        header=deidentified_header(reference.elements),
+        volumes=tuple(volumes),
+        transfer_syntax=_most_common([good[index].syntax_uid for index in used]),
+        file_rejects=tuple(rejects),
+    )
+
+
+def _read_files(files: Iterable[tuple[str, bytes]], limits: Limits, rejects: list[FileReject]) -> list[_ReadFile]:
+    """Every readable file; the rest goes to `rejects`. Raises where nothing is left or a budget is spent."""
+    good: list[_ReadFile] = []
+    pixel_bytes = 0
+    for count, (name, data) in enumerate(files, start=1):
+        if count > limits.files_max:
+            raise RejectedInput(Code.SERIES_TOO_LARGE, f"more than {limits.files_max} files")
+        try:
+            found = _read_file(name, data, len(good), limits)
+        except RejectedInput as error:
+            rejects.append(FileReject(name=name, code=error.code, detail=error.message))
+            continue
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+            # the last resort: hostile bytes found a way that no check above foresaw
+            _log.error("unforeseen failure on a file", error=type(error).__name__)
+            rejects.append(FileReject(name=name, code=Code.DICOM_CORRUPT, detail="file cannot be understood"))
+            continue
+        pixel_bytes += sum(frame.pixels.nbytes for frame in found.frames)
+        if pixel_bytes > limits.pixel_bytes_series_max:
+            raise RejectedInput(Code.SERIES_TOO_LARGE, f"more than {limits.pixel_bytes_series_max} bytes of pixels")
+        good.append(found)
+    if not good:
+        if not rejects:
+            raise RejectedInput(Code.SERIES_EMPTY, "no files")
+        code = _most_common([reject.code for reject in rejects])
+        detail = next(reject.detail for reject in rejects if reject.code == code)
+        raise RejectedInput(code, f"none of {len(rejects)} files can be used: {detail}")
+    return good
+
+
+def _read_file(name: str, data: bytes, index: int, limits: Limits) -> _ReadFile:
+    walked: WalkedFile = walk_file(data, limits)
+    elements = walked.elements
+    series_uid = _checked_uid(elements.text(tags.SERIES_INSTANCE_UID))
+    if elements.text(tags.MODALITY) != "MR":
+        raise RejectedInput(Code.MODALITY_UNSUPPORTED, "not a magnetic resonance image")
+    return _ReadFile(
+        name=name,
+        series_uid=series_uid,
+        instance_uid=elements.text(tags.SOP_INSTANCE_UID) or "",
+        elements=elements,
+        syntax_uid=walked.syntax.uid,
+        frames=frames_of(walked, index, limits),
+    )
+
+
+def _checked_uid(uid: str | None) -> str:
+    if uid is None or len(uid) > _UID_LENGTH_MAX or not uid.isascii() or not all(p.isdigit() for p in uid.split(".")):
+        raise RejectedInput(Code.UID_INVALID, "a UID of the series is missing or malformed")
+    return uid
+
+
+def _keep_majority(
+    files: list[_ReadFile],
+    key: Callable[[_ReadFile], str],
+    rejects: list[FileReject],
+    detail: str,
+    *,
+    share_max: float,
+) -> list[_ReadFile]:
+    wanted = _most_common([key(file) for file in files])
+    strays = [file for file in files if key(file) != wanted]
+    if not strays:
+        return files
+    if len(strays) > share_max * len(files):
+        raise RejectedInput(Code.SERIES_MIXED, "files of several series and none prevails")
+    rejects.extend(FileReject(name=file.name, code=Code.SERIES_MIXED, detail=detail) for file in strays)
+    kept = [file for file in files if key(file) == wanted]
+    for index, file in enumerate(kept):
+        for frame in file.frames:
+            frame.file = index
+    return kept
+
+
+def _one_orientation(frames: list[Frame], files: list[_ReadFile], rejects: list[FileReject]) -> list[Frame]:
+    """Frames of the prevailing orientation; several that count make a localizer."""
+    groups = _grouped(frames, lambda frame: _orientation(frame.grid))
+    if len(groups) == 1:
+        return frames
+    biggest = max(groups, key=len)
+    if len(frames) - len(biggest) > STRAY_SHARE_MAX * len(frames):
+        raise RejectedInput(Code.LOCALIZER, f"{len(groups)} orientations in one series")
+    _reject_frames([g for g in groups if g is not biggest], files, rejects, "another orientation than the series")
+    return biggest
+
+
+def _by_matrix(frames: list[Frame], files: list[_ReadFile], rejects: list[FileReject]) -> list[list[Frame]]:
+    """Frames by rows, columns and spacing: strays are left out, real second matrices become volumes of their own."""
+    groups = _grouped(frames, lambda frame: _matrix(frame.grid))
+    strays = [group for group in groups if len(group) <= 2 and len(group) <= STRAY_SHARE_MAX * len(frames)]
+    _reject_frames(strays, files, rejects, "another matrix or spacing than the series")
+    return [group for group in groups if not any(group is stray for stray in strays)]
+
+
+def _grouped(frames: list[Frame], key: Callable[[Frame], tuple[float, ...]]) -> list[list[Frame]]:
+    groups: dict[tuple[float, ...], list[Frame]] = {}
+    for frame in frames:
+        groups.setdefault(key(frame), []).append(frame)
+    return [groups[found] for found in sorted(groups)]
+
+
+def _reject_frames(groups: list[list[Frame]], files: list[_ReadFile], rejects: list[FileReject], detail: str) -> None:
+    indices = sorted({frame.file for group in groups for frame in group})
+    rejects.extend(FileReject(name=files[index].name, code=Code.SERIES_MIXED, detail=detail) for index in indices)
+
+
+def _orientation(grid: Grid) -> tuple[float, ...]:
+    return tuple(round(value, ORIENTATION_DIGITS) + 0.0 for value in (*grid.row_direction, *grid.column_direction))
+
+
+def _matrix(grid: Grid) -> tuple[float, ...]:
+    return grid.rows, grid.columns, round(grid.row_spacing_mm, 3), round(grid.column_spacing_mm, 3)
+
+
+def _most_common(values: Sequence[_Key]) -> _Key:
+    """The commonest value; among equals the smallest by its text, so that the order of files does not matter."""
+    counts = Counter(values)
+    most = max(counts.values())
+    return min((value for value, count in counts.items() if count == most), key=str)
