@@ -1,0 +1,1 @@
+"""Spark jobs: thin mains, run by spark-submit by path."""

@@ -1,1 +1,1 @@
-"""Volumes to images: planes, intensity, JPEG, slice packs, NIfTI. Arrays in, arrays or bytes out; no input or output."""
+"""Volumes to images: planes, intensity, JPEG, slice packs, NIfTI. Arrays in, arrays or bytes out, nothing else."""

@@ -55,9 +55,13 @@ class Profile:
         digest = _digest(self)
         return "v1" if digest == _digest(DEFAULT_PROFILE) else f"v1-{digest[:8]}"
 
+    def values(self) -> dict[str, float | int]:
+        """Every value by name."""
+        return asdict(self)
+
     def to_json(self) -> str:
         """The values as canonical JSON: equal profiles give equal text."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self.values(), sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Profile:
@@ -74,7 +78,7 @@ _VALUES: Final = TypeAdapter(dict[str, float | int])
 
 def _digest(profile: Profile) -> str:
     # 1 and 1.0 are one value, so every number is hashed as a float.
-    values = {name: float(value) for name, value in asdict(profile).items()}
+    values = {name: float(value) for name, value in profile.values().items()}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

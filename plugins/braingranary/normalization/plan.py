@@ -1,0 +1,125 @@
+"""What a normalize run has to do: staged series that no published run has taken under this profile, cut into batches.
+
+Goes in: the store's published ingest and normalize runs. Comes out: raw keys with their sizes, and batches of them of
+about one size, the largest first. Where one series was staged with different bytes, the bytes that a published run took
+first stay, and otherwise the first key by name: the conflict itself was recorded when it was staged. Fails with
+RejectedInput (OBJECT_MISSING for a named run that is not published) or TransientFailure.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from braingranary.errors import Code, RejectedInput
+from braingranary.normalization.parts import STEP, PublishedRun
+from braingranary.normalization.profile import Profile
+from braingranary.normalization.raw import parse_raw_key
+from braingranary.storage import keys
+from braingranary.storage.store import ObjectStore
+
+BATCH_BYTES_DEFAULT: Final = 96 * 1024 * 1024  # 64 to 128 MB of input keep a task's own cost below a few percent
+_INGEST: Final = "ingest"
+_PUBLISHED: Final = "/published.json"
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingSeries:
+    """One staged series that waits for normalization."""
+
+    raw_key: str
+    zip_bytes: int
+
+
+def pending(
+    store: ObjectStore, profile: Profile, *, ingest_runs: Sequence[str] | None = None, force: bool = False
+) -> tuple[PendingSeries, ...]:
+    """Staged series to normalize under `profile`, ordered by key.
+
+    `ingest_runs` names the ingest runs to look at, None means all that are published; `force` takes series again that
+    a published run has done. Raises RejectedInput, TransientFailure.
+    """
+    done = {parse_raw_key(key).series_uid: key for key in _done(store, profile)}
+    chosen: dict[str, PendingSeries] = {}
+    for series in sorted(_staged(store, ingest_runs), key=lambda staged: staged.raw_key):
+        uid = parse_raw_key(series.raw_key).series_uid
+        taken = done.get(uid)
+        if (taken is not None and not force) or (taken is not None and taken != series.raw_key):
+            continue
+        chosen.setdefault(uid, series)
+    return tuple(sorted(chosen.values(), key=lambda series: series.raw_key))
+
+
+def batches(
+    series: Iterable[PendingSeries], *, batch_bytes: int = BATCH_BYTES_DEFAULT, batches_min: int = 1
+) -> tuple[tuple[str, ...], ...]:
+    """Raw keys in batches of about equal bytes, none much above `batch_bytes`, the largest batch first.
+
+    There are at least `batches_min` batches where there are as many series, so that no worker is idle. Each series goes
+    to the lightest batch, longest first (Graham 1969), so the same series always give the same batches.
+    """
+    ordered = sorted(series, key=lambda one: (-one.zip_bytes, one.raw_key))
+    if not ordered:
+        return ()
+    total = sum(one.zip_bytes for one in ordered)
+    count = min(len(ordered), max(batches_min, -(-total // batch_bytes)))
+    heap: list[tuple[int, int]] = [(0, number) for number in range(count)]
+    contents: list[list[str]] = [[] for _ in range(count)]
+    for one in ordered:
+        weight, number = heapq.heappop(heap)
+        contents[number].append(one.raw_key)
+        heapq.heappush(heap, (weight + max(1, one.zip_bytes), number))
+    weights = {number: weight for weight, number in heap}
+    largest_first = sorted(range(count), key=lambda number: (-weights[number], number))
+    return tuple(tuple(contents[number]) for number in largest_first)
+
+
+def _done(store: ObjectStore, profile: Profile) -> Iterator[str]:
+    for run in _published_runs(store, STEP):
+        published = PublishedRun.from_json(store.get(keys.run_object(STEP, run, "published.json")))
+        if published.profile == profile.name:
+            for part in published.parts:
+                yield from part.raw_keys
+
+
+def _staged(store: ObjectStore, ingest_runs: Sequence[str] | None) -> Iterator[PendingSeries]:
+    runs = list(_published_runs(store, _INGEST)) if ingest_runs is None else sorted(set(ingest_runs))
+    seen: set[str] = set()
+    for run in runs:
+        for key in _raw_keys(store.get(keys.run_object(_INGEST, run, "published.json"))):
+            if key in seen:
+                continue
+            seen.add(key)
+            parse_raw_key(key)
+            info = store.head(key)
+            # A zip that is gone is still pending: its batch tells so with a reject row.
+            yield PendingSeries(raw_key=key, zip_bytes=0 if info is None else info.size)
+
+
+def _published_runs(store: ObjectStore, step: str) -> Iterator[str]:
+    prefix = f"runs/{step}/"
+    for info in store.list(prefix):
+        run = info.key.removeprefix(prefix).removesuffix(_PUBLISHED)
+        if info.key.endswith(_PUBLISHED) and "/" not in run:
+            yield run
+
+
+class _IngestRun(BaseModel):
+    """What is needed of a published ingest run; its other fields are none of our business."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    raw_keys: tuple[str, ...]
+
+
+def _raw_keys(text: bytes) -> tuple[str, ...]:
+    try:
+        return _IngestRun.model_validate_json(text).raw_keys
+    except ValidationError as error:
+        raise RejectedInput(Code.MANIFEST_INVALID, "not a published ingest run") from error

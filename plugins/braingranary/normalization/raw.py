@@ -1,0 +1,79 @@
+"""Reading what was staged: the receipt beside a raw zip, and the zip's image files once its hash is proven.
+
+Goes in: the object store and a raw key. Comes out: a `Receipt`, or names and bytes of files. Fails with RejectedInput:
+KEY_INVALID, OBJECT_MISSING, MANIFEST_INVALID for a receipt that is none or of another zip, CHECKSUM_MISMATCH for a zip
+whose bytes are no longer the ones that were verified, and whatever `dicom.bundle` says of a hostile zip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from braingranary.dicom.bundle import read_members
+from braingranary.dicom.limits import DEFAULT_ZIP_LIMITS
+from braingranary.errors import Code, RejectedInput
+from braingranary.records import Receipt
+from braingranary.storage import keys
+from braingranary.storage.store import ObjectStore
+
+SPOOL_BYTES: Final = 128 * 1024 * 1024  # larger zips wait on disk, so that memory does not grow with the series
+COMPANIONS: Final = frozenset({"license", "license.txt", "md5hashes.csv"})
+"""What archives put beside the images, in lower case."""
+_RAW_KEY: Final = re.compile(r"raw/([^/]+)/([^/]+)/([0-9.]+)/([0-9a-f]{64})\.zip\Z", re.ASCII)
+_RECEIPT: Final = TypeAdapter(Receipt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawKey:
+    """The parts of a raw key; archive and collection are key segments, not always the names they stand for."""
+
+    key: str
+    archive: str
+    collection: str
+    series_uid: str
+    sha256: str
+
+
+def parse_raw_key(key: str) -> RawKey:
+    """The parts of `key`; raises RejectedInput(KEY_INVALID) where it is no raw key."""
+    match = _RAW_KEY.match(key)
+    if match is None:
+        raise RejectedInput(Code.KEY_INVALID, "not the key of a raw zip")
+    archive, collection, series_uid, sha256 = match.groups()
+    return RawKey(
+        key=key, archive=archive, collection=collection, series_uid=keys.checked_uid(series_uid), sha256=sha256
+    )
+
+
+def read_receipt(store: ObjectStore, raw: RawKey) -> Receipt:
+    """The receipt of the zip at `raw`; raises RejectedInput(OBJECT_MISSING, MANIFEST_INVALID)."""
+    try:
+        receipt = _RECEIPT.validate_json(store.get(keys.receipt(raw.key)))
+    except ValidationError as error:
+        raise RejectedInput(Code.MANIFEST_INVALID, "the receipt beside the raw zip is none") from error
+    told = (receipt.raw_key, receipt.sha256, receipt.record.series_uid)
+    if told != (raw.key, raw.sha256, raw.series_uid):
+        raise RejectedInput(Code.MANIFEST_INVALID, "the receipt beside the raw zip is of another zip")
+    return receipt
+
+
+def raw_members(store: ObjectStore, receipt: Receipt) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of the image files of a staged series, nothing before the whole zip's hash is proven."""
+    digest = hashlib.sha256()
+    with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as file:
+        for chunk in store.stream(receipt.raw_key):
+            digest.update(chunk)
+            file.write(chunk)
+        if digest.hexdigest() != receipt.sha256:
+            raise RejectedInput(Code.CHECKSUM_MISMATCH, "the raw zip is not the one that was verified")
+        file.seek(0)
+        for name, data in read_members(file, DEFAULT_ZIP_LIMITS):
+            if name.rsplit("/", 1)[-1].lower() not in COMPANIONS:
+                yield name, data

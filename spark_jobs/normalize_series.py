@@ -1,0 +1,102 @@
+"""Spark job: staged series to slices, the same file on a laptop, a standalone cluster and EMR.
+
+    spark-submit [--py-files braingranary.zip] spark_jobs/normalize_series.py --run-json <path or s3://bucket/key>
+
+Only object keys travel through Spark: a row is one batch, a task reads, normalizes and writes it through the object
+store and gives back what it did; the driver publishes the run. Goes in: `run.json` (see `normalization.job`), and
+credentials from the environment (GRANARY_S3_ACCESS_KEY, GRANARY_S3_SECRET_KEY) or the instance's role. Comes out: one
+line of JSON on stdout. A series that cannot be used is a reject row; only a store that fails lets the job fail, and
+then it may simply be run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+
+from braingranary.normalization.batch import normalize_batch
+from braingranary.normalization.job import NormalizeJob, StorePlace
+from braingranary.normalization.parts import PartResult, PublishedRun, published_key
+from braingranary.normalization.plan import batches
+from braingranary.normalization.profile import Profile
+from braingranary.normalization.publish import publish, read_published
+from braingranary.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+RESULT_SCHEMA: Final = "part string"
+BATCHES_A_CORE: Final = 2  # enough that the last task does not keep the others waiting, few enough to cost nothing
+
+
+def worker(
+    place: StorePlace, profile: Profile, run: str
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The function that Spark runs on each partition: rows of raw keys in, one row of JSON a finished batch out."""
+
+    def normalize(rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        store = ObjectStore.from_settings(place.settings())
+        for batch in rows:
+            for raw_keys in batch.column("raw_keys").to_pylist():
+                result = normalize_batch(store, raw_keys or (), profile, run)
+                yield pa.RecordBatch.from_pydict({"part": [result.to_json()]})
+
+    return normalize
+
+
+def run_job(spark: SparkSession, job: NormalizeJob) -> PublishedRun:
+    """Do what `job` says and publish it; a run that is published already is given back as it stands."""
+    store = ObjectStore.from_settings(job.store.settings())
+    if store.exists(published_key(job.run)):
+        return read_published(store, job.run)
+    context = spark.sparkContext
+    work = batches(job.series, batch_bytes=job.batch_bytes, batches_min=context.defaultParallelism * BATCHES_A_CORE)
+    if not work:
+        return publish(store, job.run, job.profile, [])
+    # One partition a batch, in this order: Spark starts them in order, so the longest run first.
+    rows = context.parallelize([(list(raw_keys),) for raw_keys in work], len(work))
+    frame = spark.createDataFrame(rows, "raw_keys array<string>")
+    done = frame.mapInArrow(worker(job.store, job.profile, job.run), RESULT_SCHEMA).collect()
+    return publish(store, job.run, job.profile, [PartResult.from_json(row["part"]) for row in done])
+
+
+def read_job(location: str, endpoint_url: str | None) -> NormalizeJob:
+    """The job at a path or at `s3://bucket/key`."""
+    parts = urlsplit(location)
+    if parts.scheme != "s3":
+        return NormalizeJob.from_json(Path(location).read_bytes())
+    place = StorePlace(bucket=parts.netloc, endpoint_url=endpoint_url)
+    return NormalizeJob.from_json(ObjectStore.from_settings(place.settings()).get(parts.path.lstrip("/")))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the job that argv names; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Normalize staged series into slice packs.")
+    parser.add_argument("--run-json", required=True, help="path or s3://bucket/key of the job")
+    parser.add_argument(
+        "--endpoint-url", help="S3 endpoint of an s3:// run.json; default: GRANARY_S3_ENDPOINT_URL or AWS"
+    )
+    arguments = parser.parse_args(argv)
+    job = read_job(arguments.run_json, arguments.endpoint_url)
+
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - a wrong run.json is told before a JVM is started
+
+    spark = SparkSession.builder.appName(f"granary-normalize-{job.run}").getOrCreate()
+    try:
+        published = run_job(spark, job)
+    finally:
+        spark.stop()
+    told = {"run": published.run, "profile": published.profile, "parts": len(published.parts), "rows": published.rows}
+    sys.stdout.write(json.dumps(told) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
