@@ -138,6 +138,26 @@ CREATE TABLE label (
 );
 CREATE INDEX label_of_slice ON label (pack_id, slice_index) WHERE pack_id IS NOT NULL;
 
+-- What counts as truth for the named queries. Predictions of a model never do. Where several sources speak, a reader
+-- goes before a mask and a mask before the word of a collection; where a slice has a label of its own, that goes before
+-- the label of its series.
+CREATE VIEW slice_truth AS
+SELECT DISTINCT ON (pack_id, slice_index)
+    pack_id,
+    slice_index,
+    tumor
+FROM label
+WHERE pack_id IS NOT NULL AND source IN ('reader', 'mask', 'collection')
+ORDER BY pack_id ASC, slice_index ASC, array_position(ARRAY['reader', 'mask', 'collection'], source) ASC;
+
+CREATE VIEW series_truth AS
+SELECT DISTINCT ON (series_id)
+    series_id,
+    tumor
+FROM label
+WHERE pack_id IS NULL AND source IN ('reader', 'mask', 'collection')
+ORDER BY series_id ASC, array_position(ARRAY['reader', 'mask', 'collection'], source) ASC;
+
 CREATE TABLE reject (
     reject_id bigint PRIMARY KEY,
     archive text NOT NULL,
@@ -199,4 +219,5 @@ INSERT INTO named_query (name, plane, tumor, position) VALUES
 
 -- migrate:down
 
+DROP VIEW slice_truth, series_truth;
 DROP TABLE named_query, facet, ingest_run, reject, label, slice, pack, series, study, subject, collection;

@@ -1,0 +1,212 @@
+"""Loading a published normalize run into the catalogue: COPY into staging, check, merge, refresh; one transaction.
+
+Why one: readers see the run whole or not at all, and a kill at any point leaves nothing to clean up. Goes in: a
+PostgreSQL connection that is in no transaction, the object store and the name of the run. Comes out: what was carried and what
+changed. Published ingest runs that are not loaded yet come along, for their rejects. The same run twice is a no-op, and so
+is a run whose rows all stand already, but for its own row in `ingest_run`. Loads exclude each other by an advisory lock.
+Fails with RejectedInput (OBJECT_MISSING, MANIFEST_INVALID, CATALOG_CHECK_FAILED), TransientFailure
+(CATALOG_UNAVAILABLE, OBJECT_STORE_UNAVAILABLE) or ConfigurationError; whatever it raises, nothing was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import psycopg
+import pyarrow as pa
+import structlog
+from psycopg.pq import TransactionStatus
+
+from braingranary.catalog import published, sql
+from braingranary.catalog.identity import run_id
+from braingranary.catalog.published import PublishedRun
+from braingranary.catalog.staging import stage_rows, stage_slices
+from braingranary.errors import Code, ConfigurationError, GranaryError, RejectedInput, TransientFailure
+from braingranary.storage.store import ObjectStore
+
+Connection: TypeAlias = psycopg.Connection[Any]
+LOAD_LOCK: Final = 0x6272_6169_6E_02  # any constant of our own, beside the lock of migrations
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReport:
+    """What one load did. The first counts are of the run's own rows; `*_changed` are rows that are new or differ."""
+
+    run: str
+    already_loaded: bool
+    series: int = 0
+    packs: int = 0
+    slices: int = 0
+    labels: int = 0
+    rejects: int = 0
+    series_changed: int = 0
+    packs_changed: int = 0
+    slices_changed: int = 0
+    ingest_runs: tuple[str, ...] = ()
+    """Ingest runs whose rejects came along."""
+
+
+def load_run(connection: Connection, store: ObjectStore, run: str) -> LoadReport:
+    """Load the published normalize run `run`, and every published ingest run that is not loaded yet."""
+    with _transaction(connection):
+        loaded = _loaded(connection)
+        key = published.published_key("normalize", run)
+        wanted = published.read(store, "normalize", key)
+        ingests = _pending_ingests(store, loaded)
+        report = LoadReport(run=run, already_loaded=loaded.get(key) == wanted.sha256)
+        for ingest in ingests:
+            _load_one(connection, store, ingest)
+        if not report.already_loaded:
+            report = _load_one(connection, store, wanted)
+        if ingests or not report.already_loaded:
+            _refresh(connection)
+    names = tuple(ingest.run for ingest in ingests)
+    report = LoadReport(**{**{name: getattr(report, name) for name in LoadReport.__slots__}, "ingest_runs": names})
+    _log.info("catalog_loaded", **{name: getattr(report, name) for name in LoadReport.__slots__})
+    return report
+
+
+def load_ingests(connection: Connection, store: ObjectStore) -> tuple[str, ...]:
+    """Load the rejects of every published ingest run that is not loaded yet; returns the names of those runs.
+
+    For an ingest that staged nothing, after which no normalize run comes.
+    """
+    with _transaction(connection):
+        ingests = _pending_ingests(store, _loaded(connection))
+        for ingest in ingests:
+            _load_one(connection, store, ingest)
+        if ingests:
+            _refresh(connection)
+    return tuple(ingest.run for ingest in ingests)
+
+
+def pending_runs(connection: Connection, store: ObjectStore) -> list[str]:
+    """Names of the published normalize runs that are not loaded, the oldest first."""
+    with _mapped():
+        loaded = _loaded(connection)
+        if connection.info.transaction_status == TransactionStatus.INTRANS and not connection.autocommit:
+            connection.rollback()
+    keys = [key for key in published.published_keys(store, "normalize") if key not in loaded]
+    runs = [published.read(store, "normalize", key) for key in keys]
+    return [item.run for item in sorted(runs, key=lambda item: (item.published_at, item.run))]
+
+
+def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) -> LoadReport:
+    connection.execute(sql.statement("load/00_stage"))
+    connection.execute("INSERT INTO stage_run (published_at) VALUES (%s)", [wanted.published_at])
+    counts = stage_rows(connection, store, wanted)
+    connection.execute("ANALYZE stage_series, stage_pack")
+    connection.execute(sql.statement("load/10_duplicates"))
+    _check(connection, "checks/rows")
+    connection.execute(sql.statement("load/20_incoming"))
+    series_changed = _count(connection, "SELECT count(*) FROM current_series WHERE changed")
+    changed = _changed_packs(connection)
+    slices, slices_changed = stage_slices(connection, store, wanted, changed)
+    _check(connection, "checks/slices")
+    for name in ("30_merge_series", "40_merge_packs", "50_merge_parents", "60_merge_labels_rejects"):
+        connection.execute(sql.statement(f"load/{name}"))
+    report = LoadReport(
+        run=wanted.run,
+        already_loaded=False,
+        slices=slices,
+        series_changed=series_changed,
+        packs_changed=sum(len(packs) for packs in changed.values()),
+        slices_changed=slices_changed,
+        **counts,
+    )
+    _record(connection, wanted, report)
+    connection.execute(sql.statement("load/70_unstage"))
+    return report
+
+
+def _changed_packs(connection: Connection) -> dict[int, pa.Array]:
+    """Keys of new and changed packs by the number of their part."""
+    rows = connection.execute("SELECT part, array_agg(pack_id) FROM changed_pack GROUP BY part").fetchall()
+    return {part: pa.array(packs, pa.int64()) for part, packs in rows}
+
+
+def _check(connection: Connection, folder: str) -> None:
+    """Run the checks of one folder: each is a query that answers no row when all is well."""
+    failed = [
+        name.rsplit("/", 1)[-1] for name in sql.names(folder) if connection.execute(sql.statement(name)).fetchall()
+    ]
+    if failed:
+        raise RejectedInput(Code.CATALOG_CHECK_FAILED, f"checks that found rows: {', '.join(failed)}")
+
+
+def _record(connection: Connection, wanted: PublishedRun, report: LoadReport) -> None:
+    connection.execute(
+        sql.statement("load/80_record_run"),
+        {
+            "run_id": run_id(wanted.step, wanted.run),
+            "step": wanted.step,
+            "run": wanted.run,
+            "published_key": wanted.key,
+            "published_sha256": wanted.sha256,
+            "published_at": wanted.published_at,
+            "series_count": report.series,
+            "pack_count": report.packs,
+            "slice_count": report.slices,
+            "label_count": report.labels,
+            "reject_count": report.rejects,
+        },
+    )
+
+
+def _refresh(connection: Connection) -> None:
+    for name in sql.names("refresh"):
+        connection.execute(sql.statement(name))
+
+
+def _loaded(connection: Connection) -> dict[str, str]:
+    """SHA-256 of what was loaded, by object key."""
+    return dict(connection.execute("SELECT published_key, published_sha256 FROM ingest_run").fetchall())
+
+
+def _pending_ingests(store: ObjectStore, loaded: dict[str, str]) -> list[PublishedRun]:
+    """Published ingest runs that are not loaded; one that cannot be read is told and left for the next load."""
+    found: list[PublishedRun] = []
+    for key in published.published_keys(store, "ingest"):
+        if key in loaded:
+            continue
+        try:
+            found.append(published.read(store, "ingest", key))
+        except RejectedInput as error:
+            _log.error("ingest_run_unreadable", key=key, code=error.code)
+    return found
+
+
+def _count(connection: Connection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextmanager
+def _transaction(connection: Connection) -> Iterator[None]:
+    """One transaction that holds the load lock and sees what the load before it committed."""
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        raise ConfigurationError(Code.CONFIGURATION_INVALID, "a load wants a connection that is in no transaction")
+    with _mapped(), connection.transaction():
+        # A snapshot taken before the lock is granted would miss the load that held it.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOAD_LOCK])
+        yield
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    """PostgreSQL's errors as ours; names of constraints are told, values never."""
+    try:
+        yield
+    except GranaryError:
+        raise
+    except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.CardinalityViolation) as error:
+        what = error.diag.constraint_name or type(error).__name__
+        raise RejectedInput(Code.CATALOG_CHECK_FAILED, f"PostgreSQL refused the rows: {what}") from None
+    except psycopg.OperationalError as error:
+        raise TransientFailure(Code.CATALOG_UNAVAILABLE, f"PostgreSQL: {type(error).__name__}") from error
