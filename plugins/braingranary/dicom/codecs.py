@@ -6,7 +6,9 @@ smallest unsigned type that holds them. Fails with RejectedInput(PIXEL_DECODE_FA
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,19 @@ from braingranary.dicom.codestream import check_rle, stream_info
 from braingranary.dicom.syntax import Coding, TransferSyntax
 from braingranary.errors import Code, RejectedInput
 
-_UNSIGNED: Final = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
+_UNSIGNED: Final[dict[int, np.dtype[Any]]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """One frame and what its header says of it."""
+
+    frame: bytes
+    uid: str
+    rows: int
+    columns: int
+    bits_allocated: int
+    bits_stored: int
 
 
 def decode_frame(
@@ -32,56 +46,57 @@ def decode_frame(
         if not 2 <= info.precision <= bits_allocated:
             raise RejectedInput(Code.PIXEL_DATA_MISMATCH, "codestream and header disagree on the bits of a sample")
         width = 1 if info.precision <= 8 else 2 if info.precision <= 16 else 4
+    task = _Task(
+        frame=frame, uid=syntax.uid, rows=rows, columns=columns, bits_allocated=bits_allocated, bits_stored=bits_stored
+    )
     try:
-        plain = _DECODERS[syntax.coding](frame, syntax, rows, columns, bits_allocated, bits_stored)
+        plain = _DECODERS[syntax.coding](task)
     except RejectedInput:
         raise
     except Exception as error:  # noqa: BLE001 - decoders raise whatever they like at broken input
         raise RejectedInput(Code.PIXEL_DECODE_FAILED, f"decoder failed with {type(error).__name__}") from None
     if len(plain) != rows * columns * width:
         raise RejectedInput(Code.PIXEL_DATA_MISMATCH, "decoder gave another number of bytes than the header asks for")
-    return np.frombuffer(plain, dtype=_UNSIGNED[width]).reshape(rows, columns)
+    flat: NDArray[Any] = np.frombuffer(plain, dtype=_UNSIGNED[width])
+    return flat.reshape(rows, columns)
 
 
-def _rle(frame: bytes, _: TransferSyntax, rows: int, columns: int, allocated: int, __: int) -> bytes | bytearray:
-    import rle  # noqa: PLC0415 - codecs load only where a file needs them
+def _rle(task: _Task) -> bytes | bytearray:
+    from rle.utils import decode_pixel_data  # noqa: PLC0415 - codecs load only where a file needs them
 
-    decoded = rle.decode_pixel_data(frame, version=2, rows=rows, columns=columns, bits_allocated=allocated)
-    assert isinstance(decoded, bytearray)  # noqa: S101 - version 2 of that interface gives bytes
-    return decoded
-
-
-def _jpeg_ls(frame: bytes, _: TransferSyntax, __: int, ___: int, ____: int, _____: int) -> bytes | bytearray:
-    import jpeg_ls  # noqa: PLC0415
-
-    decoded: bytearray = jpeg_ls.decode_pixel_data(frame)[0]
-    return decoded
+    decoded = decode_pixel_data(
+        task.frame, version=2, rows=task.rows, columns=task.columns, bits_allocated=task.bits_allocated
+    )
+    return cast("bytearray", decoded)
 
 
-def _jpeg_2000(frame: bytes, _: TransferSyntax, __: int, ___: int, ____: int, _____: int) -> bytes | bytearray:
-    import openjpeg  # noqa: PLC0415
+def _jpeg_ls(task: _Task) -> bytes | bytearray:
+    import jpeg_ls  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    decoded = openjpeg.decode_pixel_data(frame, version=2)
-    assert isinstance(decoded, bytearray)  # noqa: S101 - version 2 of that interface gives bytes
-    return decoded
+    return cast("bytearray", jpeg_ls.decode_pixel_data(task.frame)[0])
 
 
-def _jpeg(
-    frame: bytes, syntax: TransferSyntax, rows: int, columns: int, allocated: int, stored: int
-) -> bytes | bytearray:
+def _jpeg_2000(task: _Task) -> bytes | bytearray:
+    from openjpeg.utils import decode_pixel_data  # noqa: PLC0415
+
+    return cast("bytearray", decode_pixel_data(task.frame, version=2))
+
+
+def _jpeg(task: _Task) -> bytes | bytearray:
     from pydicom.encaps import encapsulate  # noqa: PLC0415
-    from pydicom.pixels import get_decoder  # noqa: PLC0415
+    from pydicom.pixels.decoders.base import get_decoder  # noqa: PLC0415
+    from pydicom.uid import UID  # noqa: PLC0415
 
-    buffer, _ = get_decoder(syntax.uid).as_buffer(
-        encapsulate([frame], has_bot=False),
+    buffer, _ = get_decoder(UID(task.uid)).as_buffer(
+        encapsulate([task.frame], has_bot=False),
         raw=True,
         decoding_plugin="gdcm",
-        rows=rows,
-        columns=columns,
+        rows=task.rows,
+        columns=task.columns,
         number_of_frames=1,
         samples_per_pixel=1,
-        bits_allocated=allocated,
-        bits_stored=stored,
+        bits_allocated=task.bits_allocated,
+        bits_stored=task.bits_stored,
         pixel_representation=0,
         photometric_interpretation="MONOCHROME2",
         pixel_keyword="PixelData",
@@ -89,7 +104,7 @@ def _jpeg(
     return bytes(buffer)
 
 
-_DECODERS: Final = {
+_DECODERS: Final[dict[Coding, Callable[[_Task], bytes | bytearray]]] = {
     Coding.RLE: _rle,
     Coding.JPEG: _jpeg,
     Coding.JPEG_LS: _jpeg_ls,

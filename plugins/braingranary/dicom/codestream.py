@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from braingranary.dicom.syntax import Coding
@@ -48,10 +49,10 @@ def check_rle(frame: bytes, *, bytes_per_sample: int, pixels: int) -> None:
     if count != bytes_per_sample:
         raise _broken("RLE segments differ from the bytes of a sample")
     bounds = [*offsets[:count], len(frame)]
-    if bounds[0] != _RLE_HEADER_BYTES or any(b <= a for a, b in zip(bounds, bounds[1:], strict=False)):
+    if bounds[0] != _RLE_HEADER_BYTES or any(b <= a for a, b in pairwise(bounds)):
         raise _broken("RLE segment table out of order")
     # a replicate run of two bytes gives at most 128 samples
-    if any((b - a) * 64 < pixels for a, b in zip(bounds, bounds[1:], strict=False)):
+    if any((b - a) * 64 < pixels for a, b in pairwise(bounds)):
         raise _broken("RLE segment too short for its frame")
 
 

@@ -81,7 +81,7 @@ def frames_of(walked: WalkedFile, file: int, limits: Limits) -> list[Frame]:
             Frame(
                 grid=grid,
                 position=position,
-                traits=place.traits(index),
+                traits=place.traits(),
                 time=place.time(),
                 slope=place.rescale(tags.RESCALE_SLOPE, 1.0),
                 intercept=place.rescale(tags.RESCALE_INTERCEPT, 0.0),
@@ -89,7 +89,7 @@ def frames_of(walked: WalkedFile, file: int, limits: Limits) -> list[Frame]:
                 pixels=frame,
                 file=file,
             )
-            for index, ((grid, position, place), frame) in enumerate(zip(described, pixels, strict=True))
+            for (grid, position, place), frame in zip(described, pixels, strict=True)
         ]
     return _classic(walked, form, file, mosaic)
 
@@ -185,7 +185,7 @@ class _Groups:
         content = self._group(tags.FRAME_CONTENT_SEQUENCE)
         return content.text(tags.FRAME_ACQUISITION_DATE_TIME) or ""
 
-    def traits(self, index: int) -> Traits:
+    def traits(self) -> Traits:
         content = self._group(tags.FRAME_CONTENT_SEQUENCE)
         diffusion = self._group(tags.MR_DIFFUSION_SEQUENCE)
         gradient = diffusion.item(tags.DIFFUSION_GRADIENT_DIRECTION_SEQUENCE)

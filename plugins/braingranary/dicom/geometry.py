@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from braingranary.errors import Code, RejectedInput
 
 COSINE_TOLERANCE: Final = 0.01
-"""Direction cosines may differ from unit length, and their product from zero, by this much (printed with few digits)."""
+"""Direction cosines may differ from unit length, and their product from zero, by this (they come with few digits)."""
 SAME_POSITION_MM: Final = 0.01
 """Slices closer than this along the normal are at one place; the thinnest MR slices are ten times as far apart."""
 GAP_TOLERANCE: Final = 0.1
@@ -79,13 +79,14 @@ def checked_grid(
     """A grid from Image Orientation (Patient) and Pixel Spacing; raises RejectedInput."""
     if len(orientation) != 6 or len(spacing) != 2:
         raise RejectedInput(Code.GEOMETRY_MISSING, "no image orientation or pixel spacing")
-    return _grid(orientation, spacing, rows, columns, thickness, distance)
+    return _grid(orientation, spacing, rows=rows, columns=columns, thickness=thickness, distance=distance)
 
 
 @lru_cache(maxsize=256)
 def _grid(
     orientation: tuple[float, ...],
     spacing: tuple[float, ...],
+    *,
     rows: int,
     columns: int,
     thickness: float | None,
@@ -124,12 +125,12 @@ def upward_normal(grid: Grid) -> NDArray[np.float64]:
     normal = np.cross(np.array(grid.row_direction), np.array(grid.column_direction)) * LPS_TO_RAS
     normal /= np.linalg.norm(normal)
     dominant = int(np.argmax(np.abs(normal)))
-    return -normal if normal[dominant] < 0 else normal
+    return np.asarray(-normal if normal[dominant] < 0 else normal, dtype=np.float64)
 
 
 def along_normal(grid: Grid, positions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Distance along the upward normal, in millimetres, of `positions` (LPS, shape (n, 3)); shape (n,)."""
-    along: NDArray[np.float64] = (positions * LPS_TO_RAS) @ upward_normal(grid)
+    along: NDArray[np.float64] = np.asarray((positions * LPS_TO_RAS) @ upward_normal(grid), dtype=np.float64)
     return along
 
 

@@ -48,8 +48,8 @@ class ZipLimits:
     ratio_max: int = 200
     """Inflated over compressed bytes of one member above 1 MiB; DICOM reaches about 20, all-zero padding 1,000."""
     name_chars_max: int = 512
-    directory_bytes_max: int = 16 * MIB
-    """The zip's central directory, checked before it is parsed."""
+    directory_bytes_max: int = 4 * MIB
+    """The zip's central directory, checked before it is parsed; 20,000 entries of archives take about 2 MiB."""
 
 
 DEFAULT_LIMITS: Final = Limits()

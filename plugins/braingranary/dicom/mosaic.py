@@ -90,9 +90,9 @@ def _csa(elements: Elements) -> tuple[int | None, bool]:
         warnings.simplefilter("ignore")  # it announces on import that its other readers are experimental
         from nibabel.nicom import csareader  # noqa: PLC0415 - slow to import and needed for mosaics alone
     try:
-        header = csareader.read(raw[1])
-        normal = csareader.get_slice_normal(header)
-        count = csareader.get_n_mosaic(header)
+        header = csareader.read(raw[1])  # type: ignore[no-untyped-call]
+        normal = csareader.get_slice_normal(header)  # type: ignore[no-untyped-call]
+        count = csareader.get_n_mosaic(header)  # type: ignore[no-untyped-call]
         orientation = np.array(elements.numbers(tags.IMAGE_ORIENTATION_PATIENT), dtype=np.float64)
         cross = np.cross(orientation[:3], orientation[3:])
         against = normal is not None and float(np.dot(np.asarray(normal, dtype=np.float64), cross)) < 0

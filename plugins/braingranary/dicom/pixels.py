@@ -8,6 +8,7 @@ PIXEL_FORMAT_UNSUPPORTED, PIXEL_DECODE_FAILED, DICOM_TOO_LARGE.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 
 from braingranary.dicom import tags
 from braingranary.dicom.codecs import decode_frame
-from braingranary.dicom.elements import Elements
 from braingranary.dicom.limits import Limits
 from braingranary.dicom.syntax import Coding
 from braingranary.dicom.walk import PixelSpan, WalkedFile
@@ -130,7 +130,7 @@ def _encapsulated(data: bytes, span: PixelSpan, frames: int) -> list[bytes]:
         if len(firsts) != frames or firsts[0] != 0 or None in firsts or sorted(set(firsts), key=_known) != firsts:
             raise RejectedInput(Code.PIXEL_DATA_MISMATCH, "fragments cannot be told apart into frames")
         bounds = [*map(_known, firsts), len(pieces)]
-        groups = [list(pieces[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+        groups = [list(pieces[a:b]) for a, b in pairwise(bounds)]
     return [b"".join(data[start : start + length] for start, length in group) for group in groups]
 
 
@@ -140,11 +140,9 @@ def _known(index: int | None) -> int:
 
 def clean_into(target: NDArray[Any], frame: NDArray[Any], form: PixelFormat) -> None:
     """Copy stored values into `target` (of `form.dtype`), unused bits cleared and the sign extended."""
-    if form.bits_stored == form.bits_allocated:
-        # same width: bits are taken over as they are; a narrower codestream is widened
-        if frame.itemsize == target.itemsize:
-            target[...] = frame.view(form.dtype.newbyteorder(frame.dtype.byteorder)) if form.signed else frame
-            return
+    if form.bits_stored == form.bits_allocated and frame.itemsize == target.itemsize:
+        target[...] = frame.view(form.dtype.newbyteorder(frame.dtype.byteorder)) if form.signed else frame
+        return
     unsigned = np.dtype(f"u{target.itemsize}")
     bits = frame.view(frame.dtype.str.replace("i", "u")) if frame.dtype.kind == "i" else frame
     if not form.signed and form.shift == 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydicom.datadict import DicomDictionary
+from pydicom._dicom_dict import DicomDictionary
 
 TRANSFER_SYNTAX_UID: Final = 0x00020010
 IMAGE_TYPE: Final = 0x00080008

@@ -28,7 +28,7 @@ _TRAITS_BY_NATURE = Traits._fields[:-1]  # the acquisition number is tried last:
 def build_volumes(frames: Sequence[Frame]) -> tuple[ReadVolume, ...]:
     """Volumes of `frames`, which share orientation, matrix and spacing; in an order that depends on traits alone."""
     places = _places(frames)
-    groups = [(frames, places)]
+    groups: list[tuple[Sequence[Frame], Sequence[int]]] = [(frames, places)]
     varying = [name for name in _TRAITS_BY_NATURE if _varies(frames, places, name)]
     if varying:
         groups = _split(frames, places, lambda frame: tuple(getattr(frame.traits, name) for name in varying))
@@ -169,5 +169,5 @@ def _voxels(frames: Sequence[Frame]) -> tuple[NDArray[np.generic], float, float]
         stored = np.empty(frame.pixels.shape, dtype=frame.form.dtype)
         clean_into(stored, frame.pixels, frame.form)
         np.multiply(stored, np.float32(frame.slope), out=target, casting="unsafe")
-        target += np.float32(frame.intercept)
+        np.add(target, np.float32(frame.intercept), out=target)
     return scaled, 1.0, 0.0

@@ -23,10 +23,11 @@ from braingranary.errors import Code, RejectedInput
 PREAMBLE_BYTES: Final = 128
 _MAGIC: Final = b"DICM"
 _UNDEFINED: Final = 0xFFFFFFFF
+_DELIMITERS_FROM: Final = 0xFFFE0000  # item, item end, sequence end: no elements of their own
 _KEPT_BYTES_MAX: Final = 1 << 16  # longer values of the kept elements are not what they claim to be
 _KEPT_PRIVATE_BYTES_MAX: Final = 1 << 20  # Siemens CSA headers reach 200 kB
 
-# value representations with a 16 bit length and those with two reserved bytes and a 32 bit length (PS3.5 table 7.1-1, -2)
+# value representations with a 16 bit length, and with two reserved bytes and a 32 bit length (PS3.5 tables 7.1-1, -2)
 _SHORT: Final = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split(),
 )
@@ -167,66 +168,70 @@ class _Walker:
         """Elements of one data set or item from `position`; ends at `end`, or at its delimiter where `open_end`."""
         if depth > self.limits.nesting_depth_max:
             raise RejectedInput(Code.DICOM_TOO_DEEP, f"sequences nested deeper than {self.limits.nesting_depth_max}")
-        data, big = self.data, self.big
-        short_header, plain_header, long_length = _SHORT_HEADER[big], _PLAIN_HEADER[big], _LENGTH[big]
+        read_header = self._explicit_header if explicit else self._implicit_header
         values: dict[int, RawValue] = {}
         sequences: dict[int, tuple[Elements, ...]] = {}
-        kept, public_sequences = tags.KEPT, tags.SEQUENCES
         while position < end:
-            if position + 8 > end:
-                raise _truncated()
-            self.left -= 1
-            if self.left < 0:
-                self._count()
-            vr = b""
-            if explicit:
-                group, element, vr, length = short_header(data, position)
-                position += 8
-                if vr in _LONG:
-                    if position + 4 > end:
-                        raise _truncated()
-                    length = long_length(data, position)[0]
-                    position += 4
-                elif vr not in _SHORT:
-                    if group == 0xFFFE and element == 0xE00D and open_end:
-                        return Elements(values=values, sequences=sequences, big_endian=big), position
-                    raise RejectedInput(Code.DICOM_CORRUPT, "an element without a value representation")
-            else:
-                group, element, length = plain_header(data, position)
-                position += 8
-                if group == 0xFFFE:
-                    if element == 0xE00D and open_end:
-                        return Elements(values=values, sequences=sequences, big_endian=big), position
-                    raise RejectedInput(Code.DICOM_CORRUPT, "a delimiter where none belongs")
-            tag = group << 16 | element
-            if tag == tags.PIXEL_DATA and depth == 0:
+            self._count()
+            tag, vr, length, position = read_header(position, end)
+            if tag >= _DELIMITERS_FROM:
+                if tag == tags.ITEM_END and open_end:
+                    return Elements(values=values, sequences=sequences, big_endian=self.big), position
+                raise RejectedInput(Code.DICOM_CORRUPT, "a delimiter where none belongs")
+            kept = keep and tag in tags.KEPT
+            if depth == 0 and tag == tags.PIXEL_DATA:
                 self.pixels = self._pixels(position, length, end)
-                return Elements(values=values, sequences=sequences, big_endian=big), end
-            if length == _UNDEFINED:
-                if explicit and vr not in (b"SQ", b"UN"):
-                    raise RejectedInput(Code.DICOM_CORRUPT, "undefined length of a value that is no sequence")
-                # unknown elements of undefined length hold implicit VR (PS3.5 section 6.2.2)
-                inner = explicit and vr == b"SQ"
-                items, position = self._items(position, end, depth, inner, keep=keep and tag in kept, open_end=True)
-            elif length > end - position:
-                raise _truncated()
-            elif vr == b"SQ" or (not explicit and tag in public_sequences):
-                items, position = self._items(
-                    position, position + length, depth, explicit, keep=keep and tag in kept, open_end=False
-                )
-            else:
-                if keep and tag in kept:
-                    limit = _KEPT_PRIVATE_BYTES_MAX if group & 1 else _KEPT_BYTES_MAX
-                    if length <= limit:
-                        name = _NAMES[vr] if explicit else tags.representation(tag)
-                        values[tag] = (name, data[position : position + length])
-                position += length
+                return Elements(values=values, sequences=sequences, big_endian=self.big), end
+            if length == _UNDEFINED or vr == b"SQ":
+                items, position = self._sequence(position, end, length, vr, depth, keep=kept)
+                if kept:
+                    sequences[tag] = items
                 continue
-            if keep and tag in kept:
-                sequences[tag] = items
+            if length > end - position:
+                raise _truncated()
+            if kept and length <= (_KEPT_PRIVATE_BYTES_MAX if tag >> 16 & 1 else _KEPT_BYTES_MAX):
+                name = _NAMES[vr] if explicit else tags.representation(tag)
+                values[tag] = (name, self.data[position : position + length])
+            position += length
         if open_end:
             raise _truncated()
-        return Elements(values=values, sequences=sequences, big_endian=big), position
+        return Elements(values=values, sequences=sequences, big_endian=self.big), position
+
+    def _explicit_header(self, position: int, end: int) -> tuple[int, bytes, int, int]:
+        """Tag, value representation, length of the element at `position`, and where its value begins."""
+        if position + 8 > end:
+            raise _truncated()
+        group, element, vr, length = _SHORT_HEADER[self.big](self.data, position)
+        if vr in _SHORT:
+            return group << 16 | element, vr, length, position + 8
+        if vr in _LONG:
+            if position + 12 > end:
+                raise _truncated()
+            return group << 16 | element, vr, _LENGTH[self.big](self.data, position + 8)[0], position + 12
+        if group == _DELIMITERS_FROM >> 16:
+            return group << 16 | element, b"", 0, position + 8
+        raise RejectedInput(Code.DICOM_CORRUPT, "an element without a value representation")
+
+    def _implicit_header(self, position: int, end: int) -> tuple[int, bytes, int, int]:
+        """As `_explicit_header`, for elements whose representation only the dictionary knows."""
+        if position + 8 > end:
+            raise _truncated()
+        group, element, length = _PLAIN_HEADER[self.big](self.data, position)
+        tag = group << 16 | element
+        return tag, b"SQ" if tag in tags.SEQUENCES else b"", length, position + 8
+
+    def _sequence(
+        self, position: int, end: int, length: int, vr: bytes, depth: int, *, keep: bool
+    ) -> tuple[tuple[Elements, ...], int]:
+        """Items of the sequence whose value begins at `position`."""
+        if length != _UNDEFINED:
+            if length > end - position:
+                raise _truncated()
+            return self._items(position, position + length, depth, self.explicit, keep=keep, open_end=False)
+        if self.explicit and vr not in (b"SQ", b"UN", b""):
+            raise RejectedInput(Code.DICOM_CORRUPT, "undefined length of a value that is no sequence")
+        # unknown elements of undefined length hold implicit VR (PS3.5 section 6.2.2)
+        return self._items(position, end, depth, self.explicit and vr == b"SQ", keep=keep, open_end=True)
 
     def _items(
         self, position: int, end: int, depth: int, explicit: bool, *, keep: bool, open_end: bool

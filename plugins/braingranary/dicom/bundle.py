@@ -1,0 +1,148 @@
+"""Read a raw zip: its DICOM members one at a time, in memory, nothing ever written to disk.
+
+The zip comes from an archive or a user, so its directory is bounded before it is parsed, every name, size and place is
+checked before the first member is opened, and each member is inflated in pieces against what it claimed. In: a
+seekable binary file. Out: names and bytes, `LICENSE` and `md5hashes.csv` left out. Fails with RejectedInput:
+ZIP_INVALID, ZIP_UNSAFE_NAME, ZIP_TOO_LARGE, ZIP_TOO_MANY_ENTRIES.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import BinaryIO, Final
+
+from braingranary.dicom.limits import DEFAULT_ZIP_LIMITS, ZipLimits
+from braingranary.errors import Code, RejectedInput
+
+COMPANIONS: Final = frozenset(("license", "license.txt", "md5hashes.csv"))
+"""Members that archives add to a series: no images."""
+
+_CHUNK_BYTES: Final = 1 << 20
+_RATIO_FREE_BYTES: Final = 1 << 20
+_END_BYTES: Final = 22  # end of central directory record without its comment (APPNOTE 4.3.16)
+_COMMENT_BYTES_MAX: Final = 65_535
+_LOCATOR_BYTES: Final = 20  # zip64 locator, right before the end record (APPNOTE 4.3.15)
+_LOCAL_HEADER_BYTES: Final = 30
+_ENCRYPTED: Final = 0x1
+_ZIP_MAGIC: Final = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def read_members(file: BinaryIO, limits: ZipLimits = DEFAULT_ZIP_LIMITS) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of the members of the zip in `file`, in the order in which they lie there.
+
+    All checks of names and claims happen before the first member is given; raises RejectedInput.
+    """
+    _check_directory(file, limits)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = _checked_members(archive, limits)
+            left = limits.total_bytes_max
+            for info in members:
+                data = _inflated(archive, info, left)
+                left -= len(data)
+                if data.startswith(_ZIP_MAGIC):
+                    raise RejectedInput(Code.ZIP_INVALID, "a zip within the zip")
+                if info.filename.rsplit("/", 1)[-1].lower() not in COMPANIONS:
+                    yield info.filename, data
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, ValueError) as error:
+        raise RejectedInput(Code.ZIP_INVALID, f"zip cannot be read ({type(error).__name__})") from None
+
+
+def _check_directory(file: BinaryIO, limits: ZipLimits) -> None:
+    """Refuse a central directory that is too large to be parsed; its place is found as `zipfile` finds it."""
+    size = file.seek(0, os.SEEK_END)
+    start = max(size - _END_BYTES - _COMMENT_BYTES_MAX - _LOCATOR_BYTES, 0)
+    file.seek(start)
+    tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if tail[-_END_BYTES:].startswith(b"PK\x05\x06"):
+        at = len(tail) - _END_BYTES
+    if at < 0 or len(tail) - at < _END_BYTES:
+        raise RejectedInput(Code.ZIP_INVALID, "no end of a zip: it is cut short or no zip at all")
+    entries, directory_bytes = struct.unpack_from("<HL", tail, at + 10)
+    if at >= _LOCATOR_BYTES and tail.startswith(b"PK\x06\x07", at - _LOCATOR_BYTES):
+        (place,) = struct.unpack_from("<Q", tail, at - _LOCATOR_BYTES + 8)
+        if place + 56 > size:
+            raise RejectedInput(Code.ZIP_INVALID, "zip64 record out of bounds")
+        file.seek(place)
+        entries, directory_bytes = struct.unpack_from("<QQ", file.read(56), 32)
+    if entries > limits.entries_max:
+        raise RejectedInput(Code.ZIP_TOO_MANY_ENTRIES, f"{entries} entries")
+    if directory_bytes > limits.directory_bytes_max:
+        raise RejectedInput(Code.ZIP_TOO_MANY_ENTRIES, f"central directory of {directory_bytes} bytes")
+    file.seek(0)
+
+
+def _checked_members(archive: zipfile.ZipFile, limits: ZipLimits) -> list[zipfile.ZipInfo]:
+    """The files of the zip by place, every claim of the directory within the budgets."""
+    entries = archive.infolist()
+    if len(entries) > limits.entries_max:
+        raise RejectedInput(Code.ZIP_TOO_MANY_ENTRIES, f"{len(entries)} entries")
+    seen: set[str] = set()
+    for info in entries:
+        _check_name(info, limits)
+        folded = info.filename.casefold()
+        if folded in seen:
+            raise RejectedInput(Code.ZIP_UNSAFE_NAME, "two members of one name")
+        seen.add(folded)
+        if info.flag_bits & _ENCRYPTED or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise RejectedInput(Code.ZIP_INVALID, "a member is encrypted or compressed in an unusual way")
+        if info.file_size > limits.member_bytes_max:
+            raise RejectedInput(Code.ZIP_TOO_LARGE, f"a member of {info.file_size} bytes")
+        if info.file_size > _RATIO_FREE_BYTES and info.file_size > limits.ratio_max * max(info.compress_size, 1):
+            raise RejectedInput(Code.ZIP_TOO_LARGE, "a member out of proportion to its compressed size")
+    if sum(info.file_size for info in entries) > limits.total_bytes_max:
+        raise RejectedInput(Code.ZIP_TOO_LARGE, f"members of more than {limits.total_bytes_max} bytes together")
+    _check_overlap(entries, archive.start_dir)
+    return sorted((info for info in entries if not info.is_dir()), key=lambda info: info.header_offset)
+
+
+def _check_name(info: zipfile.ZipInfo, limits: ZipLimits) -> None:
+    name = info.orig_filename
+    parts = name.removesuffix("/").split("/")
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if (
+        len(name) > limits.name_chars_max
+        or "\\" in name
+        or any(ord(character) < 32 or ord(character) == 127 for character in name)
+        or any(part in ("", ".", "..") for part in parts)
+        or ":" in parts[0]
+    ):
+        raise RejectedInput(Code.ZIP_UNSAFE_NAME, "a member's name leaves the folder or cannot be told")
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise RejectedInput(Code.ZIP_UNSAFE_NAME, "a member is a link or a device")
+
+
+def _check_overlap(entries: list[zipfile.ZipInfo], directory_start: int) -> None:
+    """Members that share bytes let a small zip inflate without end."""
+    spans = sorted(
+        (
+            info.header_offset,
+            info.header_offset + _LOCAL_HEADER_BYTES + len(info.orig_filename.encode("utf-8", "replace")),
+            info.compress_size,
+        )
+        for info in entries
+    )
+    ends = [(start, end + size) for start, end, size in spans]
+    if any(end > following for (_, end), (following, _) in pairwise([*ends, (directory_start, 0)])):
+        raise RejectedInput(Code.ZIP_INVALID, "members overlap")
+
+
+def _inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget_bytes: int) -> bytes:
+    """The member's bytes; pieces keep the decompressor from running ahead of what the directory claims."""
+    if info.file_size > budget_bytes:
+        raise RejectedInput(Code.ZIP_TOO_LARGE, "members of more bytes together than allowed")
+    pieces: list[bytes] = []
+    with archive.open(info) as member:
+        while piece := member.read(_CHUNK_BYTES):
+            pieces.append(piece)
+    data = b"".join(pieces)
+    if len(data) != info.file_size:
+        raise RejectedInput(Code.ZIP_INVALID, "a member holds another number of bytes than the directory claims")
+    return data
