@@ -7,7 +7,7 @@ catalogue. The Spark job `spark_jobs/normalize_series.py` does the work, on the 
 
 1. `plan` compares `raw/` with what is normalized and writes down what is missing.
 2. `normalize_series` runs the Spark job; its progress is in this task's log.
-3. `publish` makes the rows of the run visible at once and wakes `catalog_load`.
+3. `publish` tells what the job published by one conditional write, and wakes `catalog_load`.
 
 Woken by new raw series, or by hand. What is pending is read from the object store, so a lost event loses nothing; where
 nothing is pending the run skips. What cannot be normalized goes to `quarantine/` with a reason.
@@ -58,14 +58,14 @@ PARAMS = {
 )
 def normalize() -> None:
     @task(doc_md="Finds what is staged and not yet normalized; writes `runs/normalize/<run>/run.json` once.")
-    def plan() -> str:
+    def plan() -> list[str]:
         from braingranary.orchestration.steps import normalize as steps
 
         return steps.plan()
 
     @task(
         outlets=[assets.NORMALIZED],
-        doc_md="Publishes the rows of the run by one conditional write, and wakes `catalog_load`.",
+        doc_md="Tells how many rows the run published, and wakes `catalog_load`.",
     )
     def publish() -> dict[str, int]:
         from braingranary.orchestration.steps import normalize as steps
@@ -75,13 +75,13 @@ def normalize() -> None:
     job = SparkJobOperator(
         task_id="normalize_series",
         job="normalize_series",
-        arguments=["--run", "{{ macros.braingranary.run_key(dag.dag_id, run_id) }}"],
+        arguments=plan(),
         run_name="{{ run_id }}",
         pool=policies.POOL_SPARK,
         execution_timeout=policies.JOB_TIMEOUT,
         doc_md="Runs `spark_jobs/normalize_series.py`; finished batches are kept, so a retry does only the rest.",
     )
-    plan() >> job >> publish()
+    job >> publish()
 
 
 normalize()

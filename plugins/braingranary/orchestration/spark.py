@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from airflow.sdk import BaseOperator
 
@@ -29,7 +29,7 @@ from braingranary.orchestration.connections import (
 )
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
 JOBS_PACKAGE: Final = "spark_jobs"
 
@@ -97,10 +97,10 @@ class SparkJobOperator(BaseOperator):
     template_fields: Sequence[str] = ("arguments", "run_name")
     ui_color: str = "#ffe3c2"
 
-    def __init__(self, *, job: str, arguments: Sequence[str], run_name: str = "", **kwargs: Any) -> None:
+    def __init__(self, *, job: str, arguments: Sequence[str] | XComArg, run_name: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.job = job
-        self.arguments = list(arguments)
+        self.arguments = arguments
         self.run_name = run_name
         self._runner: SparkRunner | None = None
 
@@ -111,7 +111,7 @@ class SparkJobOperator(BaseOperator):
             SparkJob(
                 name=f"{self.job} {self.run_name}".strip(),
                 application=application_path(self.job),
-                arguments=tuple(self.arguments),
+                arguments=tuple(str(argument) for argument in cast(Sequence[str], self.arguments)),
                 environment=store_environment(store_settings()),
             )
         )

@@ -51,7 +51,7 @@ class SubmitRunner:
 
     def __init__(self, settings: SparkSettings) -> None:
         self._settings = settings
-        self._hook: _Hook | None = None
+        self._hook: JobHook | None = None
 
     def run(self, job: SparkJob) -> SparkOutcome:
         """Submit `job` and stay until it ends; raises SparkJobFailed or ConfigurationError."""
@@ -59,7 +59,7 @@ class SubmitRunner:
             raise ConfigurationError(
                 Code.CONFIGURATION_INVALID, f"connection {SPARK_CONNECTION}: deploy-mode must be client"
             )
-        hook = self._hook = _Hook(
+        hook = self._hook = JobHook(
             conn_id=SPARK_CONNECTION,
             name=job.name,
             conf=self._conf(),
@@ -67,7 +67,10 @@ class SubmitRunner:
             application_args=list(job.arguments),
             spark_binary=_binary(),
         )
-        environment = child_environment({**python_environment(), **job.environment}, without=FOREIGN_VARIABLES)
+        address = {"SPARK_LOCAL_IP": LOOPBACK} if self._settings.local else {}
+        environment = child_environment(
+            {**python_environment(), **address, **job.environment}, without=FOREIGN_VARIABLES
+        )
         try:
             hook.submit(str(job.application), env=environment, stdin=subprocess.DEVNULL)
         except AirflowException as error:
@@ -90,7 +93,7 @@ class SubmitRunner:
         return conf | self._settings.conf
 
 
-class _Hook(SparkSubmitHook):
+class JobHook(SparkSubmitHook):
     """The provider's hook, which also notes the application id and can end the process tree."""
 
     application_id: str | None = None
