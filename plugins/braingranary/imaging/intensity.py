@@ -6,8 +6,10 @@ can be turned back into modality values. Foreground is told from the histogram a
 1. voxels of the lowest value are padding and are left out;
 2. Otsu's threshold splits the rest into dark and bright; bright tissue is the 98th percentile of the bright part, air
    the 2nd percentile of all (BET's robust range, Smith 2002, Hum. Brain Mapp. 17:143, taken above Otsu's split so that
-   a small head in a large field of view still counts);
-3. foreground is what lies more than a tenth of the way from air to bright tissue.
+   a small head in a large field of view still counts); foreground begins at most a tenth of the way from air to tissue;
+3. below that, the commonest value is the peak of the air's noise. Noise in magnitude images is Rayleigh distributed
+   (Gudbjartsson 1995, MRM 34:910), its peak one sigma above no signal at all and 0.03 % of it above four: foreground
+   begins there where that is lower, so that a brain far from a surface coil stays out of the black.
 
 So zero padding does not count, air with an offset or with noise does not count, and dark fluid does. Goes in: a
 `Volume`. Comes out: a `Window`, or uint8 voxels. Fails with RejectedInput(VOLUME_BLANK) where all values are equal.
@@ -29,8 +31,9 @@ from braingranary.imaging.volume import Volume
 
 CODES: Final = 65536  # one histogram bin for every value of 16-bit data
 AIR_PERCENTILE: Final = 2.0
-TISSUE_PERCENTILE: Final = 98.0
+TISSUE_PERCENTILE: Final = 50.0
 _BLOCK_VOXELS: Final = 1 << 16  # stays in the second-level cache through every pass over it
+_PEAK_BOXES: Final = 64  # the dark part of the histogram is smoothed to so many boxes before its peak is sought
 _SAMPLE_VOXELS: Final = 1 << 20  # are enough to tell the usual range of real-valued voxels
 _WILD_PERCENT: Final = 0.01  # of real-valued voxels at either end may be wild without touching the bins
 
@@ -61,43 +64,43 @@ class _Codes:
     step: float
 
 
-def window_of(
-    volume: Volume,
-    *,
-    low_percentile: float = 0.5,
-    high_percentile: float = 99.5,
-    foreground_fraction: float = 0.1,
-) -> Window:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowRule:
+    """How a window is found; see the module."""
+
+    low_percentile: float = 0.5
+    high_percentile: float = 99.5
+    tissue_fraction: float = 0.1
+    """Foreground begins at most this far on the way from air to bright tissue."""
+    air_sigmas: float = 4.0
+    """Foreground begins at most this many sigmas of the air's noise above no signal."""
+
+
+DEFAULT_RULE: Final = WindowRule()
+
+
+def window_of(volume: Volume, rule: WindowRule = DEFAULT_RULE) -> Window:
     """The window of one volume; raises RejectedInput(VOLUME_BLANK)."""
-    return _window(volume, low_percentile, high_percentile, foreground_fraction)[0]
+    return _window(volume, rule, 1)[0]
 
 
-def to_grey(
-    volume: Volume,
-    *,
-    low_percentile: float = 0.5,
-    high_percentile: float = 99.5,
-    foreground_fraction: float = 0.1,
-    workers: int = 1,
-) -> tuple[NDArray[np.uint8], Window]:
+def to_grey(volume: Volume, rule: WindowRule = DEFAULT_RULE, *, workers: int = 1) -> tuple[NDArray[np.uint8], Window]:
     """The volume in 8 bits, shape and orientation of its voxels, and the window that was used.
 
     grey = floor(255 * (value - low) / (high - low) + 1/2), held to 0..255, in single precision: the same bits on every
     machine. `workers` threads share the work. Raises RejectedInput(VOLUME_BLANK).
     """
-    window, coded, black, white = _window(volume, low_percentile, high_percentile, foreground_fraction, workers)
+    window, coded, black, white = _window(volume, rule, workers)
     return _grey(coded.codes, black, white, workers), window
 
 
-def _window(
-    volume: Volume, low_percentile: float, high_percentile: float, fraction: float, workers: int = 1
-) -> tuple[Window, _Codes, float, float]:
+def _window(volume: Volume, rule: WindowRule, workers: int) -> tuple[Window, _Codes, float, float]:
     if volume.slope == 0 or not np.isfinite([volume.slope, volume.intercept]).all():
         raise RejectedInput(Code.VOLUME_BLANK, "the rescale makes all values equal")
     mirrored = volume.inverted != (volume.slope < 0)
     coded = _coded(volume.voxels)
     counts = _histogram(coded.codes, workers)
-    black, white = _percentiles(counts[::-1] if mirrored else counts, low_percentile, high_percentile, fraction)
+    black, white = _percentiles(counts[::-1] if mirrored else counts, rule)
     if mirrored:
         black, white = CODES - 1 - black, CODES - 1 - white
     values = [volume.slope * (coded.origin + coded.step * code) + volume.intercept for code in (black, white)]
@@ -162,22 +165,33 @@ def _histogram(codes: NDArray[np.uint16], workers: int) -> NDArray[np.int64]:
     return total
 
 
-def _percentiles(counts: NDArray[np.int64], low: float, high: float, fraction: float) -> tuple[float, float]:
+def _percentiles(counts: NDArray[np.int64], rule: WindowRule) -> tuple[float, float]:
     """Codes at the two foreground percentiles of a histogram; the ends of the histogram where they would coincide."""
     used = np.flatnonzero(counts)
+    foreground = counts.copy()
+    foreground[: _foreground_above(counts, int(used[0]), rule) + 1] = 0
+    if foreground.any():
+        black, white = _percentile(foreground, rule.low_percentile), _percentile(foreground, rule.high_percentile)
+        if black < white:
+            return black, white
+    return float(used[0]), float(used[-1])
+
+
+def _foreground_above(counts: NDArray[np.int64], lowest: int, rule: WindowRule) -> int:
+    """The highest code that is still background; `lowest` is the lowest code there is."""
     tissue = counts.copy()
-    tissue[used[0]] = 0
+    tissue[lowest] = 0
     bright = tissue.copy()
     bright[: _otsu(tissue) + 1] = 0
     air = _percentile(tissue, AIR_PERCENTILE)
     top = _percentile(bright if bright.any() else tissue, TISSUE_PERCENTILE)
-    foreground = tissue.copy()
-    foreground[: int(np.floor(air + fraction * (top - air))) + 1] = 0
-    if foreground.any():
-        black, white = _percentile(foreground, low), _percentile(foreground, high)
-        if black < white:
-            return black, white
-    return float(used[0]), float(used[-1])
+    highest = int(air + rule.tissue_fraction * (top - air))
+    dark = tissue[lowest : highest + 1]
+    if not dark.any():
+        return highest
+    box = max(3, dark.size // _PEAK_BOXES)
+    peak = int(np.argmax(np.convolve(dark, np.ones(box), "same")))
+    return min(highest, lowest + int(rule.air_sigmas * max(1, peak)))
 
 
 def _percentile(counts: NDArray[np.int64], percent: float) -> float:

@@ -65,13 +65,7 @@ def encode_volume(read: ReadVolume, profile: Profile, *, workers: int = 1) -> En
     """The packs of one volume; `workers` threads share the work and do not change a byte. Raises RejectedInput."""
     volume = read.volume
     plane, obliquity = plane_of(volume.affine)
-    grey, window = to_grey(
-        volume,
-        low_percentile=profile.low_percentile,
-        high_percentile=profile.high_percentile,
-        foreground_fraction=profile.foreground_fraction,
-        workers=workers,
-    )
+    grey, window = to_grey(volume, profile.window_rule, workers=workers)
     stacks = [acquired_stack(grey, volume.affine)]
     if _can_be_cut(read, profile):
         cut = reformatted_stacks(grey, volume.affine, slices=profile.reformat_slices)

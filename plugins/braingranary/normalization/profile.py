@@ -15,6 +15,7 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from braingranary.errors import Code, ConfigurationError
+from braingranary.imaging.intensity import WindowRule
 
 ALGORITHM_VERSION: Final = 1
 """Counts up whenever code changes the bytes made of the same values, so that old and new never share a name."""
@@ -28,8 +29,10 @@ class Profile:
     """Foreground percentile shown as black."""
     high_percentile: float = 99.5
     """Foreground percentile shown as white."""
-    foreground_fraction: float = 0.1
-    """Voxels above this fraction of the way from air to bright tissue are foreground (Smith 2002, BET, section 2.1)."""
+    tissue_fraction: float = 0.1
+    """Foreground begins at most this far on the way from air to bright tissue; see `imaging.intensity`."""
+    air_sigmas: float = 4.0
+    """Foreground begins at most this many sigmas of the air's noise above no signal; see `imaging.intensity`."""
     jpeg_quality: int = 90
     isotropy_limit: float = 2.0
     """Volumes whose largest spacing is at most this many times the smallest one also get the other two planes."""
@@ -41,7 +44,8 @@ class Profile:
         """Refuse values that cannot make an image."""
         sound = (
             0 <= self.low_percentile < self.high_percentile <= 100
-            and 0 < self.foreground_fraction < 1
+            and 0 < self.tissue_fraction < 1
+            and self.air_sigmas > 0
             and 1 <= self.jpeg_quality <= 100
             and self.isotropy_limit >= 1
             and self.reformat_slices >= 0
@@ -54,6 +58,16 @@ class Profile:
         """`v1` for the defaults, `v1-<8 hex digits>` for any other values."""
         digest = _digest(self)
         return "v1" if digest == _digest(DEFAULT_PROFILE) else f"v1-{digest[:8]}"
+
+    @property
+    def window_rule(self) -> WindowRule:
+        """The part of the profile that finds a volume's window."""
+        return WindowRule(
+            low_percentile=self.low_percentile,
+            high_percentile=self.high_percentile,
+            tissue_fraction=self.tissue_fraction,
+            air_sigmas=self.air_sigmas,
+        )
 
     def values(self) -> dict[str, float | int]:
         """Every value by name."""

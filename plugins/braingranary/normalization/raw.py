@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -24,8 +24,6 @@ from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 
 SPOOL_BYTES: Final = 128 * 1024 * 1024  # larger zips wait on disk, so that memory does not grow with the series
-COMPANIONS: Final = frozenset({"license", "license.txt", "md5hashes.csv"})
-"""What archives put beside the images, in lower case."""
 _RAW_KEY: Final = re.compile(r"raw/([^/]+)/([^/]+)/([0-9.]+)/([0-9a-f]{64})\.zip\Z", re.ASCII)
 _RECEIPT: Final = TypeAdapter(Receipt)
 
@@ -74,6 +72,4 @@ def raw_members(store: ObjectStore, receipt: Receipt) -> Iterator[tuple[str, byt
         if digest.hexdigest() != receipt.sha256:
             raise RejectedInput(Code.CHECKSUM_MISMATCH, "the raw zip is not the one that was verified")
         file.seek(0)
-        for name, data in read_members(file, DEFAULT_ZIP_LIMITS):
-            if name.rsplit("/", 1)[-1].lower() not in COMPANIONS:
-                yield name, data
+        yield from read_members(cast(BinaryIO, file), DEFAULT_ZIP_LIMITS)
