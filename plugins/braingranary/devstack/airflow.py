@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ class AirflowServer:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self._database_dsn.replace("postgresql:", "postgresql+psycopg2:", 1),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": asynchronous,
             "AIRFLOW__CORE__FERNET_KEY": self._state.secret("airflow_fernet", _fernet_key),
-            "AIRFLOW__API_AUTH__JWT_SECRET": self._state.secret("airflow_jwt"),
+            "AIRFLOW__API_AUTH__JWT_SECRET": self._state.secret("airflow_jwt", _long_secret),
             "AIRFLOW__API__SECRET_KEY": self._state.secret("airflow_api"),
             "AIRFLOW__API__PORT": str(api_port),
             "AIRFLOW__API__BASE_URL": self.base_url,
@@ -161,3 +162,8 @@ class AirflowServer:
 def _fernet_key() -> str:
     """32 random bytes in the form that Airflow's encryption of its own secrets wants."""
     return base64.urlsafe_b64encode(os.urandom(32)).decode()
+
+
+def _long_secret() -> str:
+    """64 random bytes: what a signature by HMAC-SHA512 wants for its key (RFC 7518, section 3.2)."""
+    return secrets.token_urlsafe(64)

@@ -35,6 +35,7 @@ MARKER: Final = "BRAINGRANARY_PROCESS"  # names one started process; inherited b
 OWNER: Final = "BRAINGRANARY_STATE"  # names the state folder it was started for
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _POLL_S: Final = 0.1
+_KILL_PATIENCE_S: Final = 5.0
 _PORTS: Final = range(15_000, 32_000)  # a remembered port from the range of clients might be taken at the next start
 _CLOCK_TOLERANCE_S: Final = 1.0  # psutil derives the start time from the boot time, which NTP may move
 
@@ -183,19 +184,22 @@ def wait_healthy(record: ProcessRecord, probe: Callable[[], bool], *, timeout_s:
 
 
 def stop(record: ProcessRecord, *, grace_s: float = 15.0) -> int:
-    """End every member: its own signal to the leader, then TERM, then KILL to all that is left; returns how many."""
+    """End every member: a signal of its own to the leader, or TERM to all; then KILL; returns how many there were."""
     ended: set[int] = set()
-    head = leader(record)
+    own_signal = signal.Signals(record.stop_signal)
+    steps = [(signal.SIGTERM, grace_s), (signal.SIGKILL, _KILL_PATIENCE_S), (signal.SIGKILL, _KILL_PATIENCE_S)]
     everyone = members(record)
-    if head is not None:
-        _send([head], signal.Signals(record.stop_signal))
-        _gone(everyone, grace_s)
-    for signal_number, patience_s in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0), (signal.SIGKILL, 5.0)):
+    head = leader(record)
+    if own_signal is not signal.SIGTERM and head is not None:
         ended.update(process.pid for process in everyone)
+        _send([head], own_signal)
+        _gone(everyone, grace_s)
+    for signal_number, patience_s in steps:
         # What has lost its parent meanwhile is still known from before; what was born meanwhile is found again.
         everyone = list({p.pid: p for p in [*everyone, *members(record)] if _alive(p)}.values())
         if not everyone:
             break
+        ended.update(process.pid for process in everyone)
         _send(everyone, signal_number)
         _gone(everyone, patience_s)
     left = [process.pid for process in everyone if _alive(process)]

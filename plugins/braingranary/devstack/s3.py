@@ -103,10 +103,8 @@ class ObjectServer:
             return False
 
     def sweep(self) -> None:
-        """Remove the sockets that a stopped server leaves in the folder for temporary files, where it fixes them."""
-        for port in self._ports:
-            for socket_file in _SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
-                socket_file.unlink(missing_ok=True)
+        """Remove what a stopped server leaves outside its folder."""
+        sweep_sockets(self._ports)
 
     def _options(self) -> list[str]:
         s3, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc, admin, admin_grpc = self._ports
@@ -135,6 +133,13 @@ class ObjectServer:
             f"-admin.password={self._secret_key}",
             f"-bucket={','.join(self._buckets)}",
         ]
+
+
+def sweep_sockets(ports: Sequence[int]) -> None:
+    """Remove the sockets that a stopped server of these ports leaves in the folder for temporary files."""
+    for port in ports:
+        for socket_file in _SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
+            socket_file.unlink(missing_ok=True)
 
 
 def choose_ports() -> list[int]:

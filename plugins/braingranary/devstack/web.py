@@ -6,6 +6,7 @@ ConfigurationError when they do not answer in time, the reason in their log.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,8 @@ from braingranary.devstack.state import State
 from braingranary.settings import StoreSettings
 
 START_TIMEOUT_S: Final = 60.0
+_QUERIES: Final = ("withtumor_ax", "notumor_ax", "withtumor_cor", "notumor_cor", "withtumor_sag", "notumor_sag")
+_SLICE_PATH: Final = re.compile(r"/api/v1/slices/[A-Za-z0-9._~:-]+\.jpg")
 
 
 class FrontDoor:
@@ -96,7 +99,12 @@ class SampleArchiveService:
     @property
     def base_url(self) -> str:
         """What a TCIA client takes for the address of the archive."""
-        return f"http://127.0.0.1:{self._port}{API_PATH}"
+        return self.base_url_at(self._port)
+
+    @staticmethod
+    def base_url_at(port: int) -> str:
+        """The same, for one that may not run yet."""
+        return f"http://127.0.0.1:{port}{API_PATH}"
 
     def prepare(self) -> None:
         """The folder is there already."""
@@ -125,3 +133,13 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=5, trust_env=False).is_success
     except httpx.HTTPError:
         return False
+
+
+def first_slice_path(front_url: str) -> str | None:
+    """The path of one slice that the front door itself names, for an example that works; None while it has none."""
+    with httpx.Client(base_url=front_url, timeout=30, trust_env=False) as client:
+        for query in _QUERIES:
+            found = _SLICE_PATH.search(client.get(f"/Images/{query}", params={"limit": 1}).text)
+            if found:
+                return found[0]
+    return None
