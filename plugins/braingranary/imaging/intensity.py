@@ -31,7 +31,7 @@ from braingranary.imaging.volume import Volume
 
 CODES: Final = 65536  # one histogram bin for every value of 16-bit data
 AIR_PERCENTILE: Final = 2.0
-TISSUE_PERCENTILE: Final = 50.0
+TISSUE_PERCENTILE: Final = 98.0
 _BLOCK_VOXELS: Final = 1 << 16  # stays in the second-level cache through every pass over it
 _PEAK_BOXES: Final = 64  # the dark part of the histogram is smoothed to so many boxes before its peak is sought
 _SAMPLE_VOXELS: Final = 1 << 20  # are enough to tell the usual range of real-valued voxels
