@@ -83,25 +83,9 @@ def _jpeg_2000(task: _Task) -> bytes | bytearray:
 
 
 def _jpeg(task: _Task) -> bytes | bytearray:
-    from pydicom.encaps import encapsulate  # noqa: PLC0415
-    from pydicom.pixels.decoders.base import get_decoder  # noqa: PLC0415
-    from pydicom.uid import UID  # noqa: PLC0415
+    from imagecodecs import jpeg_decode  # noqa: PLC0415
 
-    buffer, _ = get_decoder(UID(task.uid)).as_buffer(
-        encapsulate([task.frame], has_bot=False),
-        raw=True,
-        decoding_plugin="gdcm",
-        rows=task.rows,
-        columns=task.columns,
-        number_of_frames=1,
-        samples_per_pixel=1,
-        bits_allocated=task.bits_allocated,
-        bits_stored=task.bits_stored,
-        pixel_representation=0,
-        photometric_interpretation="MONOCHROME2",
-        pixel_keyword="PixelData",
-    )
-    return bytes(buffer)
+    return jpeg_decode(task.frame).tobytes()
 
 
 _DECODERS: Final[dict[Coding, Callable[[_Task], bytes | bytearray]]] = {
