@@ -11,7 +11,9 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,25 +61,23 @@ class SubmitRunner:
             raise ConfigurationError(
                 Code.CONFIGURATION_INVALID, f"connection {SPARK_CONNECTION}: deploy-mode must be client"
             )
-        hook = self._hook = JobHook(
-            conn_id=SPARK_CONNECTION,
-            name=job.name,
-            conf=self._conf(),
-            py_files=self._settings.py_files,
-            application_args=list(job.arguments),
-            spark_binary=_binary(),
-        )
-        address = {"SPARK_LOCAL_IP": LOOPBACK} if self._settings.local else {}
-        environment = child_environment(
-            {**python_environment(), **address, **job.environment}, without=FOREIGN_VARIABLES
-        )
-        try:
-            hook.submit(str(job.application), env=environment, stdin=subprocess.DEVNULL)
-        except AirflowException as error:
-            code = hook.returncode
-            raise SparkJobFailed(Code.INTERNAL, f"the Spark job {job.name} ended with status {code}") from error
-        finally:
-            self.kill()
+        with self._executor_properties(job) as properties:
+            hook = self._hook = JobHook(
+                conn_id=SPARK_CONNECTION,
+                name=job.name,
+                conf=self._conf(),
+                properties_file=properties,
+                py_files=self._settings.py_files,
+                application_args=list(job.arguments),
+                spark_binary=_binary(),
+            )
+            try:
+                hook.submit(str(job.application), env=self._environment(job), stdin=subprocess.DEVNULL)
+            except AirflowException as error:
+                code = hook.returncode
+                raise SparkJobFailed(Code.INTERNAL, f"the Spark job {job.name} ended with status {code}") from error
+            finally:
+                self.kill()
         _log.info("spark_job_done", job=job.name, application_id=hook.application_id)
         return SparkOutcome(application_id=hook.application_id)
 
@@ -85,6 +85,26 @@ class SubmitRunner:
         """End the driver and everything that it started."""
         if self._hook is not None:
             self._hook.end_processes()
+
+    def _environment(self, job: SparkJob) -> dict[str, str]:
+        """The driver's environment; executors inside it (`local`) have the same."""
+        address = {"SPARK_LOCAL_IP": LOOPBACK} if self._settings.local else {}
+        return child_environment({**python_environment(), **address, **job.environment}, without=FOREIGN_VARIABLES)
+
+    @contextmanager
+    def _executor_properties(self, job: SparkJob) -> Iterator[str | None]:
+        """A file of Spark properties with which a master gives `job.environment` to its executors; none for `local`.
+
+        Only this account can read it, and only while the job runs; as --conf everybody could read it in the argv.
+        """
+        if self._settings.local or not job.environment:
+            yield None
+            return
+        with tempfile.NamedTemporaryFile("w", encoding="latin-1", prefix="granary-", suffix=".conf") as file:
+            for name, value in job.environment.items():
+                file.write(f"spark.executorEnv.{name}={_property(value)}\n")
+            file.flush()
+            yield file.name
 
     def _conf(self) -> dict[str, str]:
         conf = {"spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={LOG4J_FILE.as_uri()}"}
@@ -133,6 +153,13 @@ def _binary() -> str:
     """The spark-submit that belongs to this interpreter's pyspark, or the one of the PATH."""
     beside = Path(sys.executable).with_name("spark-submit")
     return str(beside) if os.access(beside, os.X_OK) else "spark-submit"
+
+
+def _property(value: str) -> str:
+    """`value` as java.util.Properties reads it back."""
+    units = value.encode("utf-16-be")
+    numbers = [int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2)]
+    return "".join(chr(unit) if chr(unit).isascii() and chr(unit).isalnum() else f"\\u{unit:04x}" for unit in numbers)
 
 
 def _signal(send: Any) -> None:

@@ -54,8 +54,10 @@ def test_run_job_gets_its_secret_by_environment_alone(
         me = psutil.Process()
         json.dump({
             "worker": seen, "environment": dict(os.environ), "id": spark.sparkContext.applicationId,
-            "commands": [process.cmdline() for process in [me, *me.parents()] if "spark" in " ".join(process.cmdline())],
-            "listening": [c.laddr.ip for p in [me, *me.parents()[:1]] for c in p.net_connections() if c.status == "LISTEN"],
+            "commands": [p.cmdline() for p in [me, *me.parents()] if "spark" in " ".join(p.cmdline())],
+            "listening": [
+                c.laddr.ip for p in [me, me.parent()] for c in p.net_connections() if c.status == "LISTEN"
+            ],
         }, open(sys.argv[1], "w"))
         spark.stop()
     """
