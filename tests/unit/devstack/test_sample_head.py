@@ -82,7 +82,7 @@ def test_build_is_small_and_holds_two_collections(sample: SampleSummary) -> None
 def test_summary_names_every_folder_and_every_plane_with_and_without_lesion(sample: SampleSummary) -> None:
     folders = {path.parent.relative_to(sample.folder).as_posix() for path in sample.folder.rglob("*.dcm")}
     assert folders == {series.folder for series in sample.series}
-    usable = [series for series in expected_series() if series.expected_reject is None]
+    usable = [series for series in expected_series() if series.expected_reject is None and series.modality == "MR"]
     assert {(series.plane, series.lesion) for series in usable} == {
         (plane, lesion) for plane in Plane for lesion in (True, False)
     }
@@ -124,7 +124,7 @@ def test_sample_holds_every_shape_that_a_reader_must_know(sample: SampleSummary)
 def test_classic_series_has_a_regular_grid_and_the_promised_slices(sample: SampleSummary) -> None:
     for series in _readable(sample):
         headers = [pydicom.dcmread(path, stop_before_pixels=True) for path in _files(sample, series)]
-        if series.expected_reject is not None or "NumberOfFrames" in headers[0]:
+        if series.expected_reject is Code.LOCALIZER or "NumberOfFrames" in headers[0]:
             continue
         assert len(headers) == series.slices
         row, column = np.array(headers[0].ImageOrientationPatient, dtype=float).reshape(2, 3)

@@ -54,7 +54,7 @@ class SampleSeries:
     """Slices of the volume; for a mask, of the volume it belongs to."""
     lesion: bool
     expected_reject: Code | None
-    """The code that a catalogue should reject it with; None where it should be catalogued (a mask has no image)."""
+    """The code that it should be rejected with; None where it should be catalogued, or for a mask, give labels."""
     mask_of: str | None = None
     """SeriesInstanceUID of the images that this mask belongs to."""
 
@@ -162,7 +162,7 @@ def _described(plan: SeriesPlan) -> Iterator[SampleSeries]:
             plane=images.plane,
             slices=images.slices,
             lesion=True,
-            expected_reject=Code.MODALITY_UNSUPPORTED,
+            expected_reject=None,
             mask_of=images.series_uid,
         )
 
