@@ -1,14 +1,13 @@
-"""Decoders of compressed frames: one library a coding, each behind the checks of `dicom.codestream`.
+"""Decoders of compressed frames, each behind the checks of `dicom.codestream`.
 
-In: one frame's bytes whose own claims were already found equal to the header's. Out: a 2-D array of stored bits in the
-smallest unsigned type that holds them. Fails with RejectedInput(PIXEL_DECODE_FAILED), whatever the library raised.
+imagecodecs binds them all: libjpeg-turbo (every JPEG process, lossless and 12 bit too), CharLS, OpenJPEG and a bounded
+RLE. In: one frame's bytes whose own claims were already found equal to the header's. Out: a 2-D array of stored bits in
+the smallest unsigned type that holds them. Fails with RejectedInput: PIXEL_DATA_MISMATCH, PIXEL_DECODE_FAILED.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,24 +16,8 @@ from braingranary.dicom.codestream import check_rle, stream_info
 from braingranary.dicom.syntax import Coding, TransferSyntax
 from braingranary.errors import Code, RejectedInput
 
-_UNSIGNED: Final[dict[int, np.dtype[Any]]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """One frame and what its header says of it."""
-
-    frame: bytes
-    uid: str
-    rows: int
-    columns: int
-    bits_allocated: int
-    bits_stored: int
-
-
-def decode_frame(
-    frame: bytes, syntax: TransferSyntax, *, rows: int, columns: int, bits_allocated: int, bits_stored: int
-) -> NDArray[Any]:
+def decode_frame(frame: bytes, syntax: TransferSyntax, *, rows: int, columns: int, bits_allocated: int) -> NDArray[Any]:
     """Decode one monochrome frame of `rows` x `columns`; raises RejectedInput."""
     if syntax.coding is Coding.RLE:
         width = bits_allocated // 8
@@ -46,51 +29,25 @@ def decode_frame(
         if not 2 <= info.precision <= bits_allocated:
             raise RejectedInput(Code.PIXEL_DATA_MISMATCH, "codestream and header disagree on the bits of a sample")
         width = 1 if info.precision <= 8 else 2 if info.precision <= 16 else 4
-    task = _Task(
-        frame=frame, uid=syntax.uid, rows=rows, columns=columns, bits_allocated=bits_allocated, bits_stored=bits_stored
-    )
+    expected = rows * columns * width
     try:
-        plain = _DECODERS[syntax.coding](task)
-    except RejectedInput:
-        raise
+        plain = _decoded(frame, syntax.coding, width, expected)
     except Exception as error:  # noqa: BLE001 - decoders raise whatever they like at broken input
         raise RejectedInput(Code.PIXEL_DECODE_FAILED, f"decoder failed with {type(error).__name__}") from None
-    if len(plain) != rows * columns * width:
+    if len(plain) != expected:
         raise RejectedInput(Code.PIXEL_DATA_MISMATCH, "decoder gave another number of bytes than the header asks for")
-    flat: NDArray[Any] = np.frombuffer(plain, dtype=_UNSIGNED[width])
+    flat: NDArray[Any] = np.frombuffer(plain, dtype=f"<u{width}")
     return flat.reshape(rows, columns)
 
 
-def _rle(task: _Task) -> bytes | bytearray:
-    from rle.utils import decode_pixel_data  # noqa: PLC0415 - codecs load only where a file needs them
+def _decoded(frame: bytes, coding: Coding, width: int, expected_bytes: int) -> bytes | bytearray:
+    import imagecodecs  # noqa: PLC0415 - loads only where a file needs it
 
-    decoded = decode_pixel_data(
-        task.frame, version=2, rows=task.rows, columns=task.columns, bits_allocated=task.bits_allocated
-    )
-    return cast("bytearray", decoded)
-
-
-def _jpeg_ls(task: _Task) -> bytes | bytearray:
-    import jpeg_ls  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    return cast("bytearray", jpeg_ls.decode_pixel_data(task.frame)[0])
-
-
-def _jpeg_2000(task: _Task) -> bytes | bytearray:
-    from openjpeg.utils import decode_pixel_data  # noqa: PLC0415
-
-    return cast("bytearray", decode_pixel_data(task.frame, version=2))
-
-
-def _jpeg(task: _Task) -> bytes | bytearray:
-    from imagecodecs import jpeg_decode  # noqa: PLC0415
-
-    return jpeg_decode(task.frame).tobytes()
-
-
-_DECODERS: Final[dict[Coding, Callable[[_Task], bytes | bytearray]]] = {
-    Coding.RLE: _rle,
-    Coding.JPEG: _jpeg,
-    Coding.JPEG_LS: _jpeg_ls,
-    Coding.JPEG_2000: _jpeg_2000,
-}
+    if coding is Coding.RLE:
+        # the size of the result is given, so the decoder cannot be made to write more
+        return imagecodecs.dicomrle_decode(frame, f"<u{width}", out=expected_bytes)
+    if coding is Coding.JPEG:
+        return imagecodecs.jpeg_decode(frame).tobytes()
+    if coding is Coding.JPEG_LS:
+        return imagecodecs.jpegls_decode(frame).tobytes()
+    return imagecodecs.jpeg2k_decode(frame).tobytes()

@@ -110,7 +110,6 @@ def read_frames(walked: WalkedFile, form: PixelFormat) -> list[NDArray[Any]]:
             rows=form.rows,
             columns=form.columns,
             bits_allocated=form.bits_allocated,
-            bits_stored=form.bits_stored,
         )
         for frame in _encapsulated(walked.data, span, form.frames)
     ]
