@@ -1,0 +1,155 @@
+"""The Spark job end to end on a real object store: good, poisonous and hostile series side by side."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from braingranary.normalization.job import NormalizeJob, StorePlace, run_json_key, write_run_json
+from braingranary.normalization.library_zip import write_library_zip
+from braingranary.normalization.parts import PublishedRun
+from braingranary.normalization.plan import PendingSeries
+from braingranary.normalization.publish import read_published
+from braingranary.settings import StoreSettings
+from braingranary.storage.store import ObjectStore
+from spark_jobs.normalize_series import run_job
+from tests.unit.normalization import phantom
+
+pytestmark = [pytest.mark.spark, pytest.mark.stack]
+JOB = Path(__file__).resolve().parents[2] / "spark_jobs" / "normalize_series.py"
+GOOD = {
+    f"{phantom.ROOT}.1": phantom.AXIAL,
+    f"{phantom.ROOT}.2": phantom.CORONAL,
+    f"{phantom.ROOT}.3": phantom.SAGITTAL,
+}
+
+
+@pytest.fixture
+def environment(s3_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert s3_settings.access_key is not None
+    assert s3_settings.secret_key is not None
+    monkeypatch.setenv("GRANARY_S3_ACCESS_KEY", s3_settings.access_key)
+    monkeypatch.setenv("GRANARY_S3_SECRET_KEY", s3_settings.secret_key.get_secret_value())
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    monkeypatch.setenv("PYSPARK_DRIVER_PYTHON", sys.executable)
+
+
+@pytest.fixture
+def spark(environment: None) -> Iterator[SparkSession]:
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.python.worker.reuse", "true")
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
+
+
+def staged(store: ObjectStore) -> list[PendingSeries]:
+    """Three good series, a truncated one, garbage, a zip slip, a zip that is none, and one whose bytes changed."""
+    zips = {uid: phantom.zipped(phantom.dicom_files(uid, cosines=plane)) for uid, plane in GOOD.items()}
+    first = phantom.dicom_files(f"{phantom.ROOT}.4")
+    zips[f"{phantom.ROOT}.4"] = phantom.zipped([(name, data[: len(data) // 2]) for name, data in first])
+    zips[f"{phantom.ROOT}.5"] = phantom.zipped([("a.dcm", os.urandom(4096))])
+    zips[f"{phantom.ROOT}.6"] = phantom.zipped([("../../evil.dcm", first[0][1])])
+    zips[f"{phantom.ROOT}.7"] = b"<html>busy</html>"
+    raw_keys = [phantom.stage(store, uid, data) for uid, data in zips.items()]
+    spoilt = phantom.stage(store, f"{phantom.ROOT}.8", phantom.zipped(first))
+    store.put(spoilt, b"other bytes")
+    return [PendingSeries(raw_key=key, zip_bytes=1000) for key in [*raw_keys, spoilt]]
+
+
+def job_of(store: ObjectStore, settings: StoreSettings, run: str, series: list[PendingSeries]) -> NormalizeJob:
+    place = StorePlace(bucket=store.bucket, endpoint_url=settings.endpoint_url, region=settings.region)
+    return NormalizeJob(run=run, store=place, series=tuple(series))
+
+
+def table(store: ObjectStore, published: PublishedRun, name: str) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for part in published.parts:
+        rows.extend(pq.read_table(io.BytesIO(store.get(part.tables[name]))).to_pylist())
+    return rows
+
+
+def test_job_good_and_hostile_series_are_normalized_or_rejected_with_codes(
+    spark: SparkSession, object_store: ObjectStore, s3_settings: StoreSettings
+) -> None:
+    job = job_of(object_store, s3_settings, "first", staged(object_store))
+
+    published = run_job(spark, job)
+
+    series = {row["series_uid"]: row for row in table(object_store, published, "series")}
+    planes = {uid: str(row["plane"]) for uid, row in series.items()}
+    assert planes == dict(zip(GOOD, ("axial", "coronal", "sagittal"), strict=True))
+    rejects = {str(row["series_uid"]): row["code"] for row in table(object_store, published, "rejects")}
+    assert set(rejects) == {f"{phantom.ROOT}.{n}" for n in (4, 5, 6, 7, 8)}
+    assert rejects[f"{phantom.ROOT}.6"] == "zip_unsafe_name"
+    assert rejects[f"{phantom.ROOT}.7"] == "zip_invalid"
+    assert rejects[f"{phantom.ROOT}.8"] == "checksum_mismatch"
+    assert "internal" not in rejects.values()
+    notes = [info.key for info in object_store.list("quarantine/")]
+    assert len(notes) == len(rejects)
+
+
+def test_job_run_twice_and_under_another_name_leaves_the_same_objects(
+    spark: SparkSession, object_store: ObjectStore, s3_settings: StoreSettings
+) -> None:
+    series = staged(object_store)
+    run_job(spark, job_of(object_store, s3_settings, "first", series))
+    whole, packs = phantom.listing(object_store, ""), phantom.listing(object_store, "normalized/")
+
+    again = run_job(spark, job_of(object_store, s3_settings, "first", series))
+
+    assert phantom.listing(object_store, "") == whole
+    assert again == read_published(object_store, "first")
+    run_job(spark, job_of(object_store, s3_settings, "second", series))
+    assert phantom.listing(object_store, "normalized/") == packs
+
+
+def test_job_library_from_a_zip_runs_where_it_is_not_installed(
+    environment: None, object_store: ObjectStore, s3_settings: StoreSettings, tmp_path: Path
+) -> None:
+    uid = f"{phantom.ROOT}.1"
+    raw_key = phantom.stage(object_store, uid, phantom.zipped(phantom.dicom_files(uid)))
+    job = job_of(object_store, s3_settings, "zip", [PendingSeries(raw_key=raw_key, zip_bytes=1000)])
+    write_run_json(object_store, job)
+    library = write_library_zip(tmp_path / "braingranary.zip")
+    # Without the site hooks of this environment the editable library is invisible: only the zip can provide it.
+    site = next(path for path in sys.path if path.endswith("site-packages"))
+    bare = tmp_path / "bare-python"
+    bare.write_text(f'#!/bin/sh\nexec env PYTHONPATH="$PYTHONPATH:{site}" {sys.executable} -S "$@"\n')
+    bare.chmod(0o755)
+    command = [
+        f"{site}/pyspark/bin/spark-submit",
+        *("--master", "local[1]", "--conf", "spark.ui.enabled=false", "--conf", "spark.driver.bindAddress=127.0.0.1"),
+        *("--py-files", str(library), str(JOB)),
+        *("--run-json", f"s3://{object_store.bucket}/{run_json_key('zip')}"),
+        *("--endpoint-url", str(s3_settings.endpoint_url)),
+    ]
+
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYSPARK_PYTHON": str(bare), "PYSPARK_DRIVER_PYTHON": str(bare)},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+
+    assert done.returncode == 0, done.stderr[-4000:]
+    told = json.loads(done.stdout.strip().splitlines()[-1])
+    assert told["rows"]["series"] == 1
+    sidecar = json.loads(object_store.get(f"normalized/v1/{uid}/sidecar.json"))
+    assert sidecar["libraries"]["braingranary"] == "unpacked"
