@@ -16,6 +16,7 @@ from braingranary.devstack import processes, s3, services
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
+from tests.e2e.demo import DemoStack
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = Path(os.environ.get("GRANARY_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -123,3 +124,14 @@ def s3_settings(object_server: s3.ObjectServer) -> StoreSettings:
 def object_store(s3_settings: StoreSettings) -> ObjectStore:
     """The library's object store on a fresh, empty bucket."""
     return ObjectStore.from_settings(s3_settings)
+
+
+@pytest.fixture(scope="session")
+def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoStack]:
+    """One demo of the built-in sample, started as a newcomer starts it; it stays up for all tests that look at it."""
+    demo = DemoStack(state=tmp_path_factory.mktemp("demo"))
+    try:
+        demo.demo()
+        yield demo
+    finally:
+        demo.clean()

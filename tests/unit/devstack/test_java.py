@@ -22,7 +22,12 @@ spark.stop()
 @pytest.mark.spark
 def test_shim_of_the_wheel_runs_spark(tmp_path: Path) -> None:
     home = java.shim(tmp_path / "it's java")
-    environment = {"PATH": "/usr/bin:/bin", "JAVA_HOME": str(home), "PYSPARK_PYTHON": sys.executable, "HOME": str(tmp_path)}
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "JAVA_HOME": str(home),
+        "PYSPARK_PYTHON": sys.executable,
+        "HOME": str(tmp_path),
+    }
     told = subprocess.run(
         [sys.executable, "-c", _COUNT],
         env=environment,

@@ -1,0 +1,87 @@
+"""`make demo` as a newcomer sees it: what it ingests, tells and leaves behind."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+
+import psutil
+import pytest
+
+from braingranary.devstack import processes
+from braingranary.devstack.sample_head import expected_series
+from tests.e2e.demo import DemoStack
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+def _all_series(demo: DemoStack) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    path: str | None = "/api/v1/series?limit=5"
+    while path:
+        page = demo.get(path)
+        found.extend(page["items"])
+        path = f"/api/v1/series?limit=5&cursor={page['next']}" if page.get("next") else None
+    return found
+
+
+def test_demo_of_the_sample_catalogues_what_it_holds(demo_stack: DemoStack) -> None:
+    expected = {series.series_uid: series for series in expected_series() if series.expected_reject is None}
+    found = {str(series["series_uid"]): series for series in _all_series(demo_stack)}
+    assert found.keys() == expected.keys()
+    for uid, series in found.items():
+        assert (series["plane"], series["slice_count"]) == (expected[uid].plane, expected[uid].slices)
+
+
+def test_demo_tells_rejects_with_their_reasons(demo_stack: DemoStack) -> None:
+    told = demo_stack.demo()
+    for series in expected_series():
+        if series.expected_reject is not None:
+            assert re.search(rf"reject.*{series.expected_reject}", told), told
+
+
+def test_demo_curl_lines_work_as_told(demo_stack: DemoStack, tmp_path: object) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("no curl on this machine")
+    lines = re.findall(r"^  (curl .*)$", demo_stack.output, flags=re.MULTILINE)
+    assert len(lines) == 3
+    for line in lines:
+        subprocess.run(["bash", "-c", line.replace("curl -s", "curl -sS --fail")], check=True, cwd=str(tmp_path))
+    with open(f"{tmp_path}/slice.jpg", "rb") as picture:  # noqa: PTH123
+        assert picture.read(3) == b"\xff\xd8\xff"
+
+
+def test_demo_a_second_time_changes_nothing(demo_stack: DemoStack) -> None:
+    before = demo_stack.snapshot()
+    demo_stack.demo()
+    assert before.changes(demo_stack.snapshot()) == []
+    print(f"demo again: seconds={demo_stack.seconds[-1]:.1f} (first {demo_stack.seconds[0]:.1f})")
+
+
+def test_demo_after_kills_repairs_itself(demo_stack: DemoStack) -> None:
+    before = demo_stack.snapshot()
+    records = processes.load_records(demo_stack.state / "processes")
+    for record in records:
+        leader = processes.leader(record)
+        if record.name in {"postgres", "airflow", "serving"} and leader is not None:
+            leader.send_signal(signal.SIGKILL)
+            if record.name == "airflow":  # as if the command had been killed before it wrote the record
+                (demo_stack.state / "processes" / "airflow.json").unlink()
+    demo_stack.demo()
+    assert before.changes(demo_stack.snapshot()) == []
+    owners = [
+        process for process in psutil.process_iter(["cmdline"]) if "standalone" in (process.info["cmdline"] or [])
+    ]
+    ours = [process for process in owners if process.environ().get(processes.OWNER) == str(demo_stack.state)]
+    assert len(ours) == 1
+
+
+def test_stop_leaves_no_process_and_demo_finds_its_data_again(demo_stack: DemoStack) -> None:
+    before = demo_stack.snapshot()
+    assert demo_stack.living()
+    demo_stack.stop()
+    assert demo_stack.living() == []
+    demo_stack.demo()
+    assert before.changes(demo_stack.snapshot()) == []
