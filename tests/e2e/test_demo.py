@@ -6,6 +6,8 @@ import re
 import shutil
 import signal
 import subprocess
+import zipfile
+from pathlib import Path
 
 import psutil
 import pytest
@@ -22,7 +24,7 @@ def _all_series(demo: DemoStack) -> list[dict[str, object]]:
     path: str | None = "/api/v1/series?limit=5"
     while path:
         page = demo.get(path)
-        found.extend(page["items"])
+        found.extend(page["series"])
         path = f"/api/v1/series?limit=5&cursor={page['next']}" if page.get("next") else None
     return found
 
@@ -42,15 +44,17 @@ def test_demo_tells_rejects_with_their_reasons(demo_stack: DemoStack) -> None:
             assert re.search(rf"reject.*{series.expected_reject}", told), told
 
 
-def test_demo_curl_lines_work_as_told(demo_stack: DemoStack, tmp_path: object) -> None:
+def test_demo_curl_lines_work_as_told(demo_stack: DemoStack, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("no curl on this machine")
     lines = re.findall(r"^  (curl .*)$", demo_stack.output, flags=re.MULTILINE)
     assert len(lines) == 3
     for line in lines:
-        subprocess.run(["bash", "-c", line.replace("curl -s", "curl -sS --fail")], check=True, cwd=str(tmp_path))
-    with open(f"{tmp_path}/slice.jpg", "rb") as picture:  # noqa: PTH123
-        assert picture.read(3) == b"\xff\xd8\xff"
+        subprocess.run(["bash", "-c", line.replace("curl -s", "curl -sS --fail")], check=True, cwd=tmp_path)
+    assert (tmp_path / "slice.jpg").read_bytes().startswith(b"\xff\xd8\xff")
+    with zipfile.ZipFile(tmp_path / "withtumor_ax.zip") as slices:
+        assert slices.testzip() is None
+        assert slices.namelist()
 
 
 def test_demo_a_second_time_changes_nothing(demo_stack: DemoStack) -> None:

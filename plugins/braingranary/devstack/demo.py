@@ -80,9 +80,9 @@ def _tell_addresses(console: Console, stack: Stack) -> None:
         f"Airflow      {stack.airflow.base_url}/   login {USER}, password {stack.airflow.password}",
         "",
         "Try:",
-        f"  curl -s '{front}/healthz'",
         f"  curl -s '{front}/api/v1/series?limit=2'",
         f"  curl -s '{front}{first_slice_path(front) or '/ImageList'}' -o slice.jpg",
+        f"  curl -s '{front}/Images/withtumor_ax' -o withtumor_ax.zip",
         "",
         "It stays up; `make stop` ends it.",
     ]

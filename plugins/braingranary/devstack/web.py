@@ -20,7 +20,6 @@ from braingranary.devstack.state import State
 from braingranary.settings import StoreSettings
 
 START_TIMEOUT_S: Final = 60.0
-_QUERIES: Final = ("withtumor_ax", "notumor_ax", "withtumor_cor", "notumor_cor", "withtumor_sag", "notumor_sag")
 _SLICE_PATH: Final = re.compile(r"/api/v1/slices/[A-Za-z0-9._~:-]+\.jpg")
 
 
@@ -137,9 +136,6 @@ def _answers(url: str) -> bool:
 
 def first_slice_path(front_url: str) -> str | None:
     """The path of one slice that the front door itself names, for an example that works; None while it has none."""
-    with httpx.Client(base_url=front_url, timeout=30, trust_env=False) as client:
-        for query in _QUERIES:
-            found = _SLICE_PATH.search(client.get(f"/Images/{query}", params={"limit": 1}).text)
-            if found:
-                return found[0]
-    return None
+    answer = httpx.get(f"{front_url}/ImageList", params={"limit": 1}, timeout=30, trust_env=False)
+    found = _SLICE_PATH.search(answer.text)
+    return found[0] if found else None
