@@ -47,7 +47,8 @@ def _decoded(frame: bytes, coding: Coding, width: int, expected_bytes: int) -> b
         # the size of the result is given, so the decoder cannot be made to write more
         return imagecodecs.dicomrle_decode(frame, f"<u{width}", out=expected_bytes)
     if coding is Coding.JPEG:
-        return imagecodecs.jpeg_decode(frame).tobytes()
+        # libjpeg-turbo by name: the general entry falls back to a lossless decoder that crashes on broken input
+        return imagecodecs.jpeg8_decode(frame).tobytes()
     if coding is Coding.JPEG_LS:
         return imagecodecs.jpegls_decode(frame).tobytes()
     return imagecodecs.jpeg2k_decode(frame).tobytes()
