@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from braingranary.errors import Code, ConfigurationError
@@ -39,6 +39,20 @@ class CatalogSettings(BaseSettings):
     dsn: SecretStr
 
 
+class ServingSettings(BaseSettings):
+    """How the front door works; nothing here is a secret."""
+
+    model_config = SettingsConfigDict(env_prefix="GRANARY_SERVING_", frozen=True)
+
+    pool_max: int = Field(default=8, ge=1)
+    """Connections to the catalogue that one process holds at most."""
+    pool_timeout_s: float = Field(default=5.0, gt=0)
+    """How long a request waits for a connection before it is answered 503."""
+    statement_timeout_ms: int = Field(default=15_000, ge=1)
+    download_timeout_ms: int = Field(default=300_000, ge=1)
+    """The same for the one statement that plans a download of any size."""
+
+
 class SqlSettings(BaseSettings):
     """Where the folder sql/ lies, when it is neither in a checkout nor inside the installed package."""
 
@@ -55,6 +69,11 @@ def load_store_settings() -> StoreSettings:
 def load_catalog_settings() -> CatalogSettings:
     """Settings from the environment; raises ConfigurationError naming what is missing, never a value."""
     return _checked(CatalogSettings)
+
+
+def load_serving_settings() -> ServingSettings:
+    """Settings from the environment; nothing is required."""
+    return _checked(ServingSettings)
 
 
 def load_sql_settings() -> SqlSettings:

@@ -1,0 +1,55 @@
+"""The application factory of the front door.
+
+Goes in: settings (from the environment by default). Comes out: a Flask application whose API describes itself as OpenAPI 3.1
+at /api/v1/openapi.json. Fails with ConfigurationError when a setting is missing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, jsonify
+from flask_openapi3 import Info, OpenAPI
+
+from braingranary import settings
+from serving import problems, requests
+from serving.resources import front, health, images, series, slices
+from serving.schemas import Problem
+from serving.services import Services
+
+RESOURCES = (front.api, health.api, images.api, series.api, slices.api)
+
+
+def create_app(
+    *,
+    catalog: settings.CatalogSettings | None = None,
+    store: settings.StoreSettings | None = None,
+    serving: settings.ServingSettings | None = None,
+) -> OpenAPI:
+    """A new application; it opens no connection before its first request or `Services.open`."""
+    app = OpenAPI(
+        "serving",
+        info=Info(title="BrainGranary", version="1", description="Brain MRI, normalized, catalogued and labelled."),
+        validation_error_status=400,
+        validation_error_model=Problem,
+        validation_error_callback=problems.invalid,
+        doc_ui=False,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.jinja_env.filters["thousands"] = lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    app.extensions["granary"] = Services(
+        catalog=catalog or settings.load_catalog_settings(),
+        store=store or settings.load_store_settings(),
+        serving=serving or settings.load_serving_settings(),
+    )
+    requests.register(app)
+    problems.register(app)
+    for api in RESOURCES:
+        app.register_api(api)
+
+    @app.route("/api/v1/openapi.json")
+    def openapi() -> Response:
+        description: dict[str, Any] = app.api_doc
+        return jsonify(description)
+
+    return app

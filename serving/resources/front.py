@@ -1,0 +1,60 @@
+"""`/`: the front page for people, and the same facts as JSON for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Response, jsonify, make_response, render_template, request, url_for
+from flask_openapi3 import APIBlueprint
+
+from braingranary.catalog import search
+from serving import schemas
+from serving.resources.series import shown
+from serving.services import services
+
+RECENT_SERIES = 18
+api = APIBlueprint("front", __name__)
+
+
+@api.get("/", summary="What there is", responses={"200": schemas.FrontPage})
+def front(query: schemas.NoParameters) -> Response:
+    """HTML for a browser, JSON for a program."""
+    with services().catalog() as connection:
+        facets = search.facets(connection)
+        queries = search.named_queries(connection)
+        recent = search.recent_series(connection, limit=RECENT_SERIES)
+    total = next((item for item in facets if item.facet == "total"), None)
+    shown_queries = [
+        schemas.NamedQuery.model_validate({**asdict(item), "url": url_for("images.download", query=item.name)})
+        for item in queries
+    ]
+    page = schemas.FrontPage(
+        name="BrainGranary",
+        series=total.series_count if total else 0,
+        slices=total.slice_count if total else 0,
+        subjects=total.subject_count if total else 0,
+        collections={item.value: item.series_count for item in facets if item.facet == "collection"},
+        queries=shown_queries,
+        links={
+            "series": url_for("series.list_series"),
+            "images": url_for("images.image_list"),
+            "openapi": url_for("openapi"),
+        },
+    )
+    # JSON first: `*/*`, which programs send, takes the first; a browser asks for HTML by name.
+    if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+        response = make_response(
+            render_template(
+                "front.html",
+                page=page,
+                collections=[item for item in facets if item.facet == "collection"],
+                planes=[item for item in facets if item.facet == "shown_plane"],
+                recent=[shown(item) for item in recent],
+                origin=request.host_url.rstrip("/"),
+            )
+        )
+    else:
+        response = jsonify(page.model_dump(mode="json"))
+    response.headers["Vary"] = "Accept"
+    response.headers["Cache-Control"] = "no-cache"
+    return response

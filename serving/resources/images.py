@@ -1,0 +1,59 @@
+"""`/ImageList` and `/Images/<query>`: the two addresses that the predecessors' users know."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Response, jsonify, redirect, request, stream_with_context, url_for
+from flask_openapi3 import APIBlueprint, Tag
+from werkzeug.wrappers import Response as BaseResponse
+
+from braingranary.catalog import search
+from serving import cursors, schemas
+from serving.download import Download
+from serving.resources.slices import slice_url
+from serving.schemas import NoParameters, PageParameters, QueryPath
+from serving.services import services
+
+api = APIBlueprint("images", __name__, abp_tags=[Tag(name="images")])
+
+
+@api.get("/ImageList", summary="All slices, page by page", responses={"200": schemas.ImagePage})
+def image_list(query: PageParameters) -> Response:
+    """Slices with series, date, plane, scanner, pixel spacing and links."""
+    pack_id, slice_index = cursors.decode(query.cursor, int, int) if query.cursor else (-1, -1)
+    with services().catalog() as connection:
+        found = search.image_page(connection, after=(int(pack_id), int(slice_index)), limit=query.limit + 1)
+    page = found[: query.limit]
+    images = []
+    for item in page:
+        slice_id = f"{item.pack_id}-{item.slice_index}"
+        images.append(schemas.Image.model_validate({**asdict(item), "id": slice_id, "url": slice_url(slice_id)}))
+    more = cursors.encode(page[-1].pack_id, page[-1].slice_index) if len(found) > query.limit else None
+    return jsonify(schemas.ImagePage(images=images, next=more).model_dump(mode="json"))
+
+
+@api.get("/Images", summary="Go to a named query", responses={"303": None})
+def choose(query: QueryPath) -> BaseResponse:
+    """Where the front page's form leads when no script runs."""
+    return redirect(url_for("images.download", query=query.query), 303)
+
+
+@api.get(
+    "/Images/<query>",
+    summary="Slices of a named query as a zip",
+    responses={"200": {"content": {"application/zip": {}}}},
+)
+def download(path: QueryPath) -> Response:
+    """A zip of stored JPEGs, streamed; Content-Length is known before its first byte."""
+    service = services()
+    timeout_ms = service.serving.download_timeout_ms
+    with service.catalog(statement_timeout_ms=timeout_ms) as connection:
+        planned = Download(search.named_query_slices(connection, path.query))
+    body = b"" if request.method == "HEAD" else stream_with_context(planned.stream(service.store))
+    response = Response(body, content_type="application/zip")
+    response.call_on_close(planned.close)
+    response.headers["Content-Length"] = str(planned.length)
+    response.headers["Content-Disposition"] = f'attachment; filename="{path.query}.zip"'
+    response.headers["Cache-Control"] = "no-store"
+    return response

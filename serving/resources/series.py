@@ -1,0 +1,85 @@
+"""`/api/v1/series`: the list with its filters, one series, and its slices."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Response, jsonify, url_for
+from flask_openapi3 import APIBlueprint, Tag
+
+from braingranary.catalog import search
+from braingranary.errors import Code, RejectedInput
+from serving import cursors, schemas
+from serving.resources.slices import slice_url
+from serving.schemas import NoParameters, SeriesParameters, SeriesPath, SlicesParameters
+from serving.services import services
+
+api = APIBlueprint("series", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="series")])
+
+
+@api.get("/series", summary="Series, filtered, page by page", responses={"200": schemas.SeriesPage})
+def list_series(query: SeriesParameters) -> Response:
+    """Series in a stable order; the last page has no `next`."""
+    after = int(cursors.decode(query.cursor, int)[0]) if query.cursor else -1
+    wanted = search.SeriesFilter(**query.model_dump(exclude={"limit", "cursor"}))
+    with services().catalog() as connection:
+        found = search.series_page(connection, wanted, after=after, limit=query.limit + 1)
+    page = found[: query.limit]
+    more = cursors.encode(page[-1].series_id) if len(found) > query.limit else None
+    return _answer(schemas.SeriesPage(series=[shown(item) for item in page], next=more))
+
+
+@api.get("/series/<uid>", summary="One series", responses={"200": schemas.SeriesDetail, "404": schemas.Problem})
+def one_series(path: SeriesPath, query: NoParameters) -> Response:
+    """Everything the catalogue knows of a series."""
+    with services().catalog() as connection:
+        found = search.series_page(connection, search.SeriesFilter(uid=path.uid), limit=1)
+        rest = search.extra_of_series(connection, path.uid)
+        packs = search.packs_of_series(connection, path.uid)
+    if not found or rest is None:
+        raise RejectedInput(Code.NOT_FOUND, "there is no such series")
+    detail = schemas.SeriesDetail.model_validate(
+        {**shown(found[0]).model_dump(), **asdict(rest), "packs": [asdict(pack) for pack in packs]}
+    )
+    return _answer(detail)
+
+
+@api.get("/series/<uid>/slices", summary="Slices of a series", responses={"200": schemas.SlicePage})
+def slices_of_series(path: SeriesPath, query: SlicesParameters) -> Response:
+    """Slices by volume, plane and number."""
+    volume, plane, index = cursors.decode(query.cursor, int, str, int) if query.cursor else (-1, "", -1)
+    with services().catalog() as connection:
+        found = search.slices_of_series(
+            connection,
+            path.uid,
+            plane=query.plane,
+            after=(int(volume), str(plane), int(index)),
+            limit=query.limit + 1,
+        )
+        if not found and not search.series_page(connection, search.SeriesFilter(uid=path.uid), limit=1):
+            raise RejectedInput(Code.NOT_FOUND, "there is no such series")
+    page = found[: query.limit]
+    items = []
+    for item in page:
+        slice_id = f"{item.pack_id}-{item.slice_index}"
+        items.append(schemas.Slice.model_validate({**asdict(item), "id": slice_id, "url": slice_url(slice_id)}))
+    last = page[-1] if len(found) > query.limit else None
+    more = cursors.encode(last.volume, last.plane, last.slice_index) if last else None
+    return _answer(schemas.SlicePage(slices=items, next=more))
+
+
+def shown(item: search.SeriesItem) -> schemas.Series:
+    """A series with its addresses."""
+    cover = slice_url(f"{item.cover_pack_id}-{item.cover_index}") if item.cover_pack_id is not None else None
+    return schemas.Series.model_validate(
+        {
+            **asdict(item),
+            "url": url_for("series.one_series", uid=item.series_uid),
+            "slices_url": url_for("series.slices_of_series", uid=item.series_uid),
+            "thumbnail_url": cover,
+        }
+    )
+
+
+def _answer(model: schemas.SeriesPage | schemas.SeriesDetail | schemas.SlicePage) -> Response:
+    return jsonify(model.model_dump(mode="json"))

@@ -1,0 +1,237 @@
+"""What the API takes and answers, as pydantic models: the OpenAPI description is made of them.
+
+Models of parameters forbid what they do not know, so that a misspelt filter is an error and not a silently wider answer.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LIMIT_MAX = 500
+Plane = Literal["axial", "coronal", "sagittal"]
+Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX)]
+Cursor = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class _Parameters(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class NoParameters(_Parameters):
+    """A route that takes none."""
+
+
+class PageParameters(_Parameters):
+    """A page of a list."""
+
+    limit: Limit = 100
+    cursor: Cursor | None = Field(default=None, description="`next` of the page before")
+
+
+class SeriesParameters(PageParameters):
+    """Filters of the list of series."""
+
+    limit: Limit = 50
+    collection: Text | None = None
+    plane: Plane | None = Field(default=None, description="acquired plane")
+    sequence: Text | None = None
+    manufacturer: Text | None = None
+    species: Literal["human", "dog", "mouse", "rat", "phantom", "other"] | None = None
+    sex: Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Za-z]+$")] | None = None
+
+
+class SlicesParameters(PageParameters):
+    """Filters of the slices of a series."""
+
+    plane: Plane | None = Field(default=None, description="plane that the slices show")
+
+
+class SeriesPath(_Parameters):
+    """A series by its SeriesInstanceUID."""
+
+    uid: str = Field(max_length=64, pattern=r"^[0-9]+(\.[0-9]+)+$")
+
+
+class SlicePath(_Parameters):
+    """A slice by the id that lists give."""
+
+    slice_id: str = Field(max_length=30, pattern=r"^[0-9]{1,19}-[0-9]{1,9}$")
+
+
+class QueryPath(_Parameters):
+    """A named query."""
+
+    query: Literal["withtumor_ax", "withtumor_cor", "withtumor_sag", "notumor_ax", "notumor_cor", "notumor_sag"]
+
+
+class Series(_Answer):
+    """One series; spacings in millimetres."""
+
+    series_uid: str
+    study_uid: str
+    archive: str
+    collection: str
+    subject: str
+    species: str
+    sex: str | None
+    age_years: float | None
+    series_date: date | None
+    series_description: str | None
+    modality: str
+    sequence: str | None
+    plane: str
+    obliquity_deg: float
+    manufacturer: str | None
+    manufacturer_model: str | None
+    field_strength_tesla: float | None
+    rows: int
+    columns: int
+    slice_count: int
+    row_spacing_mm: float
+    column_spacing_mm: float
+    slice_spacing_mm: float
+    license_name: str | None
+    license_url: str | None
+    citation_url: str | None
+    source_url: str | None
+    url: str = ""
+    slices_url: str = ""
+    thumbnail_url: str | None = None
+
+
+class Pack(_Answer):
+    """The slices of one volume in one plane."""
+
+    volume: int
+    plane: str
+    acquired: bool
+    slice_count: int
+    width: int
+    height: int
+    pixel_width_mm: float
+    pixel_height_mm: float
+    slice_spacing_mm: float
+
+
+class SeriesDetail(Series):
+    """One series with all that is known of it."""
+
+    packs: list[Pack] = []
+    extra: dict[str, Any] = {}
+    profile: str
+    raw_sha256: str
+    text_plane: str | None
+    protocol_name: str | None
+    study_description: str | None
+    echo_time_ms: float | None
+    repetition_time_ms: float | None
+    inversion_time_ms: float | None
+    flip_angle_deg: float | None
+    slice_gaps: int
+    slice_duplicates: int
+    volume_count: int
+    window_low: float
+    window_high: float
+    tumor: bool | None
+
+
+class Slice(_Answer):
+    """One slice of a series."""
+
+    id: str = ""
+    volume: int
+    plane: str
+    slice_index: int
+    position_mm: float
+    byte_length: int
+    tumor: bool | None
+    url: str = ""
+
+
+class Image(_Answer):
+    """One slice in the list of all images."""
+
+    id: str = ""
+    series_uid: str
+    volume: int
+    plane: str
+    slice_index: int
+    series_date: date | None
+    manufacturer: str | None
+    manufacturer_model: str | None
+    pixel_width_mm: float
+    pixel_height_mm: float
+    source_url: str | None
+    license_name: str | None
+    url: str = ""
+
+
+class SeriesPage(BaseModel):
+    """A page of series; `next` is the cursor of the page after it, null at the end."""
+
+    series: list[Series]
+    next: str | None
+
+
+class SlicePage(BaseModel):
+    """A page of slices."""
+
+    slices: list[Slice]
+    next: str | None
+
+
+class ImagePage(BaseModel):
+    """A page of images."""
+
+    images: list[Image]
+    next: str | None
+
+
+class NamedQuery(_Answer):
+    """A predefined query and how many slices, series and subjects it answers."""
+
+    name: str
+    plane: str
+    tumor: bool
+    slice_count: int
+    series_count: int
+    subject_count: int
+    url: str = ""
+
+
+class FrontPage(BaseModel):
+    """What a program gets at the front door."""
+
+    name: str
+    series: int
+    slices: int
+    subjects: int
+    collections: dict[str, int]
+    queries: list[NamedQuery]
+    links: dict[str, str]
+
+
+class Health(BaseModel):
+    """Whether requests can be answered."""
+
+    status: Literal["ok"]
+
+
+class Problem(BaseModel):
+    """An error, as in RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[dict[str, str]] | None = None

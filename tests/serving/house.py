@@ -1,0 +1,96 @@
+"""A furnished house for the front door's tests: a catalogue with real packs of JPEGs behind it, labels, two collections."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import psycopg
+import simplejpeg
+
+from braingranary.catalog.load import load_run
+from braingranary.catalog.migrate import migrate
+from braingranary.imaging.slicepack import write_pack
+from braingranary.records import Plane
+from braingranary.settings import CatalogSettings, ServingSettings, StoreSettings
+from braingranary.storage.store import ObjectStore
+from tests.unit.catalog import synthetic
+
+PLANES = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
+SLICES = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """Where everything is, and what was put there."""
+
+    dsn: str
+    store: ObjectStore
+    store_settings: StoreSettings
+    jpegs: dict[tuple[str, str], list[bytes]]
+    """JPEGs by series UID and plane."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What `create_app` takes."""
+        return {
+            "catalog": CatalogSettings.model_validate({"dsn": self.dsn}),
+            "store": self.store_settings,
+            "serving": ServingSettings(pool_max=4, pool_timeout_s=2),
+        }
+
+
+def disc(number: int, plane: Plane, index: int) -> bytes:
+    """A JPEG that no other slice equals."""
+    y, x = np.mgrid[0:96, 0:80]
+    radius = 20 + 3 * min(index, SLICES - 1 - index) + number % 3
+    inside = (x - 40) ** 2 + (y - 48) ** 2 < radius**2
+    image = np.where(inside, 120 + 8 * index + 3 * PLANES.index(plane) + number, 4).astype(np.uint8)
+    encoded: bytes = simplejpeg.encode_jpeg(image[:, :, None], quality=90, colorspace="GRAY")
+    return encoded
+
+
+def furnish(
+    dsn: str,
+    store: ObjectStore,
+    store_settings: StoreSettings,
+    *,
+    numbers: Sequence[int] = range(7),
+    image: Callable[[int, Plane, int], bytes] = disc,
+    slices: int = SLICES,
+) -> House:
+    """Migrate, make packs, publish and load them.
+
+    Series 0 has a tumour by the word of its collection, 1 by a mask that leaves slices 0 and 1 of its axial pack free,
+    2 has none by a reader; a model's word on 3 counts for nothing.
+    """
+    migrate(dsn)
+    run = synthetic.tables(numbers, planes=PLANES, slices=slices)
+    jpegs: dict[tuple[str, str], list[bytes]] = {}
+    members = iter(run.slices)
+    by_uid = {synthetic.uid(number): number for number in numbers}
+    for pack in run.packs:
+        uid, plane = pack["series_uid"], pack["plane"]
+        images = [image(by_uid[uid], Plane(plane), index) for index in range(slices)]
+        written = write_pack(images)
+        store.put(pack["object_key"], written.data)
+        pack.update(pack_bytes=len(written.data), sha256=hashlib.sha256(written.data).hexdigest())
+        for entry in written.entries:
+            next(members).update(byte_offset=entry.offset, byte_length=entry.length, crc32=entry.crc32)
+        jpegs[uid, plane] = images
+    run.labels += [
+        synthetic.label_row(0, tumor=True, source="collection"),
+        synthetic.label_row(1, tumor=True, source="collection"),
+        *(synthetic.label_row(1, tumor=index >= 2, source="mask", index=index) for index in range(slices)),
+        synthetic.label_row(2, tumor=True, source="collection"),
+        synthetic.label_row(2, tumor=False, source="reader"),
+        synthetic.label_row(3, tumor=True, source="model:1"),
+    ]
+    run.rejects.append(synthetic.reject_row("1.2.3"))
+    synthetic.publish(store, "furnish", run)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        load_run(connection, store, "furnish")
+    return House(dsn=dsn, store=store, store_settings=store_settings, jpegs=jpegs)
