@@ -20,7 +20,7 @@ from braingranary.records import Plane
 
 LPS_FROM_RAS: Final = np.diag([-1.0, -1.0, 1.0])
 THICK_SLICE_MM: Final = 3.0
-"""From this thickness on a slice is the mean of two thinner ones (partial volume)."""
+"""From this thickness on a slice is a mean over its depth (partial volume)."""
 FRAME_LPS: Final[dict[Plane, tuple[tuple[float, float, float], tuple[float, float, float]]]] = {
     Plane.AXIAL: ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
     Plane.CORONAL: ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0)),
@@ -114,16 +114,16 @@ def _sample(volume: NDArray[np.float32], head: Head, grid: Grid, traits: Traits,
     subject = np.eye(4)
     subject[:3, :3] = _rotation(traits.pose_deg) @ np.diag(traits.size)
     to_voxel = np.linalg.inv(head.affine) @ np.linalg.inv(subject) @ grid.affine_ras()
-    shifts_mm = (-grid.thickness_mm / 4, grid.thickness_mm / 4) if thick else (0.0,)
-    total = np.zeros((grid.slices, grid.rows, grid.columns), dtype=np.float32)
-    part = np.empty_like(total)
-    for shift in shifts_mm:
-        offset = to_voxel[:3, 3] + to_voxel[:3, 0] * (shift / grid.spacing_mm)
-        ndimage.affine_transform(
-            volume, to_voxel[:3, :3], offset=offset, output_shape=total.shape, output=part, order=1, mode="constant"
-        )
-        total += part
-    return total / np.float32(len(shifts_mm))
+    if thick:
+        # Partial volume: the mean over the slice's depth, along the grid axis nearest to its normal, voxels of 1 mm.
+        axis = int(np.argmax(np.abs(to_voxel[:3, 0])))
+        volume = ndimage.uniform_filter1d(volume, 2 * int(grid.thickness_mm / 2) + 1, axis=axis, mode="constant")
+    shape = (grid.slices, grid.rows, grid.columns)
+    cut = np.empty(shape, dtype=np.float32)
+    ndimage.affine_transform(
+        volume, to_voxel[:3, :3], offset=to_voxel[:3, 3], output_shape=shape, output=cut, order=1, mode="constant"
+    )
+    return cut
 
 
 def _shading(grid: Grid, traits: Traits) -> NDArray[np.float32]:

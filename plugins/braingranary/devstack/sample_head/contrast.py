@@ -53,7 +53,7 @@ T1CE: Final = Contrast(
     name="T1CE",
     brain=((0, 0), (255, 560)),
     fluid=120, bone=40, muscle=290, scalp=660, capsule=900,
-    tumour_core=160, tumour_ring=880, oedema=330,
+    tumour_core=160, tumour_ring=780, oedema=330,
     echo_time_ms=3.1, repetition_time_ms=1900.0, inversion_time_ms=900.0, flip_angle_deg=9.0,
     scanning_sequence=("GR", "IR"), sequence_name="*tfl3d1_16ns",
 )  # fmt: skip

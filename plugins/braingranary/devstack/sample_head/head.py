@@ -27,9 +27,13 @@ from braingranary.errors import Code, ConfigurationError
 
 PAD_BELOW_MM: Final = 30
 """The template ends at the brain stem; the neck needs room below."""
-SKULL_BASE_INDEX: Final = PAD_BELOW_MM + 22
-"""Below this slice of the padded grid the layers are muscle, not bone."""
+NECK_TOP_INDEX: Final = PAD_BELOW_MM + 40
+"""Slice of the padded grid up to which neck muscle reaches where the skull leaves room for it."""
+FLUID_SLACK_MM: Final = 1.5
+BONE_CENTRE_MM: Final = 5.5
+BONE_END_MM: Final = 8.0
 SHELL_STEPS_PER_MM: Final = 8
+MUSCLE_CODE: Final = 255
 CAPSULE_CENTRE_RAS_MM: Final = (83.0, 8.0, 2.0)
 CAPSULE_RADIUS_MM: Final = 6.0
 
@@ -41,15 +45,14 @@ class Head:
     brain: NDArray[np.uint8]
     """Template intensity 1..255, 0 outside the brain."""
     shell: NDArray[np.uint8]
-    """Distance from the brain case in 1/8 mm, at most 255; meaningful where `brain` is 0."""
+    """Depth outside the brain case in 1/8 mm, or MUSCLE_CODE; meaningful where `brain` is 0."""
     capsule: NDArray[np.bool_]
     affine: NDArray[np.float64]
     lesion: Lesion | None = None
 
     def intensities(self, contrast: Contrast) -> NDArray[np.float32]:
         """Signal of every voxel under `contrast`, arbitrary units with white matter of T1 near 490, float32."""
-        signal = _layer_table(contrast, neck=False)[self.shell]
-        signal[:, :, :SKULL_BASE_INDEX] = _layer_table(contrast, neck=True)[self.shell[:, :, :SKULL_BASE_INDEX]]
+        signal = _layer_table(contrast)[self.shell]
         inside = self.brain > 0
         signal[inside] = contrast.brain_table()[self.brain[inside]]
         signal[self.capsule] = contrast.capsule
@@ -91,26 +94,42 @@ def _template() -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
 
 
 def _shell(brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Distance outwards from the brain case and neck, in 1/8 mm; worked out on every second voxel for speed."""
+    """Layers around the brain as codes; distances are worked out on every second voxel for speed."""
     coarse = brain[::2, ::2, ::2]
-    case = ndimage.gaussian_filter(coarse.astype(np.float32), sigma=4.0, mode="nearest") > 0.35
+    case = coarse | (ndimage.gaussian_filter(coarse.astype(np.float32), sigma=4.0, mode="nearest") > 0.35)
     i, j, k = np.ogrid[: coarse.shape[0], : coarse.shape[1], : coarse.shape[2]]
-    neck = ((i - 49) / 27.0) ** 2 + ((j - 47) / 30.0) ** 2 < 1.0
-    torso = case | (neck & (k < SKULL_BASE_INDEX // 2))
-    solid = coarse | (ndimage.gaussian_filter(torso.astype(np.float32), sigma=3.0, mode="nearest") > 0.5)
-    distance_mm = 2.0 * ndimage.distance_transform_edt(~solid).astype(np.float32)
-    fine = ndimage.zoom(distance_mm, 2, order=1, grid_mode=True, mode="nearest")
-    fine = fine[: brain.shape[0], : brain.shape[1], : brain.shape[2]]
-    return np.asarray(np.minimum(np.round(fine * SHELL_STEPS_PER_MM), 255), dtype=np.uint8)
+    neck = (((i - 49) / 25.0) ** 2 + ((j - 48) / 26.0) ** 2 < 1.0) & (k < NECK_TOP_INDEX // 2)
+    # Hollows of the case farther than a fluid's depth from the brain are skull base, not fluid.
+    hollow_mm = np.clip(_distance_mm(coarse) - FLUID_SLACK_MM, 0.0, BONE_CENTRE_MM)
+    skull_mm = _doubled(np.maximum(_distance_mm(case), hollow_mm), brain.shape)
+    neck_mm = _doubled(_distance_mm(neck), brain.shape)
+    outside_mm = np.where(skull_mm < BONE_END_MM, skull_mm, np.minimum(skull_mm, neck_mm))
+    codes = np.minimum(np.round(outside_mm * SHELL_STEPS_PER_MM), MUSCLE_CODE - 1)
+    codes[(skull_mm >= BONE_END_MM) & (neck_mm < BONE_END_MM)] = MUSCLE_CODE
+    return codes.astype(np.uint8)
 
 
-def _layer_table(contrast: Contrast, *, neck: bool) -> NDArray[np.float32]:
+def _distance_mm(coarse: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return np.asarray(2.0 * ndimage.distance_transform_edt(~coarse), dtype=np.float32)
+
+
+def _doubled(coarse: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """`coarse` on a grid twice as fine, linear in between; what sticks out of `shape` is cut off."""
+    fine = coarse
+    for axis, size in enumerate(shape):
+        following = np.take(fine, np.minimum(np.arange(fine.shape[axis]) + 1, fine.shape[axis] - 1), axis=axis)
+        pairs = np.stack((fine, (fine + following) / 2), axis=axis + 1)
+        fine = pairs.reshape(*fine.shape[:axis], -1, *fine.shape[axis + 1 :]).take(range(size), axis=axis)
+    return fine
+
+
+def _layer_table(contrast: Contrast) -> NDArray[np.float32]:
     distance_mm = np.arange(256) / SHELL_STEPS_PER_MM
-    inner = contrast.muscle if neck else contrast.fluid
-    bone = contrast.muscle if neck else contrast.bone
-    edges_mm = (0.0, 2.5, 3.5, 8.0, 9.0, 13.0, 14.5)
-    signal = (inner, inner, bone, bone, contrast.scalp, contrast.scalp, 0.0)
-    return np.asarray(np.interp(distance_mm, edges_mm, signal), dtype=np.float32)
+    edges_mm = (0.0, 2.5, 3.5, BONE_END_MM, 9.0, 13.0, 14.5)
+    signal = (contrast.fluid, contrast.fluid, contrast.bone, contrast.bone, contrast.scalp, contrast.scalp, 0.0)
+    table = np.asarray(np.interp(distance_mm, edges_mm, signal), dtype=np.float32)
+    table[MUSCLE_CODE] = contrast.muscle
+    return table
 
 
 def _ball(

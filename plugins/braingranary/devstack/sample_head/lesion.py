@@ -88,7 +88,7 @@ def grow(brain: NDArray[np.uint8], affine: NDArray[np.float64], plan: LesionPlan
     edge = SWELLING_RANK + 0.2 * _smooth_noise(rng, distance.shape, 5.0)
     swelling = 0.85 * white * _soft_step(edge - rank, width=0.25)
     rank = np.where(moved[block] > 0, rank, np.float32(9.0))
-    grain = 1.0 + 0.1 * _smooth_noise(rng, distance.shape, 2.0)
+    grain = 1.0 + 0.14 * _smooth_noise(rng, distance.shape, 2.0)
     return moved, Lesion(block=block, rank=rank, swelling=swelling.astype(np.float32), grain=grain.astype(np.float32))
 
 
