@@ -1,0 +1,109 @@
+"""Predictions on labelled slices: what calibration and evaluation start from, one row a slice and contrast.
+
+Every picture goes through `preprocess.prepare`, the path of uploads and of the catalogue, never through the bank.
+In: a network and labelled slices. Out: `Predictions`, columns of equal length. Fails as the readers do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from braingranary.detector.data import LabelledSlice
+from braingranary.detector.metrics import dice
+from braingranary.detector.network import TumorNet
+from braingranary.detector.preprocess import Prepared, foreground_of, prepare
+
+BATCH_SIZE = 16
+LESION_LOGIT = 0.0
+"""Pixel probability one half: the cut at which lesion overlap is reported."""
+STRUCTURE_STEP_PX = 8
+EMPTY_LIMIT = 0.45
+"""Below this part of variation left in 8 px means a picture is air and noise: no brain can be seen in it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Predictions:
+    """N rows, one a slice and contrast."""
+
+    tumor_logit: NDArray[np.float64]
+    brain_logit: NDArray[np.float64]
+    tumor: NDArray[np.bool_]
+    overlap: NDArray[np.float64]
+    """Dice of the outline with the mask on the original grid; NaN where the mask is empty."""
+    empty: NDArray[np.bool_]
+    """The picture holds air and noise only."""
+    source: NDArray[np.str_]
+    site: NDArray[np.str_]
+    patient: NDArray[np.str_]
+    split: NDArray[np.str_]
+    series: NDArray[np.str_]
+    contrast: NDArray[np.str_]
+    position: NDArray[np.float64]
+    index: NDArray[np.int64]
+    statistics: NDArray[np.float64]
+    """(N, features): brain area, position and intensity statistics, for the trivial baseline."""
+
+    def __len__(self) -> int:
+        return int(self.tumor.size)
+
+    def where(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
+        """The chosen rows."""
+        return Predictions(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+
+def predict(network: TumorNet, slices: Iterable[LabelledSlice]) -> Predictions:
+    """Run the network over every contrast of every slice."""
+    rows: list[tuple[object, ...]] = []
+    for chunk in _chunks(((item, n) for item in slices for n in range(len(item.contrasts))), BATCH_SIZE):
+        prepared = [prepare(item.pictures[n]) for item, n in chunk]
+        planes = torch.from_numpy(np.stack([ready.plane for ready in prepared]))[:, None]
+        with torch.inference_mode():
+            answers = network(planes)
+        lesions = answers.lesion[:, 0].numpy()
+        for (item, n), ready, plane, tumor, brain in zip(
+            chunk, prepared, lesions, answers.tumor.tolist(), answers.brain.tolist(), strict=True
+        ):
+            overlap = dice(ready.frame.to_original(plane + 100.0) > LESION_LOGIT + 100.0, item.mask)
+            where = (item.source, item.site, item.patient, item.split, item.series, item.contrasts[n])
+            facts = (overlap if item.tumor else np.nan, is_empty(ready), *where, item.position, item.index)
+            rows.append((tumor, brain, item.tumor, *facts, statistics_of(item, n)))
+    return _table(rows)
+
+
+def statistics_of(item: LabelledSlice, contrast: int) -> NDArray[np.float64]:
+    """What a detector must beat: area, position and intensity numbers of the raw picture, no shape, no place."""
+    picture = np.asarray(item.pictures[contrast], dtype=np.float32)
+    head = picture[foreground_of(picture)]
+    levels = np.percentile(head, (5, 25, 50, 75, 95, 99)) if head.size else np.zeros(6)
+    scale = max(float(levels[2]), 1e-6)
+    spread = float(head.std()) / scale if head.size else 0.0
+    return np.array([head.size / picture.size, item.position, spread, *(levels / scale), scale], dtype=np.float64)
+
+
+def is_empty(ready: Prepared) -> bool:
+    """Whether nothing larger than noise can be seen."""
+    side = ready.plane.shape[0] // STRUCTURE_STEP_PX
+    coarse = ready.plane.reshape(side, STRUCTURE_STEP_PX, side, STRUCTURE_STEP_PX).mean(axis=(1, 3))
+    return ready.blank or float(coarse.std()) < EMPTY_LIMIT * float(ready.plane.std())
+
+
+def _chunks(items: Iterator[tuple[LabelledSlice, int]], size: int) -> Iterator[list[tuple[LabelledSlice, int]]]:
+    while chunk := list(islice(items, size)):
+        yield chunk
+
+
+def _table(rows: list[tuple[object, ...]]) -> Predictions:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(fields(Predictions))
+    kinds = [np.float64, np.float64, np.bool_, np.float64, np.bool_, *([np.str_] * 6), np.float64, np.int64, np.float64]
+    names = [field.name for field in fields(Predictions)]
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.array(column, dtype=kind) for name, column, kind in zip(names, columns, kinds, strict=True)
+    }
+    return Predictions(**arrays)

@@ -1,0 +1,213 @@
+"""From any 2-D image to what the network sees: the one path of training, Spark and HTTP.
+
+A web user's picture has any size, window and border; a catalogue's slice has the profile's. Both are cropped to what is
+not background, padded to a square, resized to `INPUT_SIDE_PX` and given a common tone. In: a 2-D array of any integer
+or floating dtype, finite, bright where the picture is bright. Out: `Prepared`, float32 in 0..`TONE_CEILING`, and the
+`Frame` that maps results back onto the original. Fails with RejectedInput: not 2-D, too small, too large, not finite.
+
+The two halves are public because training inserts its augmentation between them: `frame_of` with `cut` (geometry) and
+`normalize` (intensity). Nothing else may turn pixels into network input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from braingranary.errors import Code, RejectedInput
+
+INPUT_SIDE_PX = 160
+MARGIN_FRACTION = 0.06
+"""Background kept around the foreground on each side, as a fraction of its longer side."""
+SMALLEST_SIDE_PX = 16
+PIXEL_BUDGET_PX = 40_000_000
+"""A float32 copy of the largest accepted picture takes 160 MB: below a worker's memory limit."""
+FOREGROUND_OF_MEAN = 0.5
+"""Foreground is brighter than this part of the mean above the floor: stands noise floors and very bright fat alike."""
+FLOOR_PERCENTILE = 1.0
+LOW_PERCENTILE = 1.0
+HIGH_PERCENTILE = 99.0
+OCCUPIED_FRACTION = 0.02
+"""A row or column belongs to the foreground box from this fraction of foreground pixels on: specks and ticks do not."""
+TONE_MEDIAN = 0.4
+"""The foreground's median is brought here by a gamma, so that window, gamma and fat brightness weigh less."""
+TONE_GAMMA_RANGE = (0.4, 2.0)
+TONE_CEILING = 1.3
+BLANK_SPAN = 1e-6
+COLOUR_CHROMA = 40
+"""A pixel whose channels differ by more than this is coloured; JPEG alone makes about 10 in a grey picture."""
+COLOURED_FRACTION = 0.1
+LUMA = (0.299, 0.587, 0.114)
+"""ITU-R BT.601, as Pillow converts to grey."""
+FLAT_SPAN_FRACTION = 0.04
+"""A rim row or column that spans less of the picture's range is a frame or empty air, JPEG noise included."""
+
+Picture = NDArray[Any]
+Plane32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """The square of the original picture that was cut out, in pixels of the original; it may reach over the border."""
+
+    top: float
+    left: float
+    side: float
+    height: int
+    width: int
+    """Shape of the original picture."""
+    inner: tuple[int, int, int, int]
+    """(top, left, bottom, right) of the picture without a flat border; nothing outside it is looked at."""
+
+    def to_original(self, plane: Plane32) -> Plane32:
+        """Map a square result (S, S) back to (height, width), bilinear; 0 outside the frame."""
+        side = plane.shape[0]
+        scale = side / self.side
+        # PIL asks, for every output pixel, where it comes from.
+        matrix = (scale, 0.0, -self.left * scale, 0.0, scale, -self.top * scale)
+        image = Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32))
+        back = image.transform((self.width, self.height), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+        return np.asarray(back, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Prepared:
+    """One picture as the network sees it, and where it came from."""
+
+    plane: Plane32
+    """(INPUT_SIDE_PX, INPUT_SIDE_PX), 0..TONE_CEILING."""
+    frame: Frame
+    blank: bool
+    """Nothing to see: one value everywhere. Such a picture is declined without asking the network."""
+
+
+def prepare(picture: Picture) -> Prepared:
+    """The whole path: check, frame, cut, normalize."""
+    values = checked(picture)
+    frame = frame_of(values)
+    square = cut(values, frame, INPUT_SIDE_PX)
+    return Prepared(plane=normalize(square), frame=frame, blank=is_blank(square))
+
+
+def checked(picture: Picture) -> Plane32:
+    """The picture as float32; RejectedInput where it is no usable 2-D picture."""
+    if picture.ndim != 2 or picture.dtype.kind not in "biuf":
+        raise RejectedInput(Code.IMAGE_INVALID, "a picture is a 2-D array of numbers")
+    if min(picture.shape) < SMALLEST_SIDE_PX:
+        raise RejectedInput(Code.IMAGE_INVALID, f"a picture needs at least {SMALLEST_SIDE_PX} pixels a side")
+    if picture.size > PIXEL_BUDGET_PX:
+        raise RejectedInput(Code.IMAGE_TOO_LARGE, f"a picture may have {PIXEL_BUDGET_PX} pixels at most")
+    values = picture.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise RejectedInput(Code.IMAGE_INVALID, "a picture may not hold NaN or infinity")
+    return values
+
+
+def grey_of(colours: NDArray[np.uint8]) -> Picture:
+    """(rows, columns, 3 or 4) uint8 to a grey picture; MR is never coloured, so a coloured picture is declined at once.
+
+    A few coloured pixels (a ruler, a label) are let through.
+    """
+    if colours.ndim != 3 or colours.shape[2] not in {3, 4}:
+        raise RejectedInput(Code.IMAGE_INVALID, "a colour picture has three or four channels")
+    rgb = colours[..., :3]
+    chroma = rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)
+    if (chroma > COLOUR_CHROMA).mean() > COLOURED_FRACTION:
+        raise RejectedInput(Code.NOT_BRAIN_MR, "a coloured picture is no MR slice")
+    return np.asarray(rgb.astype(np.float32) @ np.array(LUMA, dtype=np.float32))
+
+
+def frame_of(values: Plane32, margin_fraction: float = MARGIN_FRACTION) -> Frame:
+    """The square around the foreground, with its margin; the whole picture where no foreground stands out."""
+    height, width = values.shape
+    inner = _without_flat_border(values)
+    top, left, bottom, right = inner
+    foreground = foreground_of(_smoothed(values[top:bottom, left:right]))
+    rows = np.flatnonzero(foreground.mean(axis=1) >= OCCUPIED_FRACTION)
+    columns = np.flatnonzero(foreground.mean(axis=0) >= OCCUPIED_FRACTION)
+    if rows.size and columns.size:
+        top, bottom = top + int(rows[0]), top + int(rows[-1]) + 1
+        left, right = left + int(columns[0]), left + int(columns[-1]) + 1
+    side = max(bottom - top, right - left) * (1.0 + 2.0 * margin_fraction)
+    corner_top, corner_left = (top + bottom - side) / 2.0, (left + right - side) / 2.0
+    return Frame(top=corner_top, left=corner_left, side=side, height=height, width=width, inner=inner)
+
+
+def cut(values: Plane32, frame: Frame, side_px: int) -> Plane32:
+    """The frame's square at `side_px`, antialiased; what lies outside the inner picture takes that picture's floor."""
+    top, left = int(np.floor(frame.top)), int(np.floor(frame.left))
+    bottom, right = int(np.ceil(frame.top + frame.side)), int(np.ceil(frame.left + frame.side))
+    first_row, first_column, last_row, last_column = frame.inner
+    inner = values[first_row:last_row, first_column:last_column]
+    padded = np.full((bottom - top, right - left), np.percentile(_thinned(inner), FLOOR_PERCENTILE), dtype=np.float32)
+    row, column = max(top, first_row), max(left, first_column)
+    seen = values[row : min(bottom, last_row), column : min(right, last_column)]
+    padded[row - top : row - top + seen.shape[0], column - left : column - left + seen.shape[1]] = seen
+    box = (frame.left - left, frame.top - top, frame.left - left + frame.side, frame.top - top + frame.side)
+    image = Image.fromarray(padded).resize((side_px, side_px), Image.Resampling.BILINEAR, box=box)
+    return np.asarray(image, dtype=np.float32)
+
+
+def normalize(square: Plane32) -> Plane32:
+    """Common tone: foreground percentiles to 0..1, its median to `TONE_MEDIAN` by a bounded gamma, soft ceiling.
+
+    Any square of numbers to float32 0..TONE_CEILING of the same shape; a blank square becomes zeros.
+    """
+    if is_blank(square):
+        return np.zeros(square.shape, dtype=np.float32)
+    inside = square[foreground_of(square)]
+    low = float(np.percentile(square, LOW_PERCENTILE))
+    high = float(np.percentile(inside, HIGH_PERCENTILE)) if inside.size else float(square.max())
+    span = max(high - low, BLANK_SPAN)
+    scaled = np.clip((square - low) / span, 0.0, TONE_CEILING)
+    median = float(np.median((inside - low) / span)) if inside.size else TONE_MEDIAN
+    median = min(max(median, 0.02), 0.98)
+    gamma = float(np.clip(np.log(TONE_MEDIAN) / np.log(median), *TONE_GAMMA_RANGE))
+    toned = np.clip(scaled**gamma, 0.0, TONE_CEILING)
+    return np.asarray(toned, dtype=np.float32)
+
+
+def is_blank(square: Plane32) -> bool:
+    """Whether all values are the same, up to rounding of their own magnitude."""
+    low, high = float(square.min()), float(square.max())
+    return high - low <= BLANK_SPAN * max(1.0, abs(low), abs(high))
+
+
+def foreground_of(values: Plane32) -> NDArray[np.bool_]:
+    """Pixels above half the mean brightness over the floor."""
+    above = values - float(np.percentile(_thinned(values), FLOOR_PERCENTILE))
+    mean = float(np.clip(above, 0.0, None).mean())
+    return np.asarray(above > FOREGROUND_OF_MEAN * mean)
+
+
+def _thinned(values: Plane32) -> Plane32:
+    """At most about 100,000 evenly spread values: percentiles of a large picture need no more."""
+    step = max(1, int(np.sqrt(values.size / 100_000)))
+    return values[::step, ::step]
+
+
+def _smoothed(values: Plane32) -> Plane32:
+    """Mean over about a hundredth of the picture a side, by cumulative sums: noise must not widen the box."""
+    reach = max(1, min(values.shape) // 128)
+    padded = np.pad(values.astype(np.float64), ((reach + 1, reach), (reach + 1, reach)), mode="edge")
+    sums = padded.cumsum(axis=0).cumsum(axis=1)
+    width = 2 * reach + 1
+    total = sums[width:, width:] - sums[:-width, width:] - sums[width:, :-width] + sums[:-width, :-width]
+    return np.asarray(total / width**2, dtype=np.float32)
+
+
+def _without_flat_border(values: Plane32) -> tuple[int, int, int, int]:
+    """(top, left, bottom, right) inside the rim's rows and columns that hold next to one value: frames, letterboxes."""
+    whole = (0, 0, values.shape[0], values.shape[1])
+    tolerance = FLAT_SPAN_FRACTION * float(np.ptp(values))
+    rows = np.flatnonzero(np.ptp(values, axis=1) > tolerance)
+    columns = np.flatnonzero(np.ptp(values, axis=0) > tolerance)
+    if not rows.size or not columns.size:
+        return whole
+    # A frame's own rows cross the picture's columns, so every rim row that is not flat ends the search at once.
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    return (top, left, bottom, right) if min(bottom - top, right - left) >= SMALLEST_SIDE_PX else whole

@@ -1,0 +1,180 @@
+"""Training: from a bank of slices to weights, seeded, resumable, on CPU or GPU, with its curves in a CSV file.
+
+AdamW with warm-up and cosine decay; an exponential moving average of the weights is what is judged and shipped. The
+checkpoint after every epoch holds all that the next epoch needs, so a killed run continues where it stood; batches
+depend on (seed, step) alone. On a CPU with bfloat16 arithmetic it is used for the convolutions (2.5 times the rate).
+
+In: the training part of a bank, a plan, a folder. Out: `checkpoint.pt`, `curves.csv` in the folder and the averaged
+network. Fails with RejectedInput where the folder holds a checkpoint of another plan or of other data.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+import torch
+from safetensors.torch import save as bytes_of
+from torch import Tensor, nn
+
+from braingranary.detector.bank import Bank
+from braingranary.detector.batches import Batch, BatchMaker
+from braingranary.detector.losses import Losses, losses
+from braingranary.detector.network import TumorNet
+from braingranary.errors import Code, RejectedInput
+
+log = structlog.get_logger(__name__)
+
+CURVE_COLUMNS = ("epoch", "seconds", "learning_rate", "total", "lesion", "overlap", "tumor", "brain")
+PAUSE_CHECK_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that decides a training run besides the data."""
+
+    seed: int = 20261122
+    epochs: int = 20
+    steps_an_epoch: int = 250
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.03
+    warmup_steps: int = 200
+    average_decay: float = 0.998
+    widths: tuple[int, ...] = (24, 48, 96, 160)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.epochs * self.steps_an_epoch
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of a step: linear warm-up, then half a cosine down to a hundredth."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        part = (step - self.warmup_steps) / max(self.steps - self.warmup_steps, 1)
+        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(part, 1.0))))
+
+
+@dataclass(slots=True, kw_only=True)
+class _State:
+    """What changes from step to step and is kept in the checkpoint."""
+
+    network: TumorNet
+    average: TumorNet
+    optimizer: torch.optim.Optimizer
+    epoch: int
+
+
+def train(
+    bank: Bank,
+    plan: Plan,
+    folder: Path,
+    *,
+    initial: TumorNet | None = None,
+    device: torch.device | None = None,
+    pause_file: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> TumorNet:
+    """Train on every slice of `bank` (pass the training split only) and return the averaged network in eval mode.
+
+    `initial` gives the starting weights (of equal widths) in place of the seed's. `progress(step, steps)` is called
+    after every step; training waits while `pause_file` exists.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    maker = BatchMaker(bank, seed=plan.seed, batch_size=plan.batch_size)
+    tumor_rate, brain_rate = maker.balance(4)
+    log.info("class balance of batches", tumor_rate=round(tumor_rate, 3), brain_rate=round(brain_rate, 3))
+    start = "" if initial is None else hashlib.sha256(bytes_of(initial.state_dict())).hexdigest()
+    identity = json.dumps({"plan": asdict(plan), "data": bank.sha256(), "start": start}, sort_keys=True)
+    state = _state(plan, folder / "checkpoint.pt", identity, chosen, initial)
+    for epoch in range(state.epoch, plan.epochs):
+        began = time.monotonic()
+        sums = torch.zeros(len(Losses._fields))
+        state.network.train()
+        for step in range(epoch * plan.steps_an_epoch, (epoch + 1) * plan.steps_an_epoch):
+            while pause_file is not None and pause_file.exists():
+                time.sleep(PAUSE_CHECK_SECONDS)
+            sums += _step(state, maker.batch(step), plan, step, chosen)
+            if progress is not None:
+                progress(step + 1, plan.steps)
+        state.epoch = epoch + 1
+        means = (sums / plan.steps_an_epoch).tolist()
+        _append(folder / "curves.csv", [epoch + 1, time.monotonic() - began, plan.rate_at(step), *means])
+        _save(state, folder / "checkpoint.pt", identity)
+        log.info("epoch done", epoch=epoch + 1, of=plan.epochs, loss=round(means[0], 4))
+    return state.average.eval()
+
+
+def _step(state: _State, batch: Batch, plan: Plan, step: int, device: torch.device) -> Tensor:
+    """One optimizer step; the loss parts, detached, on the CPU."""
+    moved = {name: getattr(batch, name).to(device) for name in ("images", "masks", "tumor", "brain")}
+    batch = replace(batch, **moved)
+    for group in state.optimizer.param_groups:
+        group["lr"] = plan.rate_at(step)
+    with torch.autocast(device.type, torch.bfloat16):
+        answers = state.network(batch.images)
+    parts = losses(answers, batch)
+    state.optimizer.zero_grad(set_to_none=True)
+    parts.total.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
+    state.optimizer.step()
+    decay = min(plan.average_decay, (1.0 + step) / (10.0 + step))
+    with torch.no_grad():
+        for kept, new in zip(state.average.parameters(), state.network.parameters(), strict=True):
+            kept.lerp_(new, 1.0 - decay)
+    return torch.stack([part.detach().float().cpu() for part in parts])
+
+
+def _state(plan: Plan, checkpoint: Path, identity: str, device: torch.device, initial: TumorNet | None) -> _State:
+    """A fresh state from the seed or the initial weights, or the checkpoint's."""
+    torch.manual_seed(plan.seed)
+    network, average = TumorNet(plan.widths).to(device), TumorNet(plan.widths).to(device)
+    if initial is not None:
+        network.load_state_dict(initial.state_dict())
+    average.load_state_dict(network.state_dict())
+    optimizer = torch.optim.AdamW(network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
+    state = _State(network=network, average=average, optimizer=optimizer, epoch=0)
+    if checkpoint.is_file():
+        # weights_only: a checkpoint is data; nothing in it may run.
+        kept: dict[str, Any] = torch.load(checkpoint, map_location=device, weights_only=True)
+        if kept["identity"] != identity:
+            raise RejectedInput(Code.TRAINING_DATA_INVALID, "the folder's checkpoint is of other data or another plan")
+        network.load_state_dict(kept["network"])
+        average.load_state_dict(kept["average"])
+        optimizer.load_state_dict(kept["optimizer"])
+        torch.set_rng_state(kept["random"].cpu())
+        state.epoch = int(kept["epoch"])
+    return state
+
+
+def _save(state: _State, checkpoint: Path, identity: str) -> None:
+    partial = checkpoint.with_suffix(".partial")
+    kept = {
+        "identity": identity,
+        "epoch": state.epoch,
+        "network": state.network.state_dict(),
+        "average": state.average.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "random": torch.get_rng_state(),
+    }
+    torch.save(kept, partial)
+    partial.replace(checkpoint)
+
+
+def _append(curves: Path, row: list[float]) -> None:
+    fresh = not curves.is_file()
+    with curves.open("a", newline="") as lines:
+        writer = csv.writer(lines)
+        if fresh:
+            writer.writerow(CURVE_COLUMNS)
+        writer.writerow([f"{value:.6g}" for value in row])
