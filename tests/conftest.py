@@ -135,3 +135,11 @@ def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoStack]:
         yield demo
     finally:
         demo.clean()
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """Airflow's own database, migrated, as SQLite in the home of this run."""
+    from airflow.utils.db import initdb  # noqa: PLC0415 - only the tests that need it pay for it
+
+    initdb()
