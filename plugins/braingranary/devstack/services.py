@@ -76,6 +76,14 @@ def running(state: State, name: str) -> bool:
     )
 
 
+def end_strays(state: State) -> None:
+    """End what was started for the folder and never written down, because the command was killed just then."""
+    known = {record.marker for record in processes.load_records(state.records)}
+    for record in processes.stray(state.root):
+        if record.marker not in known:
+            processes.stop(record)
+
+
 def stop_all(state: State) -> list[str]:
     """End everything that was ever started for the folder and still lives; returns the names, and forgets them.
 
