@@ -124,7 +124,7 @@ class DemoStack:
         home = accounts.home_for(accounts.unprivileged(), self.state)
         ports = {port for group in self.ports.values() for port in group}
         sockets = [one for one in psutil.net_connections("tcp") if one.status == "LISTEN"]
-        listening = {one.pid for one in sockets if one.laddr.port in ports}
+        listening = {one.pid for one in sockets if one.laddr and one.laddr.port in ports}
         found = []
         for process in psutil.process_iter():
             try:

@@ -29,7 +29,7 @@ def test_postgres_with_wrong_password_refuses(postgres_dsn: str) -> None:
 
 def test_postgres_server_never_runs_as_root(postgres_server: PostgresServer) -> None:
     found = psutil.net_connections("tcp")
-    pids = {c.pid for c in found if c.status == "LISTEN" and c.laddr.port == postgres_server.port}
+    pids = {c.pid for c in found if c.status == "LISTEN" and c.laddr and c.laddr.port == postgres_server.port}
     listening = [psutil.Process(pid) for pid in pids if pid]
     assert {process.name() for process in listening} == {"postgres"}
     assert all(process.uids().effective != 0 for process in listening)
