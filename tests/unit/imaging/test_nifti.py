@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+from typing import Any
 
-import nibabel as nib
+import nibabel
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from braingranary.imaging.nifti import to_nifti
 from braingranary.imaging.volume import Volume
 from tests.unit.normalization import phantom
 
+nib: Any = nibabel  # its annotations are incomplete
 SHAPE = (10, 24, 20)
 
 

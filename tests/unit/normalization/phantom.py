@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
 from braingranary.records import Json, Receipt, SeriesRecord
 from braingranary.storage import keys
@@ -45,7 +45,8 @@ def sampled(
     r, a, s = np.einsum("ij,j...->i...", affine[:3, :3], index) + affine[:3, 3].reshape(3, 1, 1, 1)
     rng = np.random.default_rng(seed)
     real, imaginary = rng.normal(0, noise, (2, *shape))
-    return np.rint(np.hypot(head_at(r, a, s) + real, imaginary)).astype(np.uint16)
+    signal = np.hypot(head_at(r, a, s) + real, imaginary)
+    return np.asarray(np.rint(signal), dtype=np.uint16)
 
 
 def grid_affine(
@@ -65,7 +66,7 @@ def dicom_files(
     *,
     cosines: Sequence[Sequence[float]] = AXIAL,
     shape: tuple[int, int, int] = (24, 64, 64),
-    spacing_mm: tuple[float, float, float] = (6.0, 3.0, 3.0),
+    spacing_mm: tuple[float, float, float] = (7.0, 3.0, 3.0),
     tags: Mapping[str, object] | None = None,
     seed: int = 1,
 ) -> Files:
@@ -94,7 +95,7 @@ def _header(uid: str, number: int, tags: Mapping[str, object]) -> Dataset:
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = MRImageStorage
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"{uid}.{number + 1}"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(f"{uid}.{number + 1}")
     dataset.SeriesInstanceUID, dataset.StudyInstanceUID = uid, f"{ROOT}.77"
     dataset.FrameOfReferenceUID = f"{ROOT}.78"
     dataset.Modality, dataset.PatientID, dataset.PatientName = "MR", "secret^id", "Secret^Name"
