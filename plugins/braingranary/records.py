@@ -69,7 +69,7 @@ class SeriesRecord:
     citation_url: str | None = None
     source_url: str | None = None
     extra: Mapping[str, Json] = field(default_factory=dict)
-    """Archive fields with no column of their own, under the archive's names; kept so that a later schema can use them."""
+    """Archive fields with no column of their own, under the archive's names; kept for a later schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,8 @@ class Receipt:
     md5_verified: int
     """How many images matched the MD5 that the archive sent along (0 where it sends none)."""
     staged_at: datetime
+    content_sha256: str = ""
+    """SHA-256 over the images' sorted MD5s: equal for equal images however they were zipped and named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Object keys: the only place where one is made, so that no text from an archive can ever leave its prefix.
 
 Layout (see docs/architecture.md):
-    raw/<archive>/<collection>/<series_uid>/<sha256>.zip and .receipt.json
+    raw/<archive>/<collection>/<series_uid>/<sha256>.zip and .receipt.json, canonical.json
     incoming/<token>                                         half-arrived bytes, never read by anyone
     normalized/<profile>/<series_uid>/<volume>-<plane>.zip, sidecar.json, <volume>.nii.gz
     quarantine/<archive>/<collection>/<series_uid>/<code>-<sha256>.bin and .json
@@ -56,6 +56,11 @@ def raw_zip(archive: str, collection: str, series_uid: str, sha256: str) -> str:
 def receipt(raw_key: str) -> str:
     """The receipt that stands beside a raw zip."""
     return f"{raw_key.removesuffix('.zip')}.receipt.json"
+
+
+def canonical(archive: str, collection: str, series_uid: str) -> str:
+    """The receipt of the zip that speaks for a series: written once, so that two runs cannot both be the first."""
+    return f"{raw_prefix(archive, collection, series_uid)}canonical.json"
 
 
 def incoming(token: str) -> str:

@@ -49,6 +49,11 @@ class MultipartWriter:
         """The key that a commit makes visible."""
         return self._key
 
+    @property
+    def unsent(self) -> bytes | None:
+        """Everything written so far while it fits into one part, None once a part was sent."""
+        return bytes(self._buffer) if self._upload_id is None else None
+
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Take `data`, sending every part that is full; returns the number of bytes taken."""
         view = memoryview(data)

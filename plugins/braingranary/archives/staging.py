@@ -1,0 +1,278 @@
+"""One series from an archive to raw/: streamed, proven while it streams, visible only once it is proven whole.
+
+Goes in: a record. Comes out: a `StagedSeries` (raw key, or the reject that tells why there is none). Steps: bytes go to
+incoming/ (small zips stay in memory) while the same bytes are hashed and audited; the proven zip is copied on the
+server to its raw key, `canonical.json` claims the series by a conditional PUT, the receipt comes last. A kill at any
+step leaves nothing that a reader takes for a series, and the next attempt goes on from what stands. Fails with
+TransientFailure when the archive or the object store is out of reach; what is wrong with the series is a reject.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from braingranary.archives.base import Archive
+from braingranary.archives.retries import Deadline, retrying, watched
+from braingranary.archives.wire import from_json, to_json
+from braingranary.archives.zip_audit import ZipAudit, audit_zip
+from braingranary.dicom.limits import DEFAULT_ZIP_LIMITS, ZipLimits
+from braingranary.errors import Code, GranaryError, RejectedInput, TransientFailure
+from braingranary.records import Receipt, Reject, SeriesRecord
+from braingranary.storage import keys
+from braingranary.storage.store import ObjectStore
+
+STEP: Final = "stage"
+STALE_AFTER: Final = timedelta(hours=6)
+"""Longer than any series may take with all its attempts: what is older in incoming/ has lost its process."""
+_SERIES_FAULTS: Final = frozenset(
+    {Code.DOWNLOAD_SHORT, Code.CHECKSUM_MISMATCH, Code.ZIP_INVALID, Code.ARCHIVE_ANSWER_INVALID}
+)
+"""Transient in one attempt; when every attempt ends so, it is the series that is at fault."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedSeries:
+    """What became of one series. `raw_key` is None where it was rejected; a conflict has both."""
+
+    series_uid: str
+    raw_key: str | None
+    zip_bytes: int = 0
+    image_bytes: int = 0
+    already: bool = False
+    """It was there before; nothing was added."""
+    attempts: int = 0
+    wasted_bytes: int = 0
+    """Bytes received in attempts that failed."""
+    reject: Reject | None = None
+
+
+def stage_series(
+    store: ObjectStore,
+    archive: Archive,
+    record: SeriesRecord,
+    *,
+    label: str = "series",
+    force: bool = False,
+    limits: ZipLimits = DEFAULT_ZIP_LIMITS,
+    on_bytes: Callable[[int], None] = lambda _count: None,
+) -> StagedSeries:
+    """Stage `record` unless it is staged; with `force` fetch it again and compare.
+
+    `label` begins the names in incoming/; `on_bytes` is told of every chunk from this thread. Raises TransientFailure
+    when the archive stays unavailable, and whatever the object store raises.
+    """
+    try:
+        standing = read_canonical(store, record)
+    except RejectedInput as error:
+        return _rejected(record, error, None)
+    if standing is not None and not force:
+        _finish(store, standing)
+        return _already(standing)
+    fetched = _Fetch(store, archive, record, label, limits=limits, on_bytes=on_bytes)
+    try:
+        try:
+            audit = fetched.run()
+        except GranaryError as error:
+            if isinstance(error, TransientFailure) and error.code not in _SERIES_FAULTS:
+                raise
+            rejected = _rejected(record, error, fetched.quarantine(error))
+            return replace(rejected, attempts=fetched.attempts, wasted_bytes=fetched.wasted_bytes)
+        return _place(store, record, fetched, audit)
+    finally:
+        fetched.discard()
+
+
+def read_canonical(store: ObjectStore, record: SeriesRecord) -> Receipt | None:
+    """The receipt that speaks for the series, if it is staged; raises RejectedInput(UID_INVALID)."""
+    key = keys.canonical(record.archive, record.collection, record.series_uid)
+    try:
+        return from_json(Receipt, store.get(key))
+    except RejectedInput as error:
+        if error.code is Code.OBJECT_MISSING:
+            return None
+        raise
+
+
+def sweep_incoming(store: ObjectStore, *, label: str = "", older_than: timedelta = STALE_AFTER) -> int:
+    """Remove what lost processes left under incoming/ (names that begin with `label`); returns how many things."""
+    prefix = f"{keys.incoming('x').removesuffix('x')}{label}"
+    limit = datetime.now(UTC) - older_than
+    stale = [item.key for item in store.list(prefix) if item.modified <= limit]
+    return store.abort_stale_multiparts(prefix, older_than) + store.delete_many(stale)
+
+
+class _Fetch:
+    """Attempts at one series, and the bytes of the last one."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        archive: Archive,
+        record: SeriesRecord,
+        label: str,
+        *,
+        limits: ZipLimits,
+        on_bytes: Callable[[int], None],
+    ) -> None:
+        self._store, self._archive, self._record, self._limits = store, archive, record, limits
+        self._label, self._on_bytes = label, on_bytes
+        self._deadline = Deadline(archive.politeness.series_deadline_s)
+        self._digest = hashlib.sha256()
+        self._whole = False
+        self._committed = False
+        self._writer = store.multipart(keys.incoming(f"{label}.{uuid.uuid4().hex}"))
+        self.attempts = 0
+        self.wasted_bytes = 0
+
+    @property
+    def sha256(self) -> str:
+        """Of the zip's bytes, in hexadecimal."""
+        return self._digest.hexdigest()
+
+    @property
+    def zip_bytes(self) -> int:
+        """Bytes of the zip."""
+        return self._writer.bytes_written
+
+    def run(self) -> ZipAudit:
+        """Fetch until the zip is proven or patience ends; the last failure is raised as it is."""
+        for attempt in retrying(self._archive.politeness, deadline=self._deadline):
+            with attempt:
+                return self._once()
+        raise TransientFailure(Code.INTERNAL, "no attempt was made")
+
+    def move_to(self, key: str) -> None:
+        """Make the bytes visible at `key`; on the server where they are there already."""
+        small = self._writer.unsent
+        if small is not None:
+            self._store.put(key, small, if_absent=True)
+            return
+        if not self._committed:
+            self._writer.commit()
+            self._committed = True
+        if not self._store.exists(key):
+            self._store.copy(self._writer.key, key)
+
+    def quarantine(self, error: GranaryError) -> str | None:
+        """Keep the bytes of the last attempt for a person to look at, if they arrived whole."""
+        if not self._whole or not self.zip_bytes:
+            return None
+        record = self._record
+        key = keys.quarantine(record.archive, record.collection, record.series_uid, error.code, self.sha256)
+        self.move_to(key)
+        reject = _reject(record, error, key)
+        self._store.put(f"{key.removesuffix('.bin')}.json", to_json(reject), if_absent=True)
+        return key
+
+    def discard(self) -> None:
+        """Leave nothing in incoming/."""
+        # What cannot be removed now is swept later; the first error is the one to tell.
+        with contextlib.suppress(TransientFailure):
+            self._writer.abort()
+            if self._committed:
+                self._store.delete(self._writer.key)
+
+    def _once(self) -> ZipAudit:
+        if self.attempts:
+            self._writer.abort()
+            self.wasted_bytes += self.zip_bytes
+            self._writer = self._store.multipart(keys.incoming(f"{self._label}.{uuid.uuid4().hex}"))
+        self.attempts += 1
+        self._digest, self._whole = hashlib.sha256(), False
+        with self._archive.fetch(self._record) as chunks:
+            arriving = self._kept(watched(chunks, self._archive.politeness, self._deadline))
+            try:
+                return audit_zip(arriving, self._record, needs_md5=self._archive.sends_md5, limits=self._limits)
+            except RejectedInput:
+                # A bomb is not inflated any further, yet its bytes are kept whole as far as they are few.
+                with contextlib.suppress(TransientFailure, RejectedInput):
+                    for _chunk in arriving:
+                        pass
+                raise
+
+    def _kept(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if self.zip_bytes + len(chunk) > self._limits.total_bytes_max:
+                raise RejectedInput(Code.ZIP_TOO_LARGE, "the zip itself is beyond the budget")
+            self._digest.update(chunk)
+            self._writer.write(chunk)
+            self._on_bytes(len(chunk))
+            yield chunk
+        self._whole = True
+
+
+def _place(store: ObjectStore, record: SeriesRecord, fetched: _Fetch, audit: ZipAudit) -> StagedSeries:
+    """The proven zip to raw/, unless the series stands there already with these or other images."""
+    raw_key = keys.raw_zip(record.archive, record.collection, record.series_uid, fetched.sha256)
+    ours = Receipt(
+        record=record,
+        raw_key=raw_key,
+        sha256=fetched.sha256,
+        zip_bytes=fetched.zip_bytes,
+        image_count=len(audit.images),
+        image_bytes=audit.image_bytes,
+        md5_verified=audit.md5_verified,
+        staged_at=datetime.now(UTC),
+        content_sha256=audit.content_sha256,
+    )
+    standing = read_canonical(store, record)
+    if standing is None:
+        fetched.move_to(raw_key)
+        key = keys.canonical(record.archive, record.collection, record.series_uid)
+        if store.put(key, to_json(ours), if_absent=True):
+            standing = ours
+        else:
+            standing = read_canonical(store, record) or ours
+            if standing.raw_key != raw_key:
+                store.delete(raw_key)  # another copy was first with another zip; nothing names ours
+    _finish(store, standing)
+    told = replace(_already(standing), attempts=fetched.attempts, wasted_bytes=fetched.wasted_bytes)
+    if standing.content_sha256 == ours.content_sha256:
+        return replace(told, already=standing is not ours)
+    conflict = RejectedInput(Code.SERIES_CONTENT_CONFLICT, "the archive now sends other images; the first stay")
+    reject = replace(_reject(record, conflict, fetched.quarantine(conflict)), fatal=False)
+    _log.warning("series_content_conflict", series=record.series_uid)
+    return replace(told, reject=reject)
+
+
+def _finish(store: ObjectStore, standing: Receipt) -> None:
+    """Write the receipt beside the zip, which a kill after the claim may have left out."""
+    store.put(keys.receipt(standing.raw_key), to_json(standing), if_absent=True)
+
+
+def _already(standing: Receipt) -> StagedSeries:
+    return StagedSeries(
+        series_uid=standing.record.series_uid,
+        raw_key=standing.raw_key,
+        zip_bytes=standing.zip_bytes,
+        image_bytes=standing.image_bytes,
+        already=True,
+    )
+
+
+def _rejected(record: SeriesRecord, error: GranaryError, object_key: str | None) -> StagedSeries:
+    reject = _reject(record, error, object_key)
+    _log.warning("series_rejected", series=reject.series_uid, code=error.code)
+    return StagedSeries(series_uid=reject.series_uid, raw_key=None, reject=reject)
+
+
+def _reject(record: SeriesRecord, error: GranaryError, object_key: str | None) -> Reject:
+    return Reject(
+        archive=record.archive,
+        collection=record.collection,
+        series_uid=keys.segment(record.series_uid),
+        code=error.code,
+        step=STEP,
+        detail=error.message,
+        object_key=object_key,
+    )

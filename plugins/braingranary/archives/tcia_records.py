@@ -1,0 +1,172 @@
+"""The rows of NBIA turned into SeriesRecord: every field optional, every text cleaned, nothing trusted.
+
+Goes in: one object of getSeries, or one CSV row of getSeriesMetadata. Comes out: a SeriesRecord whose UIDs are as the
+archive wrote them (`storage.keys.checked_uid` judges them later). Values that do not fit their field become None.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+from braingranary.records import Json, SeriesRecord, Species
+
+NBIA_DATE: Final = "%m-%d-%Y"
+TEXT_CHARS_MAX: Final = 1024
+UNKNOWN: Final = "unknown"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
+_AGE: Final = re.compile(r"(\d{1,3})([DWMY])\Z", re.ASCII)
+_YEARS_A_UNIT: Final = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+
+# Collections whose subjects are not people, by the collections' own pages; everything else is taken as human.
+SPECIES_OF_COLLECTION: Final[Mapping[str, Species]] = {
+    "ICDC-Glioma": Species.DOG,
+    "CPTAC-Mouse": Species.MOUSE,
+    "Mouse-Astrocytoma": Species.MOUSE,
+    "Mouse-Mammary": Species.MOUSE,
+    "PDMR-292921-168-R": Species.MOUSE,
+    "PDMR-425362-245-T": Species.MOUSE,
+    "PDMR-521955-158-R4": Species.MOUSE,
+    "PDMR-833975-119-R": Species.MOUSE,
+    "PDMR-997537-175-T": Species.MOUSE,
+    "PDMR-BL0293-F563": Species.MOUSE,
+    "PDMR-Texture-Analysis": Species.MOUSE,
+    "Phantom FDA": Species.PHANTOM,
+    "PhantomX": Species.PHANTOM,
+    "QIBA CT-1C": Species.PHANTOM,
+    "QIN LUNG CT Phantom": Species.PHANTOM,
+    "QIN PET Phantom": Species.PHANTOM,
+    "QIN-PROSTATE-Phantom": Species.PHANTOM,
+    "RIDER PHANTOM MRI": Species.PHANTOM,
+    "RIDER PHANTOM PET-CT": Species.PHANTOM,
+    "Credence Cartridge Radiomics Phantom CT Scans": Species.PHANTOM,
+    "CC-Radiomics-Phantom": Species.PHANTOM,
+    "CC-Radiomics-Phantom-2": Species.PHANTOM,
+    "CC-Radiomics-Phantom-3": Species.PHANTOM,
+}
+
+# getSeriesMetadata answers with names of its own.
+_METADATA_NAMES: Final[Mapping[str, str]] = {
+    "Series Instance UID": "SeriesInstanceUID",
+    "Series ID": "SeriesInstanceUID",
+    "Study Instance UID": "StudyInstanceUID",
+    "Study UID": "StudyInstanceUID",
+    "Patient ID": "PatientID",
+    "Subject ID": "PatientID",
+    "Patient Sex": "PatientSex",
+    "Patient Age": "PatientAge",
+    "Collection Name": "Collection",
+    "Protocol Name": "ProtocolName",
+    "Study Date": "StudyDate",
+    "Study Description": "StudyDesc",
+    "Series Date": "SeriesDate",
+    "Series Description": "SeriesDescription",
+    "Series Number": "SeriesNumber",
+    "Body Part Examined": "BodyPartExamined",
+    "Annotations Flag": "AnnotationsFlag",
+    "Manufacturer Model Name": "ManufacturerModelName",
+    "Software Versions": "SoftwareVersions",
+    "Number of images": "ImageCount",
+    "Image Count": "ImageCount",
+    "File Size (Bytes)": "FileSize",
+    "Max Submission Timestamp": "MaxSubmissionTimestamp",
+    "License Name": "LicenseName",
+    "License URL": "LicenseURI",
+    "License URI": "LicenseURI",
+    "Data Description URI": "DataDescriptionURI",
+    "Date Released": "DateReleased",
+    "Released Status": "ReleasedStatus",
+    "3rd Party Analysis": "ThirdPartyAnalysis",
+    "Third Party Analysis": "ThirdPartyAnalysis",
+}
+_EXTRA: Final = (
+    "AdmittingDiagnosisDescription",
+    "AnnotationsFlag",
+    "MaxSubmissionTimestamp",
+    "ReleasedStatus",
+    "Site",
+    "ThirdPartyAnalysis",
+)
+
+
+def series_record(row: Mapping[str, Any], *, archive: str, source_url: str | None = None) -> SeriesRecord:
+    """The record of one row under either set of names."""
+    named = {_METADATA_NAMES.get(name, name): value for name, value in row.items()}
+    collection = _text(named.get("Collection")) or UNKNOWN
+    return SeriesRecord(
+        archive=archive,
+        collection=collection,
+        series_uid=_uid(named.get("SeriesInstanceUID")),
+        study_uid=_uid(named.get("StudyInstanceUID")),
+        subject_id=_text(named.get("PatientID")) or UNKNOWN,
+        modality=_text(named.get("Modality")) or UNKNOWN,
+        species=SPECIES_OF_COLLECTION.get(collection, Species.HUMAN),
+        image_count=_count(named.get("ImageCount")),
+        total_bytes=_count(named.get("FileSize")),
+        series_date=nbia_date(named.get("SeriesDate")),
+        series_description=_text(named.get("SeriesDescription")),
+        series_number=_count(named.get("SeriesNumber")),
+        protocol_name=_text(named.get("ProtocolName")),
+        body_part=_text(named.get("BodyPartExamined")),
+        study_date=nbia_date(named.get("StudyDate")),
+        study_description=_text(named.get("StudyDesc")),
+        sex=_text(named.get("PatientSex")),
+        age_years=age_years(named.get("PatientAge")),
+        manufacturer=_text(named.get("Manufacturer")),
+        manufacturer_model=_text(named.get("ManufacturerModelName")),
+        software_versions=_text(named.get("SoftwareVersions")),
+        released=nbia_date(named.get("DateReleased")),
+        license_name=_text(named.get("LicenseName")),
+        license_url=_text(named.get("LicenseURI")),
+        citation_url=_text(named.get("DataDescriptionURI")),
+        source_url=source_url,
+        extra={name: value for name in _EXTRA if (value := _plain(named.get(name))) is not None},
+    )
+
+
+def nbia_date(value: object) -> date | None:
+    """A date from MM-DD-YYYY (getSeries), YYYY-MM-DD, or either with a time behind it."""
+    if not isinstance(value, str):
+        return None
+    for form in (NBIA_DATE, "%Y-%m-%d"):
+        try:
+            return datetime.strptime(value.strip()[:10], form).date()  # noqa: DTZ007 - a date has no zone
+        except ValueError:
+            continue
+    return None
+
+
+def age_years(value: object) -> float | None:
+    """Years from a DICOM age string such as 057Y, 018M, 003W (PS3.5 table 6.2-1)."""
+    match = _AGE.match(value.strip()) if isinstance(value, str) else None
+    return round(int(match[1]) * _YEARS_A_UNIT[match[2]], 3) if match else None
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, dict | list):
+        return None
+    text = _CONTROL.sub(" ", str(value).encode("utf-8", "replace").decode()).strip()
+    return text[:TEXT_CHARS_MAX] or None
+
+
+def _uid(value: object) -> str:
+    """As it is, so that a hostile one is seen for what it is; bounded, so that it cannot fill the memory."""
+    return value.strip(" ")[:TEXT_CHARS_MAX] if isinstance(value, str) else ""
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        number = int(float(str(value)))
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number < 2**53 else None
+
+
+def _plain(value: object) -> Json:
+    if isinstance(value, bool) or value is None:
+        return value
+    return value if isinstance(value, int | float) else _text(value)
