@@ -28,14 +28,11 @@ _TRAITS_BY_NATURE = Traits._fields[:-1]  # the acquisition number is tried last:
 def build_volumes(frames: Sequence[Frame]) -> tuple[ReadVolume, ...]:
     """Volumes of `frames`, which share orientation, matrix and spacing; in an order that depends on traits alone."""
     places = _places(frames)
-    groups: list[tuple[Sequence[Frame], Sequence[int]]] = [(frames, places)]
     varying = [name for name in _TRAITS_BY_NATURE if _varies(frames, places, name)]
-    if varying:
-        groups = _split(frames, places, lambda frame: tuple(getattr(frame.traits, name) for name in varying))
     volumes: list[ReadVolume] = []
-    for members, at in groups:
-        unique, unique_at, copies = _without_copies(members, at)
-        for index, repetition in enumerate(_repetitions(unique, unique_at)):
+    for members, at in _split(frames, places, lambda frame: tuple(getattr(frame.traits, name) for name in varying)):
+        repetitions, copies = _repetitions(members, at)
+        for index, repetition in enumerate(repetitions):
             volumes.append(_volume(repetition, copies if index == 0 else 0, index))
     return tuple(volumes)
 
@@ -78,23 +75,42 @@ def _sortable(key: Hashable) -> tuple[object, ...]:
     return tuple((part is not None, part if part is not None else 0) for part in parts)
 
 
-def _without_copies(frames: Sequence[Frame], places: Sequence[int]) -> tuple[list[Frame], list[int], int]:
-    """Frames without exact copies at the same place, and how many were dropped."""
+def _repetitions(frames: Sequence[Frame], places: Sequence[int]) -> tuple[list[Sequence[Frame]], int]:
+    """Frames that may still share places as volumes with one frame a place, and how many copies were dropped.
+
+    Pixels alone do not make a copy at first: the background slices of two time points are often equal.
+    """
     if len(set(places)) == len(places):
-        return list(frames), list(places), 0
-    crowded = {place for place, count in Counter(places).items() if count > 1}
-    seen: set[tuple[int, bytes]] = set()
+        return [frames], 0
+    count = len(frames)
+    frames, places = _without_copies(frames, places, lambda frame: (frame.traits, frame.time))
+    found = _by_acquisition(frames, places) or _by_time(frames, places)
+    if found is None:
+        frames, places = _without_copies(frames, places, lambda _: None)
+        if len(set(places)) != len(places):
+            raise RejectedInput(Code.SLICES_CONFLICT, "different images at one place and nothing tells them apart")
+        found = [frames]
+    return found, count - len(frames)
+
+
+def _without_copies(
+    frames: Sequence[Frame], places: Sequence[int], also: Callable[[Frame], Hashable]
+) -> tuple[list[Frame], list[int]]:
+    """Frames without those that equal an earlier one in place, pixels and `also`."""
+    keys = [(place, also(frame)) for frame, place in zip(frames, places, strict=True)]
+    crowded = {key for key, count in Counter(keys).items() if count > 1}
+    seen: set[Hashable] = set()
     kept: list[Frame] = []
     kept_at: list[int] = []
-    for frame, place in zip(frames, places, strict=True):
-        if place in crowded:
-            print_of_pixels = (place, _digest(frame))
-            if print_of_pixels in seen:
+    for frame, place, key in zip(frames, places, keys, strict=True):
+        if key in crowded:
+            whole = (key, _digest(frame))
+            if whole in seen:
                 continue
-            seen.add(print_of_pixels)
+            seen.add(whole)
         kept.append(frame)
         kept_at.append(place)
-    return kept, kept_at, len(frames) - len(kept)
+    return kept, kept_at
 
 
 def _digest(frame: Frame) -> bytes:
@@ -103,26 +119,26 @@ def _digest(frame: Frame) -> bytes:
     return hashlib.blake2b(cleaned.data, digest_size=16).digest()
 
 
-def _repetitions(frames: list[Frame], places: list[int]) -> list[list[Frame]]:
-    """Split frames that still share places by acquisition number, else by the order of their times."""
-    most = max(Counter(places).values())
-    if most == 1:
-        return [frames]
-    by_number = _split(frames, places, lambda frame: frame.traits.acquisition)
-    if all(len(set(at)) == len(at) for _, at in by_number):
-        return [list(members) for members, _ in by_number]
+def _by_acquisition(frames: Sequence[Frame], places: Sequence[int]) -> list[Sequence[Frame]] | None:
+    """One volume an acquisition number, where that leaves one frame a place."""
+    groups = _split(frames, places, lambda frame: frame.traits.acquisition)
+    return [members for members, _ in groups] if all(len(set(at)) == len(at) for _, at in groups) else None
+
+
+def _by_time(frames: Sequence[Frame], places: Sequence[int]) -> list[Sequence[Frame]] | None:
+    """The first, second, ... frame of every place by time, where times differ and all places are filled alike."""
     by_place: dict[int, list[Frame]] = defaultdict(list)
     for frame, place in zip(frames, places, strict=True):
         by_place[place].append(frame)
+    most = max(len(members) for members in by_place.values())
     rounds: list[list[Frame]] = [[] for _ in range(most)]
     for members in by_place.values():
         members.sort(key=lambda frame: frame.time)
-        times = [frame.time for frame in members]
-        if len(members) != most or len(set(times)) != len(times):
-            raise RejectedInput(Code.SLICES_CONFLICT, "different images at one place and nothing tells them apart")
+        if len({frame.time for frame in members}) != most or len(members) != most:
+            return None
         for index, frame in enumerate(members):
             rounds[index].append(frame)
-    return rounds
+    return list(rounds)
 
 
 def _volume(frames: Sequence[Frame], copies: int, repetition: int) -> ReadVolume:
