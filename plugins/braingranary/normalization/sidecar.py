@@ -26,14 +26,10 @@ from braingranary.storage import keys
 
 SCHEMA_VERSION: Final = 1
 _LIBRARIES: Final = (
-    "braingranary",
+    "imagecodecs",
     "numpy",
     "pillow",
     "pydicom",
-    "pyjpegls",
-    "pylibjpeg-openjpeg",
-    "pylibjpeg-rle",
-    "python-gdcm",
     "simplejpeg",
 )
 Matrix = tuple[tuple[float, ...], ...]
@@ -141,13 +137,13 @@ def make_sidecar(images: SeriesImages, encoded: Sequence[EncodedVolume], receipt
 
 @cache
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries that decide the bytes of a slice; ours is `unpacked` where it came as a zip."""
+    """Versions of the libraries that decide the bytes of a slice; `profile.ALGORITHM_VERSION` stands for our own code."""
     versions = {}
     for name in _LIBRARIES:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
-            versions[name] = "unpacked"
+            versions[name] = "unknown"
     return versions
 
 

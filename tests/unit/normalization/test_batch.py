@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from braingranary.errors import Code, RejectedInput, TransientFailure
-from braingranary.normalization import batch as batch_module
 from braingranary.normalization.batch import normalize_batch
 from braingranary.normalization.parts import PartResult
 from braingranary.normalization.plan import pending
 from braingranary.normalization.profile import DEFAULT_PROFILE, Profile
 from braingranary.normalization.publish import publish, read_published
+from braingranary.normalization.series import normalize_series
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 from tests.unit.normalization import phantom
@@ -68,14 +68,13 @@ def test_normalize_batch_crash_in_one_series_is_a_coded_reject(
     object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys_of = [good(object_store, uid) for uid in UIDS]
-    real = batch_module.normalize_series
 
     def crashing(files: object, receipt: object, *rest: object, **named: object) -> object:
         if getattr(receipt, "raw_key", None) == keys_of[0]:
             raise MemoryError("Secret^Name")
-        return real(files, receipt, *rest, **named)  # type: ignore[arg-type]
+        return normalize_series(files, receipt, *rest, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(batch_module, "normalize_series", crashing)
+    monkeypatch.setattr("braingranary.normalization.batch.normalize_series", crashing)
     part = normalize_batch(object_store, keys_of, DEFAULT_PROFILE, "run")
     (reject,) = rows(object_store, part, "rejects")
     assert (reject["code"], reject["detail"]) == ("internal", "unexpected MemoryError")
