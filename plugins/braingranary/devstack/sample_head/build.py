@@ -30,7 +30,7 @@ from braingranary.devstack.sample_head.segmentation import mask_series_uid, segm
 from braingranary.errors import Code
 from braingranary.records import Plane
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raised whenever the sample's bytes change: an older folder is then written anew."""
 MAX_THREADS: Final = 4
 """Sampling releases the interpreter's lock, so series are cut side by side; each holds about 150 MB."""

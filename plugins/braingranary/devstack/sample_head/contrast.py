@@ -53,7 +53,7 @@ T1CE: Final = Contrast(
     name="T1CE",
     brain=((0, 0), (255, 560)),
     fluid=120, bone=40, muscle=290, scalp=660, capsule=900,
-    tumour_core=160, tumour_ring=780, oedema=330,
+    tumour_core=160, tumour_ring=670, oedema=330,
     echo_time_ms=3.1, repetition_time_ms=1900.0, inversion_time_ms=900.0, flip_angle_deg=9.0,
     scanning_sequence=("GR", "IR"), sequence_name="*tfl3d1_16ns",
 )  # fmt: skip
@@ -69,7 +69,7 @@ FLAIR: Final = Contrast(
     name="FLAIR",
     brain=((0, 60), (28, 60), (80, 120), (120, 320), (165, 430), (222, 320), (255, 290)),
     fluid=80, bone=30, muscle=180, scalp=400, capsule=650,
-    tumour_core=420, tumour_ring=700, oedema=760,
+    tumour_core=380, tumour_ring=600, oedema=640,
     echo_time_ms=120.0, repetition_time_ms=9000.0, inversion_time_ms=2500.0, flip_angle_deg=150.0,
     scanning_sequence=("SE", "IR"), sequence_name="*tir2d1_16",
 )  # fmt: skip

@@ -32,6 +32,7 @@ NECK_TOP_INDEX: Final = PAD_BELOW_MM + 40
 FLUID_SLACK_MM: Final = 1.5
 BONE_CENTRE_MM: Final = 5.5
 BONE_END_MM: Final = 8.0
+SCALP_START_MM: Final = 9.0
 SHELL_STEPS_PER_MM: Final = 8
 MUSCLE_CODE: Final = 255
 CAPSULE_CENTRE_RAS_MM: Final = (83.0, 8.0, 2.0)
@@ -105,7 +106,7 @@ def _shell(brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
     neck_mm = _doubled(_distance_mm(neck), brain.shape)
     outside_mm = np.where(skull_mm < BONE_END_MM, skull_mm, np.minimum(skull_mm, neck_mm))
     codes = np.minimum(np.round(outside_mm * SHELL_STEPS_PER_MM), MUSCLE_CODE - 1)
-    codes[(skull_mm >= BONE_END_MM) & (neck_mm < BONE_END_MM)] = MUSCLE_CODE
+    codes[(skull_mm >= BONE_END_MM) & (neck_mm < SCALP_START_MM)] = MUSCLE_CODE
     return codes.astype(np.uint8)
 
 
@@ -125,7 +126,7 @@ def _doubled(coarse: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.
 
 def _layer_table(contrast: Contrast) -> NDArray[np.float32]:
     distance_mm = np.arange(256) / SHELL_STEPS_PER_MM
-    edges_mm = (0.0, 2.5, 3.5, BONE_END_MM, 9.0, 13.0, 14.5)
+    edges_mm = (0.0, 2.5, 3.5, BONE_END_MM, SCALP_START_MM, 13.0, 14.5)
     signal = (contrast.fluid, contrast.fluid, contrast.bone, contrast.bone, contrast.scalp, contrast.scalp, 0.0)
     table = np.asarray(np.interp(distance_mm, edges_mm, signal), dtype=np.float32)
     table[MUSCLE_CODE] = contrast.muscle
