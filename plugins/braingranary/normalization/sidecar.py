@@ -137,7 +137,7 @@ def make_sidecar(images: SeriesImages, encoded: Sequence[EncodedVolume], receipt
 
 @cache
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries that decide the bytes of a slice; `profile.ALGORITHM_VERSION` stands for our own code."""
+    """Versions of the libraries that decide the bytes of a slice; `profile.ALGORITHM_VERSION` stands for our code."""
     versions = {}
     for name in _LIBRARIES:
         try:
