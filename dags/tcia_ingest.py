@@ -46,11 +46,12 @@ PARAMS = {
         maxLength=700_000,
     ),
     "modality": Param(
-        "MR",
-        type=["null", "string"],
-        enum=["MR", "SEG", "RTSTRUCT", "CT", "PT", None],
+        ["MR", "SEG"],
+        type=["null", "array"],
+        items={"type": "string", "pattern": "^[A-Z]{2,16}$"},
+        examples=["MR", "SEG", "RTSTRUCT", "CT", "PT"],
         title="Modality",
-        description="Only series of this modality. MR is what can be normalized; empty: every modality.",
+        description="Only series of these kinds: MR has the images, SEG the tumour masks. Empty: every kind.",
     ),
     "limit": Param(
         None,

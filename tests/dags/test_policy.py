@@ -94,7 +94,15 @@ def test_tcia_ingest_form_offers_every_choice(dags: dict[str, DAG]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("limit", 0), ("limit", "3"), ("collection", 7), ("patients", "A"), ("force", "yes"), ("modality", "XX")],
+    [
+        ("limit", 0),
+        ("limit", "3"),
+        ("collection", 7),
+        ("patients", "A"),
+        ("force", "yes"),
+        ("modality", "MR"),
+        ("modality", ["../x"]),
+    ],
 )
 def test_tcia_ingest_form_refuses_wrong_types(name: str, value: Any, dags: dict[str, DAG]) -> None:
     with pytest.raises(Exception, match=r"Invalid|valid"):

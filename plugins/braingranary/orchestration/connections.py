@@ -7,7 +7,8 @@ Connections are read here and nowhere else:
     `endpoint_url`, `region_name` and `bucket` (or Airflow's own `service_config.s3.bucket_name`).
 `granary_postgres` (type `postgres`): the catalogue's database; every extra is passed on as a libpq parameter.
 `granary_tcia` (type `http`): host is the base address of the NBIA API; extra `archive` (name in keys, default `tcia`),
-    `collections` (what the nightly run takes), `connections` (parallel downloads a task), `batch_size` (series a task).
+    `collections` (what the nightly run takes), `connections` (parallel downloads a task), `batch_size` (series a task),
+    `private` (true: the host's name may lead into a private network).
 `granary_spark` (type `spark`): host and port are the master (`local[*]`, `spark://host`); extra `conf` (an object of
     Spark properties), `py-files` and `deploy-mode`.
 
@@ -18,6 +19,7 @@ field and never the value.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -54,6 +56,8 @@ class ArchiveSettings:
     """What the nightly run takes; empty where nobody chose any."""
     connections: int
     batch_series: int
+    private: bool = False
+    """Whether the address may be one of a private network: the operator typed such an address, or said so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +125,14 @@ def archive_settings() -> ArchiveSettings:
     """The archive of `granary_tcia`."""
     connection = _connection(TCIA_CONNECTION)
     extra = connection.extra_dejson
+    base_url = _base_url(connection)
     return ArchiveSettings(
-        base_url=_base_url(connection),
+        base_url=base_url,
         name=str(extra.get("archive") or "tcia"),
         collections=_texts(extra.get("collections")),
         connections=_count(extra, "connections", PARALLEL_DOWNLOADS, _PARALLEL_DOWNLOADS_MAX),
         batch_series=_count(extra, "batch_size", BATCH_SERIES, _BATCH_SERIES_MAX),
+        private=extra.get("private") is True or _is_literal(base_url),
     )
 
 
@@ -164,6 +170,16 @@ def _base_url(connection: Connection) -> str:
     if connection.port and not parts.port:
         host = f"{parts.scheme}://{parts.netloc}:{connection.port}{parts.path}"
     return f"{host.rstrip('/')}/"
+
+
+def _is_literal(url: str) -> bool:
+    """Whether the host is written as an address, so that what it reaches was seen by whoever wrote it."""
+    host = urlsplit(url).hostname or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
 
 
 def _texts(value: object) -> tuple[str, ...]:

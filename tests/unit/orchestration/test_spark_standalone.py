@@ -52,7 +52,9 @@ def master(tmp_path: Path) -> Iterator[str]:
             yield address
         finally:
             family = [child for process in started for child in psutil.Process(process.pid).children(recursive=True)]
-            for process in [*started, *family]:
+            for child in family:
+                child.terminate()
+            for process in started:
                 process.terminate()
             for process in started:
                 process.wait()

@@ -32,6 +32,8 @@ class RunContext:
     params: Mapping[str, Any]
     interval: Interval | None
     """The run's data interval where the schedule or a backfill made it; a manual run has none."""
+    last_try: bool
+    """Whether the task will not be tried again when it fails."""
 
 
 def current_run() -> RunContext:
@@ -40,11 +42,13 @@ def current_run() -> RunContext:
     dag_run = context["dag_run"]
     kind = str(getattr(dag_run.run_type, "value", dag_run.run_type))
     start, end = dag_run.data_interval_start, dag_run.data_interval_end
+    instance = context["ti"]
     timed = kind in _INTERVAL_RUNS and start is not None and end is not None
     return RunContext(
         run=run_key(dag_run.dag_id, dag_run.run_id),
         params=dict(context["params"]),
         interval=Interval(start=start, end=end) if timed and start and end else None,
+        last_try=instance.try_number > (instance.max_tries or 0),
     )
 
 

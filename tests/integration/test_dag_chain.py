@@ -1,0 +1,182 @@
+"""The three DAGs, run by Airflow itself against a real archive, object store, Spark and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.models.asset import AssetEvent
+from airflow.models.dagrun import DagRun
+from airflow.sdk import DAG
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from braingranary.catalog.migrate import migrate
+from braingranary.devstack.sample_archive.server import SampleArchive
+from braingranary.orchestration.runs import run_key
+from braingranary.settings import StoreSettings
+from braingranary.storage.store import ObjectStore
+from tests.fixtures.dicom_factory import CORONAL, Scan, classic_series
+
+pytestmark = [pytest.mark.stack, pytest.mark.spark]
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST_DAY = datetime(2026, 3, 1, 5, tzinfo=UTC)
+SECOND_DAY = datetime(2026, 3, 2, 5, tzinfo=UTC)
+COLLECTION = "Test-Brains"
+SERIES = {
+    "axial": Scan(slices=6, series_uid="1.2.3.4.10", header={"PatientID": "P1"}),
+    "coronal": Scan(slices=7, series_uid="1.2.3.4.11", orientation=CORONAL, header={"PatientID": "P2"}),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """Everything the DAGs work on."""
+
+    store: ObjectStore
+    dsn: str
+    dags: dict[str, DAG]
+    archive: SampleArchive
+
+    def run(self, dag_id: str, day: datetime = FIRST_DAY, **params: Any) -> DagRun:
+        """Run one DAG to its end; the same day again clears that run and runs it again."""
+        run: DagRun = self.dags[dag_id].test(logical_date=day, run_conf=params)
+        return run
+
+    def objects(self) -> dict[str, str]:
+        """Every object with its content's tag."""
+        return {info.key: info.etag for info in self.store.list()}
+
+    def rows(self) -> dict[str, list[Any]]:
+        """Every table of the catalogue, whole and in order."""
+        query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+        with psycopg.connect(self.dsn) as connection:
+            tables = [name for (name,) in connection.execute(query)]
+            return {
+                table: connection.execute(f'SELECT t::text FROM "{table}" t ORDER BY 1').fetchall()  # noqa: S608
+                for table in tables
+            }
+
+
+@pytest.fixture(scope="module")
+def dags(airflow_database: None) -> dict[str, DAG]:
+    bag = DagBag(dag_folder=ROOT / "dags", bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    return dict(bag.dags)
+
+
+@pytest.fixture
+def house(
+    tmp_path: Path,
+    dags: dict[str, DAG],
+    s3_settings: StoreSettings,
+    postgres_dsn: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[House]:
+    for name, scan in SERIES.items():
+        folder = tmp_path / "dicom" / name
+        folder.mkdir(parents=True)
+        for file, data in classic_series(scan):
+            (folder / file).write_bytes(data)
+    migrate(postgres_dsn)
+    assert s3_settings.secret_key is not None
+    with SampleArchive(tmp_path / "dicom") as archive:
+        connections = {
+            "S3": {
+                "conn_type": "aws",
+                "login": s3_settings.access_key,
+                "password": s3_settings.secret_key.get_secret_value(),
+                "extra": {"endpoint_url": s3_settings.endpoint_url, "bucket": s3_settings.bucket},
+            },
+            "TCIA": {"conn_type": "http", "host": archive.url, "extra": {"archive": "sample", "batch_size": 1}},
+            "SPARK": {"conn_type": "spark", "host": "local[1]"},
+        }
+        for name, fields in connections.items():
+            monkeypatch.setenv(f"AIRFLOW_CONN_GRANARY_{name}", json.dumps(fields))
+        monkeypatch.setenv("AIRFLOW_CONN_GRANARY_POSTGRES", postgres_dsn.replace("postgresql://", "postgres://", 1))
+        yield House(store=ObjectStore.from_settings(s3_settings), dsn=postgres_dsn, dags=dags, archive=archive)
+
+
+def states(run: DagRun) -> dict[str, list[str]]:
+    """States of a run's task instances by task."""
+    found: dict[str, list[str]] = {}
+    for instance in run.get_task_instances():
+        found.setdefault(instance.task_id, []).append(str(instance.state))
+    return found
+
+
+def events(run: DagRun) -> list[str]:
+    """Names of the assets that the run announced."""
+    with create_session() as session:
+        query = select(AssetEvent).where(AssetEvent.source_dag_id == run.dag_id, AssetEvent.source_run_id == run.run_id)
+        return sorted(event.name for event in session.scalars(query))
+
+
+def test_chain_run_three_times_ends_in_the_state_of_one_run(house: House) -> None:
+    uids = "\n".join(scan.series_uid for scan in SERIES.values())
+    first = [house.run("tcia_ingest", series=uids), house.run("normalize"), house.run("catalog_load")]
+    assert [run.state for run in first] == ["success"] * 3
+    assert states(first[0]) == {"write_manifest": ["success"], "stage": ["success"] * 2, "publish": ["success"]}
+    assert states(first[1]) == {"plan": ["success"], "normalize_series": ["success"], "publish": ["success"]}
+    assert states(first[2]) == {"pending_runs": ["success"], "load_run": ["success"]}
+    assert [events(run) for run in first] == [["granary_raw"], ["granary_normalized"], ["granary_catalog"]]
+    assert house.store.exists(f"runs/ingest/{run_key('tcia_ingest', first[0].run_id)}/published.json")
+
+    objects, rows = house.objects(), house.rows()
+    with psycopg.connect(house.dsn) as connection:
+        found = connection.execute("SELECT series_uid, plane::text, slice_count FROM series ORDER BY 1").fetchall()
+    assert found == [("1.2.3.4.10", "axial", 6), ("1.2.3.4.11", "coronal", 7)]
+
+    for _ in range(2):
+        again = [house.run("tcia_ingest", series=uids), house.run("normalize"), house.run("catalog_load")]
+        assert [run.state for run in again] == ["success"] * 3
+        assert house.objects() == objects
+        assert house.rows() == rows
+
+
+def test_ingest_of_what_is_there_already_wakes_nobody(house: House) -> None:
+    uid = SERIES["axial"].series_uid
+    assert events(house.run("tcia_ingest", series=uid)) == ["granary_raw"]
+    again = house.run("tcia_ingest", SECOND_DAY, series=uid)
+    assert again.state == "success"
+    assert states(again)["publish"] == ["skipped"]
+    assert events(again) == []
+
+
+def test_consumers_with_nothing_pending_skip(house: House) -> None:
+    for dag_id in ("normalize", "catalog_load"):
+        run = house.run(dag_id)
+        assert run.state == "success"
+        assert {state for found in states(run).values() for state in found} == {"skipped"}
+        assert events(run) == []
+
+
+def test_normalize_takes_what_a_lost_event_left_behind(house: House) -> None:
+    house.run("tcia_ingest", series=SERIES["axial"].series_uid)  # nobody listens to its event here
+    house.run("tcia_ingest", SECOND_DAY, series=SERIES["coronal"].series_uid)
+    run = house.run("normalize", SECOND_DAY)
+    published = json.loads(house.store.get(f"runs/normalize/{run_key('normalize', run.run_id)}/published.json"))
+    taken = [key for part in published["parts"] for key in part["raw_keys"]]
+    assert sorted(key.split("/")[-2] for key in taken) == [scan.series_uid for scan in SERIES.values()]
+
+
+def test_ingest_by_hand_without_a_choice_fails_at_once(house: House) -> None:
+    run = house.run("tcia_ingest")
+    assert run.state == "failed"
+    [instance] = [found for found in run.get_task_instances() if found.task_id == "write_manifest"]
+    assert instance.try_number == 1
+    assert house.archive.stats.requests.total() == 0
+
+
+def test_ingest_series_that_the_archive_does_not_have_skips(house: House) -> None:
+    run = house.run("tcia_ingest", series="1.2.3.99")
+    assert run.state == "success"
+    assert states(run)["publish"] == ["skipped"]
