@@ -2,8 +2,8 @@
 
 Display convention (radiological): axial has anterior up and the patient's right on the viewer's left; coronal has
 superior up, same left; sagittal has superior up and anterior on the left. Slices follow increasing R, A or S.
-Goes in: voxels (slices, rows, columns) and their RAS+ affine. Comes out: views of the same voxels, only transposed and
-flipped, with the affine of the view. Fails with RejectedInput(GEOMETRY_INVALID) on an affine that spans no volume.
+Goes in: voxels (slices, rows, columns) and their RAS+ affine. Comes out: the same voxels, only transposed and flipped,
+with their affine. Fails with RejectedInput(GEOMETRY_INVALID) on an affine that spans no volume.
 """
 
 from __future__ import annotations
@@ -84,13 +84,17 @@ def acquired_stack(voxels: NDArray[Any], affine: NDArray[np.float64]) -> PlaneSt
 def reformatted_stacks(voxels: NDArray[Any], affine: NDArray[np.float64], *, slices: int) -> tuple[PlaneStack, ...]:
     """The two planes that were not acquired, cut along the grid's own axes: up to `slices` central ones each.
 
-    Views of `voxels`; pixels are as long as the grid has them (see `square_pixels`). Planes come in the order axial,
+    Pixels are as long as the grid has them (see `square_pixels`). Planes come in the order axial,
     coronal, sagittal. Raises RejectedInput(GEOMETRY_INVALID).
     """
     acquired, _ = plane_of(affine)
     axes = _axes(affine)
-    stacks = (_oriented(voxels, affine, plane, axes, acquired=False) for plane in Plane if plane is not acquired)
-    return tuple(_central(stack, slices) for stack in stacks)
+    stacks = []
+    for plane in Plane:
+        if plane is not acquired:
+            slab, placed = _central(voxels, affine, axes[_DISPLAY[plane][0][0]], slices)
+            stacks.append(_oriented(slab, placed, plane, axes, acquired=False))
+    return tuple(stacks)
 
 
 def is_near_isotropic(spacing_mm: tuple[float, float, float], limit: float) -> bool:
@@ -151,11 +155,18 @@ def _oriented(
     return PlaneStack(plane=plane, acquired=acquired, slices=view[tuple(flips)], affine=matrix)
 
 
-def _central(stack: PlaneStack, slices: int) -> PlaneStack:
-    count = stack.slices.shape[0]
-    if count <= slices:
-        return stack
-    start = (count - slices) // 2
-    affine = stack.affine.copy()
-    affine[:3, 3] += affine[:3, 0] * start
-    return replace(stack, slices=stack.slices[start : start + slices], affine=affine)
+def _central(
+    voxels: NDArray[Any], affine: NDArray[np.float64], axis: int, slices: int
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """The `slices` central layers of `voxels` along `axis`, in memory of their own, and the affine of that slab.
+
+    Single layers across the acquired slices lie far apart in memory; in a slab of its own they share cache lines, which
+    makes taking them out some times faster.
+    """
+    count = voxels.shape[axis]
+    start = max(0, (count - slices) // 2)
+    chosen = [slice(None)] * 3
+    chosen[axis] = slice(start, start + min(count, slices))
+    placed = affine.copy()
+    placed[:3, 3] += affine[:3, axis] * start
+    return np.ascontiguousarray(voxels[tuple(chosen)]), placed
