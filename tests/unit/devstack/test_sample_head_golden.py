@@ -9,18 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from braingranary.devstack.sample_head import SampleSummary, build
+from braingranary.devstack.sample_head import SampleSummary
 from braingranary.devstack.sample_head.plan import LESION, SERIES
 from braingranary.dicom.reader import read_series
 from braingranary.errors import RejectedInput
 from braingranary.imaging.planes import acquired_stack, plane_of
 from braingranary.normalization.encode import EncodedVolume
 from tests.golden.record import check, encoded, members, sheet_hash
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleSummary:
-    return build(tmp_path_factory.mktemp("golden") / "head")
 
 
 @pytest.fixture(scope="module")
