@@ -79,10 +79,13 @@ chromium:
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
 			>/dev/null 2>&1 || echo 'chromium could not be installed: tests in a browser will say that they skip'; fi
 
+# What CUDA brings along depends on the machine that resolves; torch itself says what it needs when it is installed.
 lock: $(READY) ## resolve requirements/*.in anew
-	cd requirements && for name in airflow serving spark dev; do \
+	cd requirements && for name in dev airflow spark serving; do \
+		sed -i '/^torch==/d' "$$name.txt"; \
 		../$(BIN)/uv pip compile --quiet $(FIND_LINKS) --annotation-style line --no-header --no-emit-find-links \
-			--python-version 3.11 -o "$$name.txt" "$$name.in"; done
+			--python-version 3.11 $$(test $$name = dev || echo '--constraints dev.txt') -o "$$name.txt" "$$name.in"; \
+		sed -i -e 's/^torch==\([0-9.]*\)+cpu/torch==\1/' -e '/^\(nvidia-\|cuda-\|triton\)/d' "$$name.txt"; done
 
 clean: stop ## end everything, then remove state, caches and .venv
 	@if test -x $(BIN)/granary; then $(BIN)/granary clean --state '$(STATE)'; fi
