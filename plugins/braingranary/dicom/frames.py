@@ -8,7 +8,7 @@ apart, rescale and a view of the pixels. Fails with RejectedInput: GEOMETRY_MISS
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -22,10 +22,9 @@ from braingranary.dicom.vocabulary import image_kind
 from braingranary.dicom.walk import WalkedFile
 from braingranary.errors import Code, RejectedInput
 
-_FUNCTIONAL_GROUP_DIMENSIONS_IGNORED = frozenset(
-    (tags.IN_STACK_POSITION_NUMBER, tags.IMAGE_POSITION_PATIENT, tags.STACK_ID)
-)
-_TIME_OF_DAY_FROM_CHARACTER = 8  # a DICOM date-time begins with YYYYMMDD
+_SPATIAL_DIMENSIONS: Final = frozenset((tags.IN_STACK_POSITION_NUMBER, tags.IMAGE_POSITION_PATIENT, tags.STACK_ID))
+POSITION_MAX_MM: Final = 10_000.0
+"""Ten metres from the scanner's centre is no patient (NaN fails the comparison too)."""
 
 
 class Traits(NamedTuple):
@@ -38,7 +37,7 @@ class Traits(NamedTuple):
     b_direction: tuple[float, float, float] | None = None
     temporal_position: int | None = None
     dimensions: tuple[int, ...] | None = None
-    """Values of the enhanced file's own dimension indices, those of space left out."""
+    """What else the file itself counts: an enhanced file's dimension indices, those of space left out."""
     acquisition: int | None = None
 
 
@@ -83,8 +82,8 @@ def frames_of(walked: WalkedFile, file: int, limits: Limits) -> list[Frame]:
                 position=position,
                 traits=place.traits(),
                 time=place.time(),
-                slope=place.rescale(tags.RESCALE_SLOPE, 1.0),
-                intercept=place.rescale(tags.RESCALE_INTERCEPT, 0.0),
+                slope=place.rescale(tags.RESCALE_SLOPE) or 1.0,
+                intercept=place.rescale(tags.RESCALE_INTERCEPT) or 0.0,
                 form=form,
                 pixels=frame,
                 file=file,
@@ -109,16 +108,16 @@ def _classic(walked: WalkedFile, form: PixelFormat, file: int, mosaic: Mosaic | 
     tiles = [(position, pixels)] if mosaic is None else mosaic.tiles(grid, position, pixels)
     traits = _classic_traits(elements)
     time = elements.text(tags.ACQUISITION_TIME) or elements.text(tags.CONTENT_TIME) or ""
-    slope = elements.number(tags.RESCALE_SLOPE)
-    intercept = elements.number(tags.RESCALE_INTERCEPT)
+    slope = elements.number(tags.RESCALE_SLOPE) or 1.0  # a slope of 0 is a writer's way of saying nothing
+    intercept = elements.number(tags.RESCALE_INTERCEPT) or 0.0
     return [
         Frame(
             grid=grid,
             position=place,
             traits=traits,
             time=time,
-            slope=slope or 1.0,
-            intercept=intercept or 0.0,
+            slope=slope,
+            intercept=intercept,
             form=form,
             pixels=tile,
             file=file,
@@ -136,9 +135,11 @@ def _classic_traits(elements: Elements) -> Traits:
     if b_value is None:
         b_value = elements.number(tags.PHILIPS_B_VALUE)
         direction = direction or tuple(n for tag in tags.PHILIPS_B_DIRECTION for n in elements.numbers(tag))
+    dimensions: tuple[int, ...] = ()
     if b_value is None and (ge := elements.number(tags.GE_B_VALUE)) is not None:
-        b_value = ge % 100_000  # GE adds 1e9 to mark other coding of the value
-        direction = direction or tuple(n for tag in tags.GE_B_DIRECTION for n in elements.numbers(tag))
+        b_value = ge % 100_000  # GE adds 1e9 to mark another coding of the value
+        # GE's directions are told along the axes of the scan, not of the patient: good to tell volumes apart alone
+        dimensions = tuple(round(n * 10_000) for tag in tags.GE_B_DIRECTION for n in elements.numbers(tag)[:1])
     return Traits(
         image_kind=image_kind(elements.texts(tags.IMAGE_TYPE)[2:]),
         echo_time_ms=_rounded(elements.number(tags.ECHO_TIME)),
@@ -146,6 +147,7 @@ def _classic_traits(elements: Elements) -> Traits:
         b_value=_rounded(b_value),
         b_direction=_direction(direction),
         temporal_position=elements.integer(tags.TEMPORAL_POSITION_IDENTIFIER),
+        dimensions=dimensions or None,
         acquisition=elements.integer(tags.ACQUISITION_NUMBER),
     )
 
@@ -177,9 +179,8 @@ class _Groups:
     def position(self) -> tuple[float, float, float]:
         return _checked_position(self._group(tags.PLANE_POSITION_SEQUENCE).numbers(tags.IMAGE_POSITION_PATIENT))
 
-    def rescale(self, tag: int, default: float) -> float:
-        found = self._group(tags.PIXEL_VALUE_TRANSFORMATION_SEQUENCE).number(tag)
-        return default if found is None else found
+    def rescale(self, tag: int) -> float | None:
+        return self._group(tags.PIXEL_VALUE_TRANSFORMATION_SEQUENCE).number(tag)
 
     def time(self) -> str:
         content = self._group(tags.FRAME_CONTENT_SEQUENCE)
@@ -204,7 +205,7 @@ class _Groups:
             dimensions=tuple(
                 int(value)
                 for pointer, value in zip(pointers, values, strict=False)
-                if pointer.pointer(tags.DIMENSION_INDEX_POINTER) not in _FUNCTIONAL_GROUP_DIMENSIONS_IGNORED
+                if pointer.pointer(tags.DIMENSION_INDEX_POINTER) not in _SPATIAL_DIMENSIONS
             )
             or None,
             acquisition=content.integer(tags.FRAME_ACQUISITION_NUMBER),
@@ -218,10 +219,6 @@ def _checked_position(numbers: tuple[float, ...]) -> tuple[float, float, float]:
     if not all(abs(value) < POSITION_MAX_MM for value in numbers):
         raise RejectedInput(Code.GEOMETRY_INVALID, "image position out of bounds")
     return x, y, z
-
-
-POSITION_MAX_MM = 10_000.0
-"""Ten metres from the scanner's centre is no patient (NaN fails the comparison too)."""
 
 
 def _rounded(value: float | None) -> float | None:

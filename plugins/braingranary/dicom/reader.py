@@ -8,6 +8,8 @@ SLICES_CONFLICT, MODALITY_UNSUPPORTED, UID_INVALID.
 
 from __future__ import annotations
 
+import re
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -29,10 +31,13 @@ from braingranary.errors import Code, RejectedInput
 __all__ = ["FileReject", "ReadVolume", "SeriesHeader", "SeriesImages", "read_series"]
 
 STRAY_SHARE_MAX: Final = 0.2
-"""Images of another orientation or matrix than the rest are strays up to this share, beyond it the series is mixed."""
+"""Files of another kind than the rest (series, orientation, matrix) are strays up to this share, no longer beyond."""
 ORIENTATION_DIGITS: Final = 2
 """Direction cosines that agree to this many digits are one orientation (about half a degree)."""
 _UID_LENGTH_MAX: Final = 64  # PS3.5 chapter 9
+_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+\Z", re.ASCII)
+
+_UNFORESEEN: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, struct.error)
 
 _log = structlog.get_logger(__name__)
 _Key = TypeVar("_Key")
@@ -58,10 +63,11 @@ def read_series(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAULT_
     """
     rejects: list[FileReject] = []
     good = _read_files(files, limits, rejects)
-    good = _keep_majority(good, lambda file: file.series_uid, rejects, "file of another series", share_max=0.5)
-    series_uid = good[0].series_uid
-    if any("LOCALIZER" in file.elements.texts(tags.IMAGE_TYPE) for file in good):
-        raise RejectedInput(Code.LOCALIZER, "image type says localizer")
+    series_uid = _most_common([file.series_uid for file in good])
+    good = _without_strays(
+        good, lambda file: file.series_uid != series_uid, Code.SERIES_MIXED, "file of another series", rejects
+    )
+    good = _without_strays(good, _says_localizer, Code.LOCALIZER, "image type says localizer", rejects)
     frames = _one_orientation([frame for file in good for frame in file.frames], good, rejects)
     volumes: list[ReadVolume] = []
     for group in _by_matrix(frames, good, rejects):
@@ -92,7 +98,7 @@ def _read_files(files: Iterable[tuple[str, bytes]], limits: Limits, rejects: lis
         except RejectedInput as error:
             rejects.append(FileReject(name=name, code=error.code, detail=error.message))
             continue
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        except _UNFORESEEN as error:
             # the last resort: hostile bytes found a way that no check above foresaw
             _log.error("unforeseen failure on a file", error=type(error).__name__)
             rejects.append(FileReject(name=name, code=Code.DICOM_CORRUPT, detail="file cannot be understood"))
@@ -127,31 +133,30 @@ def _read_file(name: str, data: bytes, index: int, limits: Limits) -> _ReadFile:
 
 
 def _checked_uid(uid: str | None) -> str:
-    if uid is None or len(uid) > _UID_LENGTH_MAX or not uid.isascii() or not all(p.isdigit() for p in uid.split(".")):
+    if uid is None or len(uid) > _UID_LENGTH_MAX or not _UID.match(uid):
         raise RejectedInput(Code.UID_INVALID, "a UID of the series is missing or malformed")
     return uid
 
 
-def _keep_majority(
-    files: list[_ReadFile],
-    key: Callable[[_ReadFile], str],
-    rejects: list[FileReject],
-    detail: str,
-    *,
-    share_max: float,
+def _without_strays(
+    files: list[_ReadFile], is_stray: Callable[[_ReadFile], bool], code: Code, detail: str, rejects: list[FileReject]
 ) -> list[_ReadFile]:
-    wanted = _most_common([key(file) for file in files])
-    strays = [file for file in files if key(file) != wanted]
+    """`files` without a few strays, which become rejects; raises `code` where they are more than a few."""
+    strays = [file for file in files if is_stray(file)]
     if not strays:
         return files
-    if len(strays) > share_max * len(files):
-        raise RejectedInput(Code.SERIES_MIXED, "files of several series and none prevails")
-    rejects.extend(FileReject(name=file.name, code=Code.SERIES_MIXED, detail=detail) for file in strays)
-    kept = [file for file in files if key(file) == wanted]
+    if len(strays) > STRAY_SHARE_MAX * len(files):
+        raise RejectedInput(code, f"{len(strays)} of {len(files)} files: {detail}")
+    rejects.extend(FileReject(name=file.name, code=code, detail=detail) for file in strays)
+    kept = [file for file in files if not is_stray(file)]
     for index, file in enumerate(kept):
         for frame in file.frames:
             frame.file = index
     return kept
+
+
+def _says_localizer(file: _ReadFile) -> bool:
+    return "LOCALIZER" in file.elements.texts(tags.IMAGE_TYPE)
 
 
 def _one_orientation(frames: list[Frame], files: list[_ReadFile], rejects: list[FileReject]) -> list[Frame]:
