@@ -10,20 +10,24 @@ import pytest
 from numpy.typing import NDArray
 
 from braingranary.devstack.sample_head import SampleSummary
+from braingranary.devstack.sample_head.acquire import scan_mask
+from braingranary.devstack.sample_head.head import load_head
+from braingranary.devstack.sample_head.headers import series_uid
 from braingranary.devstack.sample_head.plan import LESION, SERIES
 from braingranary.dicom.reader import read_series
 from braingranary.errors import RejectedInput
 from braingranary.imaging.planes import acquired_stack, plane_of
 from braingranary.normalization.encode import EncodedVolume
+from braingranary.normalization.segmentation import read_segmentation
 from tests.golden.record import check, encoded, members, sheet_hash
 
 
 @pytest.fixture(scope="module")
 def normalized(sample: SampleSummary) -> dict[str, EncodedVolume]:
-    usable = [series for series in sample.series if series.modality == "MR" and series.expected_reject is None]
     return {
         f"{series.subject}/{Path(series.folder).name}": encoded(members(sample.folder / series.folder))
-        for series in usable
+        for series in sample.series
+        if series.catalogued
     }
 
 
@@ -60,6 +64,22 @@ def test_tumour_on_the_patients_right_stands_in_the_left_half_of_the_image(sampl
     rim = np.argwhere(middle > 1.15 * np.percentile(middle, 90))
     assert len(rim) > 100
     assert rim[:, 1].max() < middle.shape[1] / 2
+
+
+def test_mask_marks_the_slices_and_voxels_of_the_tumour_it_was_made_from(sample: SampleSummary) -> None:
+    for series in sample.series:
+        if series.mask_of is None:
+            continue
+        marked = read_segmentation(members(sample.folder / series.folder))
+        assert marked.series_uid == series.mask_of
+        plan = next(plan for plan in SERIES if series_uid(plan) == series.mask_of)
+        truth = scan_mask(load_head(plan.subject.lesion), plan.grid, plan.subject.traits)
+        inverse = np.linalg.inv(plan.grid.affine_ras())
+        voxels = np.rint(marked.points_mm @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
+        found = np.zeros_like(truth)
+        found[tuple(voxels.T)] = True
+        assert np.array_equal(found, truth)
+        print(f"sample {series.folder}: marked_voxels={len(voxels)} slices={int(truth.any(axis=(1, 2)).sum())}")
 
 
 def _corners(affine: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:

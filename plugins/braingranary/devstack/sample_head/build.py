@@ -58,6 +58,11 @@ class SampleSeries:
     mask_of: str | None = None
     """SeriesInstanceUID of the images that this mask belongs to."""
 
+    @property
+    def catalogued(self) -> bool:
+        """Whether it becomes a series of the catalogue: images that are not rejected. A mask only gives labels."""
+        return self.modality == "MR" and self.expected_reject is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleSummary:
