@@ -7,11 +7,13 @@ wrong arguments are status 2.
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, ParamSpec
 
 import click
+import structlog
 from rich.console import Console
 
 from braingranary.devstack import demo, processes, stack
@@ -33,7 +35,8 @@ _state_option = click.option(
 
 @click.group(help="BrainGranary on one machine.")
 def main() -> None:
-    """Group of the commands below."""
+    """Group of the commands below; of the library's own log only trouble is shown among what they tell."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 def _told(command: Callable[Arguments, None]) -> Callable[Arguments, None]:

@@ -21,7 +21,7 @@ from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 
 GRANARY = Path(sysconfig.get_path("scripts")) / "granary"
-DEMO_TIMEOUT_S = 400
+DEMO_TIMEOUT_S = 900  # twenty times what an idle machine takes
 
 
 @dataclass(frozen=True, kw_only=True)

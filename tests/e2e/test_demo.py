@@ -16,7 +16,7 @@ from braingranary.devstack import processes
 from braingranary.devstack.sample_head import expected_series
 from tests.e2e.demo import DemoStack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 
 def _all_series(demo: DemoStack) -> list[dict[str, object]]:

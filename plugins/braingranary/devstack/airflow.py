@@ -86,6 +86,7 @@ class AirflowServer:
             cwd=self._home,
             log=self._state.logs / "airflow.log",
             owner=self._state.root,
+            stop_grace_s=5.0,  # its API server waits for clients that keep their connection, and never ends by itself
         )
 
     def prepare(self) -> None:

@@ -52,7 +52,8 @@ class Identity:
 class Command:
     """One process to start.
 
-    `env` is its whole environment, `owner` the state folder it belongs to; `bound` ends it with whoever started it.
+    `env` is its whole environment, `owner` the state folder it belongs to; `stop_grace_s` is what it gets to end by
+    itself before it is killed; `bound` ends it with whoever started it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Command:
     owner: Path
     identity: Identity | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    stop_grace_s: float = 15.0
     bound: bool = False
 
     @property
@@ -81,6 +83,7 @@ class ProcessRecord:
     started_s: float
     marker: str
     stop_signal: int
+    stop_grace_s: float
     log: str
     fingerprint: str
 
@@ -131,6 +134,7 @@ def start(command: Command) -> ProcessRecord:
         started_s=started_s,
         marker=marker,
         stop_signal=int(command.stop_signal),
+        stop_grace_s=command.stop_grace_s,
         log=str(command.log),
         fingerprint=command.fingerprint,
     )
@@ -183,17 +187,21 @@ def wait_healthy(record: ProcessRecord, probe: Callable[[], bool], *, timeout_s:
         time.sleep(_POLL_S)
 
 
-def stop(record: ProcessRecord, *, grace_s: float = 15.0) -> int:
+def stop(record: ProcessRecord) -> int:
     """End every member: a signal of its own to the leader, or TERM to all; then KILL; returns how many there were."""
     ended: set[int] = set()
     own_signal = signal.Signals(record.stop_signal)
-    steps = [(signal.SIGTERM, grace_s), (signal.SIGKILL, _KILL_PATIENCE_S), (signal.SIGKILL, _KILL_PATIENCE_S)]
+    steps = [
+        (signal.SIGTERM, record.stop_grace_s),
+        (signal.SIGKILL, _KILL_PATIENCE_S),
+        (signal.SIGKILL, _KILL_PATIENCE_S),
+    ]
     everyone = members(record)
     head = leader(record)
     if own_signal is not signal.SIGTERM and head is not None:
         ended.update(process.pid for process in everyone)
         _send([head], own_signal)
-        _gone(everyone, grace_s)
+        _gone(everyone, record.stop_grace_s)
     for signal_number, patience_s in steps:
         # What has lost its parent meanwhile is still known from before; what was born meanwhile is found again.
         everyone = list({p.pid: p for p in [*everyone, *members(record)] if _alive(p)}.values())
@@ -218,7 +226,7 @@ def stray(owner: Path) -> list[ProcessRecord]:
                 name = marker.partition("-")[0]
                 found[marker] = ProcessRecord(
                     name=name, pid=os.getsid(process.pid), started_s=0.0, marker=marker,
-                    stop_signal=int(signal.SIGTERM), log="", fingerprint="",
+                    stop_signal=int(signal.SIGTERM), stop_grace_s=5.0, log="", fingerprint="",
                 )  # fmt: skip
     return list(found.values())
 

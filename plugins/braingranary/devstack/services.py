@@ -6,11 +6,14 @@ each service has to end in the same state from any of these.
 
 from __future__ import annotations
 
-from typing import Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol
 
 from braingranary.devstack import processes
 from braingranary.devstack.state import State
 from braingranary.errors import ConfigurationError
+
+_FOUNDATIONS: Final = frozenset({"postgres", "s3"})
 
 
 class Service(Protocol):
@@ -87,11 +90,17 @@ def end_strays(state: State) -> None:
 def stop_all(state: State) -> list[str]:
     """End everything that was ever started for the folder and still lives; returns the names, and forgets them.
 
-    What was started last is ended first, so that no service loses what it stands on while it still works.
+    What the others stand on is ended last, so that none of them loses it while it still works.
     """
-    ended = []
-    for record in [*processes.load_records(state.records), *processes.stray(state.root)]:
-        if processes.stop(record):
-            ended.append(record.name)
-        (state.records / f"{record.name}.json").unlink(missing_ok=True)
+    records = [*processes.load_records(state.records), *processes.stray(state.root)]
+    ended: list[str] = []
+    for group in (
+        [record for record in records if record.name not in _FOUNDATIONS],
+        [record for record in records if record.name in _FOUNDATIONS],
+    ):
+        with ThreadPoolExecutor(max_workers=4) as together:
+            for record, count in zip(group, together.map(processes.stop, group), strict=True):
+                if count:
+                    ended.append(record.name)
+                (state.records / f"{record.name}.json").unlink(missing_ok=True)
     return ended

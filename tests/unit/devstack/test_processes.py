@@ -38,7 +38,7 @@ def stubborn(tmp_path: Path) -> Iterator[processes.ProcessRecord]:
     record = processes.start(_command(tmp_path, sys.executable, str(program)))
     _wait(lambda: any(p.cmdline()[-1] == "orphan" and p.ppid() != record.pid for p in processes.members(record)))
     yield record
-    processes.stop(record, grace_s=0.1)
+    processes.stop(record)
 
 
 def _command(folder: Path, *argv: str, bound: bool = False) -> processes.Command:
@@ -49,6 +49,7 @@ def _command(folder: Path, *argv: str, bound: bool = False) -> processes.Command
         cwd=folder,
         log=folder / "log",
         owner=folder,
+        stop_grace_s=0.3,
         bound=bound,
     )
 
@@ -67,7 +68,7 @@ def _wait(condition: object, timeout_s: float = 15.0) -> None:
 def test_stop_ends_orphans_and_the_deaf(stubborn: processes.ProcessRecord) -> None:
     everyone = processes.members(stubborn)
     assert len(everyone) >= 2
-    assert processes.stop(stubborn, grace_s=0.3) >= 2
+    assert processes.stop(stubborn) >= 2
     assert not [process for process in everyone if process.is_running() and process.status() != "zombie"]
     assert processes.members(stubborn) == []
 
@@ -76,7 +77,7 @@ def test_stop_of_a_dead_leader_still_finds_its_orphans(stubborn: processes.Proce
     os.kill(stubborn.pid, signal.SIGKILL)
     _wait(lambda: processes.leader(stubborn) is None)
     assert processes.members(stubborn)
-    processes.stop(stubborn, grace_s=0.1)
+    processes.stop(stubborn)
     assert processes.members(stubborn) == []
 
 
@@ -87,7 +88,7 @@ def test_stray_process_without_a_record_is_found_by_its_folder(
     assert {record.marker for record in found} == {stubborn.marker}
     assert processes.stray(tmp_path / "other") == []
     for record in found:
-        processes.stop(record, grace_s=0.1)
+        processes.stop(record)
     assert processes.members(stubborn) == []
 
 
@@ -99,6 +100,7 @@ def test_record_of_a_reused_pid_is_nobody(tmp_path: Path) -> None:
         started_s=ours.create_time() - 3600,
         marker="m",
         stop_signal=15,
+        stop_grace_s=1,
         log="",
         fingerprint="",
     )
