@@ -43,7 +43,7 @@ class AddressPolicy:
 
     def trusts(self, host: str, port: int) -> bool:
         """Whether the operator named this private host and port."""
-        return f"{host.lower()}:{port}" in self.private_hosts
+        return f"{host.lower().rstrip('.')}:{port}" in self.private_hosts
 
 
 def checked_url(url: str, policy: AddressPolicy) -> str:
@@ -148,7 +148,7 @@ def _host_and_port(url: str) -> tuple[str, int]:
     host = parts.hostname
     if not host:
         raise _forbidden("no host")
-    return host.lower(), port if port is not None else DEFAULT_PORTS.get(parts.scheme.lower(), 0)
+    return host.lower().rstrip("."), port if port is not None else DEFAULT_PORTS.get(parts.scheme.lower(), 0)
 
 
 def _literal(host: str) -> _Address | None:

@@ -139,14 +139,29 @@ def publish(store: ObjectStore, run: str) -> str:
     return key
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unavailable:
+    """A series that could not be had for now, and the bytes that were received of it in vain."""
+
+    failure: TransientFailure
+    received: int
+
+
 class _Stage:
     """Stages one series; an archive that is out of reach is an outcome here, not the end of the batch."""
 
     def __init__(self, store: ObjectStore, archive: Archive, *, label: str, force: bool, meter: _Meter) -> None:
         self._store, self._archive, self._label, self._force, self._meter = store, archive, label, force, meter
 
-    def __call__(self, record: SeriesRecord) -> StagedSeries | TransientFailure:
-        outcome: StagedSeries | TransientFailure
+    def __call__(self, record: SeriesRecord) -> StagedSeries | _Unavailable:
+        outcome: StagedSeries | _Unavailable
+        received = 0
+
+        def count(size: int) -> None:
+            nonlocal received
+            received += size
+            self._meter.received(size)
+
         try:
             outcome = stage_series(
                 self._store,
@@ -154,33 +169,33 @@ class _Stage:
                 record,
                 label=self._label,
                 force=self._force,
-                on_bytes=self._meter.received,
+                on_bytes=count,
             )
         except TransientFailure as failure:
             if failure.code is Code.OBJECT_STORE_UNAVAILABLE:
                 raise
-            outcome = failure
+            outcome = _Unavailable(failure=failure, received=received)
         self._meter.finished(record.series_uid)
         return outcome
 
 
 def _judged(
-    records: Sequence[SeriesRecord], outcomes: Sequence[StagedSeries | TransientFailure], give_up: bool
+    records: Sequence[SeriesRecord], outcomes: Sequence[StagedSeries | _Unavailable], give_up: bool
 ) -> tuple[StagedSeries, ...]:
     """The outcomes, failures turned into rejects where the archive is not to blame; raises TransientFailure."""
-    failures = [outcome for outcome in outcomes if isinstance(outcome, TransientFailure)]
+    failures = [outcome.failure for outcome in outcomes if isinstance(outcome, _Unavailable)]
     served = any(isinstance(outcome, StagedSeries) and outcome.attempts for outcome in outcomes)
     if failures and not served and not give_up:
         raise TransientFailure(failures[0].code, f"{len(failures)} of {len(records)} series: {failures[0].message}")
     return tuple(
-        _unavailable(record, outcome) if isinstance(outcome, TransientFailure) else outcome
+        _given_up(record, outcome) if isinstance(outcome, _Unavailable) else outcome
         for record, outcome in zip(records, outcomes, strict=True)
     )
 
 
-def _unavailable(record: SeriesRecord, failure: TransientFailure) -> StagedSeries:
-    reject = _reject(record, failure.code, "stage", failure.message)
-    return StagedSeries(series_uid=reject.series_uid, raw_key=None, reject=reject)
+def _given_up(record: SeriesRecord, outcome: _Unavailable) -> StagedSeries:
+    reject = _reject(record, outcome.failure.code, "stage", outcome.failure.message)
+    return StagedSeries(series_uid=reject.series_uid, raw_key=None, wasted_bytes=outcome.received, reject=reject)
 
 
 def _asked(archive: Archive, query: Query) -> tuple[list[SeriesRecord], list[Reject]]:

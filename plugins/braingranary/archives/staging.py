@@ -86,7 +86,7 @@ def stage_series(
             if isinstance(error, TransientFailure) and error.code not in _SERIES_FAULTS:
                 raise
             rejected = _rejected(record, error, fetched.quarantine(error))
-            return replace(rejected, attempts=fetched.attempts, wasted_bytes=fetched.wasted_bytes)
+            return replace(rejected, attempts=fetched.attempts, wasted_bytes=fetched.wasted_bytes + fetched.zip_bytes)
         return _place(store, record, fetched, audit)
     finally:
         fetched.discard()

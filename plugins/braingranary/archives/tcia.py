@@ -106,7 +106,7 @@ class TciaArchive:
             "IncludeMD5": "yes",
         }
         with self._answer("GET", f"{self._base_of(record.collection)}getImage", params=parameters) as answer:
-            yield _translated(answer.iter_raw(), Code.DOWNLOAD_STALLED)
+            yield _translated(answer.iter_raw())
 
     def close(self) -> None:
         """Close the connections."""
@@ -214,8 +214,8 @@ def _mapped(code: Code) -> Iterator[None]:
         raise TransientFailure(code, f"the connection failed ({type(error).__name__})") from error
 
 
-def _translated(chunks: Iterator[bytes], code: Code) -> Iterator[bytes]:
-    with _mapped(code):
+def _translated(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    with _mapped(Code.ARCHIVE_UNAVAILABLE):
         yield from chunks
 
 

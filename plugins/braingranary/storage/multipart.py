@@ -57,11 +57,15 @@ class MultipartWriter:
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Take `data`, sending every part that is full; returns the number of bytes taken."""
         view = memoryview(data)
-        for start in range(0, len(view), PART_BYTES):
-            self._buffer += view[start : start + PART_BYTES]
-            while len(self._buffer) >= PART_BYTES:
-                self._send(bytes(memoryview(self._buffer)[:PART_BYTES]))
-                del self._buffer[:PART_BYTES]
+        start = 0
+        while start < len(view):
+            taken = view[start : start + PART_BYTES - len(self._buffer)]
+            self._buffer += taken
+            start += len(taken)
+            if len(self._buffer) == PART_BYTES:
+                # The buffer itself is sent, never a copy of it: this is all the memory that a transfer needs.
+                full, self._buffer = self._buffer, bytearray()
+                self._send(full)
         self.bytes_written += len(view)
         return len(view)
 
@@ -107,7 +111,7 @@ class MultipartWriter:
             # The first error is the one to tell; the upload left behind is swept by abort_stale_multiparts.
             _log.warning("multipart_abort_failed", key=self._key, code=failure.code)
 
-    def _send(self, part: bytes) -> None:
+    def _send(self, part: bytes | bytearray) -> None:
         number = len(self._parts) + 1
         if number > PARTS_MAX:
             raise RejectedInput(Code.SERIES_TOO_LARGE, f"{self._key}: more than {PARTS_MAX} parts")

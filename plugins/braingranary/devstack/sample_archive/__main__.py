@@ -11,7 +11,7 @@ from types import FrameType
 import click
 
 from braingranary.devstack.sample_archive.faults import FaultRule
-from braingranary.devstack.sample_archive.server import SampleArchive
+from braingranary.devstack.sample_archive.server import DEFLATE_LEVEL, SampleArchive
 
 
 def _released(_context: click.Context, _parameter: click.Parameter, value: datetime | None) -> date | None:
@@ -23,10 +23,17 @@ def _released(_context: click.Context, _parameter: click.Parameter, value: datet
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=0, show_default=True, help="0 takes a free one and prints it.")
 @click.option("--latency", default=0.0, show_default=True, help="Seconds added before every answer.")
+@click.option("--deflate-level", default=DEFLATE_LEVEL, show_default=True, type=click.IntRange(0, 9))
 @click.option("--released", type=click.DateTime(["%Y-%m-%d"]), callback=_released, help="DateReleased of every series.")
 @click.option("--fault", "faults", multiple=True, help="KIND[:key=value,...], e.g. short_zip:times=1,probability=0.5")
 def main(  # noqa: PLR0917 - click passes them by name
-    folder: Path, host: str, port: int, latency: float, released: date | None, faults: tuple[str, ...]
+    folder: Path,
+    host: str,
+    port: int,
+    latency: float,
+    deflate_level: int,
+    released: date | None,
+    faults: tuple[str, ...],
 ) -> None:
     """Serve until SIGINT or SIGTERM."""
     try:
@@ -40,7 +47,15 @@ def main(  # noqa: PLR0917 - click passes them by name
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    with SampleArchive(folder, host=host, port=port, latency_s=latency, released=released, faults=rules) as archive:
+    with SampleArchive(
+        folder,
+        host=host,
+        port=port,
+        latency_s=latency,
+        deflate_level=deflate_level,
+        released=released,
+        faults=rules,
+    ) as archive:
         click.echo(f"serving {archive.series_count} series at {archive.url}")
         ended.wait()
 
