@@ -16,10 +16,12 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
+import tenacity
 
 from braingranary.errors import Code, TransientFailure
 
 FINISHED_STATES: Final = frozenset({"success", "failed"})
+_PATIENCE_S: Final = 120.0
 _PAGE: Final = 100  # the most that Airflow answers at once without another setting
 
 
@@ -140,20 +142,28 @@ class AirflowApi:
         body: object = None,
         accepted: tuple[int, ...] = (200, 201, 204),
     ) -> httpx.Response:
-        for attempt in (1, 2):
-            if "Authorization" not in self._http.headers:
-                self._log_in()
-            try:
-                answer = self._http.request(method, path, params=query, json=body)
-            except httpx.HTTPError as error:
-                raise TransientFailure(Code.INTERNAL, f"Airflow does not answer ({type(error).__name__})") from error
-            if answer.status_code == httpx.codes.UNAUTHORIZED and attempt == 1:
-                del self._http.headers["Authorization"]  # the token's time was over
-                continue
-            break
+        answer = self._request(method, path, query, body)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            del self._http.headers["Authorization"]  # the token's time was over
+            answer = self._request(method, path, query, body)
         if answer.status_code not in accepted:
             raise TransientFailure(Code.INTERNAL, f"{method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer
+
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_type(TransientFailure),
+        wait=tenacity.wait_exponential(multiplier=0.5, max=5),
+        stop=tenacity.stop_after_delay(_PATIENCE_S),
+        reraise=True,
+    )
+    def _request(self, method: str, path: str, query: Mapping[str, str | int] | None, body: object) -> httpx.Response:
+        """One request, tried again while a busy machine lets it wait: each that is made here may be made twice."""
+        if "Authorization" not in self._http.headers:
+            self._log_in()
+        try:
+            return self._http.request(method, path, params=query, json=body)
+        except httpx.TransportError as error:
+            raise TransientFailure(Code.INTERNAL, f"Airflow does not answer ({type(error).__name__})") from error
 
     def _log_in(self) -> None:
         body = {"username": self._user, "password": self._password}
