@@ -48,7 +48,7 @@ class House:
 
     def run(self, dag_id: str, day: datetime = FIRST_DAY, **params: Any) -> DagRun:
         """Run one DAG to its end; the same day again clears that run and runs it again."""
-        run: DagRun = self.dags[dag_id].test(logical_date=day, run_conf=params)
+        run: DagRun = self.dags[dag_id].test(run_after=day, logical_date=day, run_conf=params)
         return run
 
     def objects(self) -> dict[str, str]:

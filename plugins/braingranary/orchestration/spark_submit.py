@@ -45,6 +45,9 @@ KILL_GRACE_S: Final = 3.0
 
 _APPLICATION_ID: Final = re.compile(r"\b(local-\d{13}|app-\d{14}-\d{4,})\b")
 
+_LIBRARY_LINE: Final = re.compile(r"^\d{4}-\d\d-\d\d[ T]\S+ \[(\w+) *\] (\S+) *")
+"""How the library's own lines begin outside Airflow: time, level, event. The task's log has a time of its own."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -146,13 +149,18 @@ class JobHook(SparkSubmitHook):
         for line in lines:
             if self.application_id is None and (found := _APPLICATION_ID.search(line)):
                 self.application_id = found.group(1)
-            yield line
+            yield _LIBRARY_LINE.sub(_plain, line)
 
 
 def _binary() -> str:
     """The spark-submit that belongs to this interpreter's pyspark, or the one of the PATH."""
     beside = Path(sys.executable).with_name("spark-submit")
     return str(beside) if os.access(beside, os.X_OK) else "spark-submit"
+
+
+def _plain(found: re.Match[str]) -> str:
+    level, event = found.groups()
+    return f"{event} " if level in {"info", "debug"} else f"{level.upper()} {event} "
 
 
 def _property(value: str) -> str:

@@ -48,6 +48,7 @@ def test_run_job_gets_its_secret_by_environment_alone(
 
         spark = SparkSession.builder.getOrCreate()
         print("progress 1 of 2", spark.sparkContext.applicationId, flush=True)
+        print("2026-01-02 03:04:05 [warning  ] series_rejected      code=localizer", flush=True)
         seen = spark.sparkContext.parallelize([0], 1).map(
             lambda _: (os.environ["GRANARY_S3_SECRET_KEY"], sys.executable)
         ).collect()[0]
@@ -75,6 +76,7 @@ def test_run_job_gets_its_secret_by_environment_alone(
     assert {address.removeprefix("::ffff:") for address in seen["listening"]} <= {"127.0.0.1"}
     assert outcome.application_id == seen["id"]
     assert "progress 1 of 2" in log
+    assert "WARNING series_rejected code=localizer" in log
     assert SECRET not in log
 
 
