@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from braingranary.devstack.sample_head.headers import decimal, uid
 from braingranary.errors import Code
 from braingranary.records import Plane
 
+build_module = importlib.import_module("braingranary.devstack.sample_head.build")  # its name is also the function's
 MOST_BYTES = 60_000_000
 
 
@@ -59,6 +62,35 @@ def test_build_of_a_complete_folder_writes_nothing(sample: SampleSummary) -> Non
     before = {path: path.stat().st_mtime_ns for path in sample.folder.rglob("*")}
     assert build(sample.folder) == sample
     assert {path: path.stat().st_mtime_ns for path in sample.folder.rglob("*")} == before
+
+
+def test_build_beside_a_quicker_second_copy_keeps_what_that_wrote(tmp_path: Path) -> None:
+    partial, folder = tmp_path / ".head-x", tmp_path / "head"
+    for made in (partial, folder):
+        (made / "series").mkdir(parents=True)
+        (made / "series" / "1-001.dcm").write_bytes(b"same")
+    kept = (folder / "series" / "1-001.dcm").stat().st_ino
+    build_module._put_in_place(partial, folder)
+    assert (folder / "series" / "1-001.dcm").stat().st_ino == kept
+
+
+def test_build_over_an_older_sample_of_equal_sizes_replaces_it(tmp_path: Path) -> None:
+    partial, folder = tmp_path / ".head-x", tmp_path / "head"
+    for made, data in ((partial, b"new."), (folder, b"old.")):
+        made.mkdir()
+        (made / "1-001.dcm").write_bytes(data)
+    build_module._put_in_place(partial, folder)
+    assert (folder / "1-001.dcm").read_bytes() == b"new."
+
+
+def test_build_sweeps_what_a_killed_build_left_and_spares_one_at_work(tmp_path: Path) -> None:
+    killed, working, other = (tmp_path / name for name in (".head-killed", ".head-working", ".tail-killed"))
+    for left in (killed, working, other):
+        left.mkdir()
+    for left in (killed, other):
+        os.utime(left, (0, 0))
+    build_module._sweep(tmp_path / "head")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".head-working", ".tail-killed"]
 
 
 def test_build_is_small_and_holds_two_collections(sample: SampleSummary) -> None:

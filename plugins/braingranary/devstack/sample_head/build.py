@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ VERSION: Final = 3
 """Raised whenever the sample's bytes change: an older folder is then written anew."""
 MAX_THREADS: Final = 4
 """Sampling releases the interpreter's lock, so series are cut side by side; each holds about 150 MB."""
+ABANDONED_SECONDS: Final = 3600
+"""A half-written folder untouched for this long is nobody's; a build takes seconds."""
 
 log = structlog.get_logger(__name__)
 
@@ -89,21 +92,19 @@ def build(folder: Path) -> SampleSummary:
     if _stamp(summary) == _read_stamp(stamp):
         return summary
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    _sweep(folder)
+    partial = Path(tempfile.mkdtemp(prefix=_partial_prefix(folder), dir=folder.parent))
     try:
         load_head()  # once, before the threads: it is kept
         with ThreadPoolExecutor(max_workers=min(MAX_THREADS, os.cpu_count() or 1)) as pool:
             for _ in pool.map(lambda plan: _write_series(partial, plan), SERIES):
                 pass
-        stamp.unlink(missing_ok=True)
-        if folder.exists():
-            shutil.rmtree(folder)
         partial.chmod(0o755)
-        partial.rename(folder)
+        _put_in_place(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     summary = _summary(folder)
-    stamp.write_text(_stamp(summary), encoding="utf-8")
+    _write_stamp(stamp, _stamp(summary))
     log.info("sample written", series=len(summary.series), files=summary.files, bytes=summary.bytes)
     return summary
 
@@ -111,6 +112,44 @@ def build(folder: Path) -> SampleSummary:
 def expected_series() -> tuple[SampleSeries, ...]:
     """What the sample holds, without writing it."""
     return tuple(series for plan in SERIES for series in _described(plan))
+
+
+def _put_in_place(partial: Path, folder: Path) -> None:
+    """Make `folder` what `partial` holds. A second copy of us that was quicker wrote the same: then it stays."""
+    if folder.exists() and not _same(partial, folder):
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not _same(partial, folder):
+            raise
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether both hold the same files; by their bytes, for slices of two versions of the sample are equally long."""
+    names = _sizes(one)
+    return names == _sizes(other) and all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a build that was killed left beside the folder; younger ones may still be at work."""
+    for left in folder.parent.glob(f"{_partial_prefix(folder)}*"):
+        if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _partial_prefix(folder: Path) -> str:
+    return f".{folder.name}-"
+
+
+def _write_stamp(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 def _write_series(root: Path, plan: SeriesPlan) -> None:
@@ -173,8 +212,8 @@ def _described(plan: SeriesPlan) -> Iterator[SampleSeries]:
 
 
 def _summary(folder: Path) -> SampleSummary:
-    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    return SampleSummary(folder=folder, series=expected_series(), files=len(sizes), bytes=sum(sizes))
+    sizes = _sizes(folder)
+    return SampleSummary(folder=folder, series=expected_series(), files=len(sizes), bytes=sum(sizes.values()))
 
 
 def _stamp(summary: SampleSummary) -> str:
