@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage
 
@@ -65,11 +66,11 @@ def read_segmentation(files: Iterable[tuple[str, bytes]], *, limits: Limits = DE
     """The tumour that the files of one SEG series mark; raises RejectedInput."""
     series_uids: set[str] = set()
     points: list[NDArray[np.float64]] = []
-    for _, data in files:
-        walked = walk_file(data, limits)
-        dataset = _parsed(walked)
-        series_uids.add(_referenced_series(dataset))
-        points.extend(_points(dataset, _frames(dataset, limits)))
+    with disable_value_validation():  # its warnings would write header values to the log
+        for _, data in files:
+            dataset = _parsed(walk_file(data, limits))
+            series_uids.add(_referenced_series(dataset))
+            points.extend(_points(dataset, _frames(dataset, limits)))
     if len(series_uids) != 1:
         code = Code.SERIES_MIXED if series_uids else Code.SERIES_EMPTY
         raise RejectedInput(code, f"the segmentation refers to {len(series_uids)} series")
