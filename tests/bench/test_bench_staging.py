@@ -1,0 +1,193 @@
+"""Download and staging against tcia_utils: whole processes on one sample archive that answers after 20 ms.
+
+Ours: proven, streamed and staged in S3 with receipts. Peer A: `nbia.downloadSeries` and no more (nothing is verified,
+nothing reaches S3). Peer B: the same, then what it takes to be where we are: every MD5 checked, every zip uploaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+
+from braingranary.settings import StoreSettings
+from braingranary.storage.store import ObjectStore
+from tests.bench.harness import compare_processes
+from tests.fixtures.dicom_factory import SERIES_UID, Scan, classic_series
+
+SERIES = 10
+SLICES = 24
+SIDE = 1024  # 24 slices of 1024x1024 at 16 bit: 50 MB a series, as contrast-enhanced TCIA heads are
+LATENCY_S = 0.02
+SPEED_TARGET = 4.0
+MEMORY_TARGET = 10.0
+
+OURS = """
+import sys
+from braingranary.archives import ingest
+from braingranary.archives.addresses import AddressPolicy
+from braingranary.archives.base import Query
+from braingranary.archives.tcia import TciaArchive, TciaSettings
+from braingranary.settings import load_store_settings
+from braingranary.storage.store import ObjectStore
+url = sys.argv[1]
+store = ObjectStore.from_settings(load_store_settings())
+with TciaArchive(TciaSettings(base_url=url, policy=AddressPolicy.trusting(url))) as archive:
+    ingest.write_manifest(store, "bench", archive, Query(), 1000)
+    ingest.stage_batch(store, "bench", 0, archive)
+ingest.publish(store, "bench")
+"""
+PEER = """
+import sys
+from tcia_utils import nbia
+url, folder, complete = sys.argv[1], sys.argv[2], sys.argv[3] == "complete"
+nbia.setApiUrl = lambda endpoint, api_url="": url
+series = nbia.getSeries(modality="MR")
+nbia.downloadSeries(series, path=folder, hash="y" if complete else "", as_zip=complete)
+if complete:
+    import csv, hashlib, io, pathlib, zipfile
+    import boto3
+    from braingranary.settings import load_store_settings
+    told = load_store_settings()
+    s3 = boto3.client("s3", endpoint_url=told.endpoint_url, region_name=told.region,
+                      aws_access_key_id=told.access_key, aws_secret_access_key=told.secret_key.get_secret_value())
+    for path in sorted(pathlib.Path(folder).glob("*.zip")):
+        with zipfile.ZipFile(path) as archive:
+            rows = csv.reader(io.StringIO(archive.read("md5hashes.csv").decode()))
+            for name, md5 in list(rows)[1:]:
+                assert hashlib.md5(archive.read(name)).hexdigest() == md5
+        s3.upload_file(str(path), told.bucket, "peer/" + path.name)
+"""
+IMPORTS = "import resource; {imports}; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+OUR_IMPORTS = OURS.split("url =", maxsplit=1)[0].strip().replace("\n", "; ")
+PEER_IMPORTS = "from tcia_utils import nbia"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A served folder, a bucket, and where the peer writes."""
+
+    url: str
+    store: ObjectStore
+    env: dict[str, str]
+    downloads: Path
+
+    def reset(self) -> None:
+        self.store.delete_many([item.key for item in self.store.list()])
+        shutil.rmtree(self.downloads, ignore_errors=True)
+        self.downloads.mkdir()
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[str]:
+    """Address of a sample archive in a process of its own, over images of noise that nothing compresses."""
+    noise = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(SERIES):
+
+            def fill(_index: int, dataset: Dataset) -> None:
+                dataset.PixelData = noise.integers(0, 4096, SIDE * SIDE, dtype=np.uint16).tobytes()
+
+            target = Path(folder) / "Heads" / str(number)
+            target.mkdir(parents=True)
+            scan = Scan(series_uid=f"{SERIES_UID}.{number}", slices=SLICES, rows=SIDE, columns=SIDE)
+            for name, data in classic_series(scan, each=fill):
+                (target / name).write_bytes(data)
+        command = [sys.executable, "-m", "braingranary.devstack.sample_archive", "--folder", folder]
+        server = subprocess.Popen(
+            [*command, "--latency", str(LATENCY_S), "--deflate-level", "0"], stdout=subprocess.PIPE, text=True
+        )
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().split()[-1]
+        finally:
+            server.terminate()
+            server.wait()
+            server.stdout.close()
+
+
+@pytest.fixture
+def place(served: str, s3_settings: StoreSettings, tmp_path: Path) -> Place:
+    assert s3_settings.secret_key is not None
+    env = {
+        "GRANARY_S3_BUCKET": s3_settings.bucket,
+        "GRANARY_S3_ENDPOINT_URL": str(s3_settings.endpoint_url),
+        "GRANARY_S3_ACCESS_KEY": str(s3_settings.access_key),
+        "GRANARY_S3_SECRET_KEY": s3_settings.secret_key.get_secret_value(),
+    }
+    return Place(url=served, store=ObjectStore.from_settings(s3_settings), env=env, downloads=tmp_path / "peer")
+
+
+def imports_mb(code: str) -> float:
+    """Peak resident memory of an interpreter that only imports."""
+    command = [sys.executable, "-c", IMPORTS.format(imports=code)]
+    answer = subprocess.run(command, capture_output=True, check=True, text=True, env=dict(os.environ))
+    return float(answer.stdout.split()[-1])
+
+
+def image_md5s_staged(store: ObjectStore, prefix: str) -> list[str]:
+    """MD5s of all images in the zips under `prefix`."""
+    found: list[str] = []
+    for item in store.list(prefix):
+        if item.key.endswith(".zip"):
+            with store.open(item.key) as file, zipfile.ZipFile(file) as archive:
+                names = [name for name in archive.namelist() if name.endswith(".dcm")]
+                found += [hashlib.md5(archive.read(name), usedforsecurity=False).hexdigest() for name in names]
+    return sorted(found)
+
+
+@pytest.mark.bench
+@pytest.mark.stack
+@pytest.mark.parametrize("complete", [False, True], ids=["download_only", "to_the_same_state"])
+def test_bench_staging_against_tcia_utils(place: Place, complete: bool) -> None:
+    ours = [sys.executable, "-c", OURS, place.url]
+    peer = [sys.executable, "-c", PEER, place.url, str(place.downloads), "complete" if complete else "download"]
+    seen: dict[str, list[str]] = {}
+
+    def reset() -> None:
+        # What the last command left is looked at before it is removed; each side leaves its own kind of thing.
+        if "ours" not in seen and (staged := image_md5s_staged(place.store, "raw/")):
+            seen["ours"] = staged
+        place.reset()
+
+    def equal() -> None:
+        if complete:
+            seen["peer"] = image_md5s_staged(place.store, "peer/")
+        else:
+            files = place.downloads.rglob("*.dcm")
+            seen["peer"] = sorted(hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() for path in files)
+        assert seen["ours"] == seen["peer"]
+        assert len(seen["ours"]) == SERIES * SLICES
+
+    place.downloads.mkdir()
+    base_ours, base_peer = imports_mb(OUR_IMPORTS), imports_mb(PEER_IMPORTS)
+    what = "to the same state (MD5s checked, zips in S3)" if complete else "download only, nothing verified or staged"
+    result = compare_processes(
+        name=f"staging_{'same_state' if complete else 'download_only'}",
+        peer_name=f"tcia_utils downloadSeries, {what}",
+        ours=ours,
+        peer=peer,
+        target=SPEED_TARGET,
+        unit=f"{SERIES} series of {SLICES * SIDE * SIDE * 2 / 1e6:.0f} MB",
+        equal=equal,
+        env=place.env,
+        reset=reset,
+        note=f"20 ms latency; 4 connections against its 10; interpreter with imports {base_ours:.0f} and "
+        f"{base_peer:.0f} MB of the peaks; memory target: a tenth",
+    )
+    assert result.ours_peak_rss_mb is not None
+    assert result.peer_peak_rss_mb is not None
+    total = result.peer_peak_rss_mb / result.ours_peak_rss_mb
+    growth = (result.peer_peak_rss_mb - base_peer) / (result.ours_peak_rss_mb - base_ours)
+    print(f"memory: {total:.1f} times less at the peak, {growth:.1f} times less over imports (target {MEMORY_TARGET})")

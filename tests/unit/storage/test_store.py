@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import os
+import zipfile
+from datetime import timedelta
+from threading import Barrier, Thread
+
+import pytest
+
+from braingranary.errors import Code, ConfigurationError, RejectedInput, TransientFailure
+from braingranary.settings import StoreSettings
+from braingranary.storage.multipart import PART_BYTES
+from braingranary.storage.store import ObjectStore
+
+pytestmark = pytest.mark.stack
+
+
+def test_put_if_absent_second_writer_loses_and_changes_nothing(object_store: ObjectStore) -> None:
+    assert object_store.put("a/b", b"first", if_absent=True)
+    assert not object_store.put("a/b", b"second", if_absent=True)
+    assert object_store.get("a/b") == b"first"
+    assert object_store.put("a/b", b"third")
+    assert object_store.get("a/b") == b"third"
+
+
+def test_put_if_absent_many_at_once_have_one_winner(object_store: ObjectStore) -> None:
+    copies, won = 8, []
+    start = Barrier(copies)
+
+    def write(number: int) -> None:
+        start.wait()
+        if object_store.put("race", b"%d" % number, if_absent=True):
+            won.append(number)
+
+    threads = [Thread(target=write, args=(number,)) for number in range(copies)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert object_store.get("race") == b"%d" % won[0]
+
+
+def test_get_missing_object_is_rejected_and_head_is_none(object_store: ObjectStore) -> None:
+    with pytest.raises(RejectedInput) as refused:
+        object_store.get("nothing")
+    assert refused.value.code is Code.OBJECT_MISSING
+    assert object_store.head("nothing") is None
+    assert not object_store.exists("nothing")
+    object_store.delete("nothing")
+
+
+def test_get_range_exact_bytes_or_rejected(object_store: ObjectStore) -> None:
+    object_store.put("k", bytes(range(100)))
+    assert object_store.get_range("k", 10, 20) == bytes(range(10, 30))
+    assert object_store.get_range("k", 0, 100) == bytes(range(100))
+    assert object_store.get_range("k", 5, 0) == b""
+    for start, length in ((90, 20), (200, 1), (-1, 5)):
+        with pytest.raises(RejectedInput) as refused:
+            object_store.get_range("k", start, length)
+        assert refused.value.code is Code.REQUEST_INVALID
+
+
+def test_get_range_replaced_object_is_not_mixed(object_store: ObjectStore) -> None:
+    object_store.put("k", b"old bytes")
+    info = object_store.head("k")
+    assert info is not None
+    object_store.put("k", b"new bytes")
+    with pytest.raises(RejectedInput):
+        object_store.get_range("k", 0, 3, etag=info.etag)
+
+
+def test_open_zip_by_range_reads_its_members(object_store: ObjectStore) -> None:
+    members = {f"{number}.bin": os.urandom(3_000_000) for number in range(4)}
+    with object_store.multipart("z.zip") as writer:
+        with zipfile.ZipFile(writer, "w") as target:  # type: ignore[call-overload]
+            for name, data in members.items():
+                target.writestr(name, data)
+        assert writer.commit()
+    with object_store.open("z.zip") as file, zipfile.ZipFile(file) as source:
+        assert {name: source.read(name) for name in source.namelist()} == members
+
+
+def test_list_prefix_in_order_across_pages(object_store: ObjectStore) -> None:
+    keys = [f"p/{number:04d}" for number in range(30)]
+    for key in [*keys, "q/1"]:
+        object_store.put(key, b"x")
+    assert [item.key for item in object_store.list("p/")] == keys
+    assert object_store.delete_many(keys) == 30
+    assert [item.key for item in object_store.list()] == ["q/1"]
+
+
+def test_copy_is_equal_and_missing_source_is_rejected(object_store: ObjectStore) -> None:
+    object_store.put("a", b"bytes")
+    object_store.copy("a", "deep/b")
+    assert object_store.get("deep/b") == b"bytes"
+    with pytest.raises(RejectedInput) as refused:
+        object_store.copy("nothing", "c")
+    assert refused.value.code is Code.OBJECT_MISSING
+
+
+@pytest.mark.parametrize("size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 5])
+def test_multipart_any_size_in_any_pieces_is_equal(object_store: ObjectStore, size: int) -> None:
+    data = os.urandom(size)
+    with object_store.multipart("m") as writer:
+        for start in range(0, size, 1_000_003):
+            writer.write(data[start : start + 1_000_003])
+        assert object_store.head("m") is None
+        assert writer.commit()
+    assert object_store.get("m") == data
+    assert writer.bytes_written == size
+
+
+def test_multipart_exception_leaves_nothing(object_store: ObjectStore) -> None:
+    def fail() -> None:
+        with object_store.multipart("m") as writer:
+            writer.write(bytes(PART_BYTES + 1))
+            raise KeyError("stop")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert object_store.head("m") is None
+    assert object_store.abort_stale_multiparts("", timedelta(0)) == 0
+
+
+def test_multipart_commit_if_absent_loses_to_what_stands(object_store: ObjectStore) -> None:
+    for size in (10, PART_BYTES + 10):
+        object_store.put("m", b"first")
+        with object_store.multipart("m") as writer:
+            writer.write(bytes(size))
+            assert not writer.commit(if_absent=True)
+        assert object_store.get("m") == b"first"
+    assert object_store.abort_stale_multiparts("", timedelta(0)) == 0
+
+
+def test_abort_stale_multiparts_takes_old_ones_under_the_prefix_alone(object_store: ObjectStore) -> None:
+    ours, other = object_store.multipart("in/a"), object_store.multipart("out/b")
+    for writer in (ours, other):
+        writer.write(bytes(PART_BYTES))
+    assert object_store.abort_stale_multiparts("in/", timedelta(hours=1)) == 0
+    assert object_store.abort_stale_multiparts("in/", timedelta(0)) == 1
+    with pytest.raises(TransientFailure):
+        ours.commit()
+    assert other.commit()
+
+
+@pytest.mark.parametrize("change", [{"bucket": "no-such-bucket"}, {"secret_key": "wrong"}, {"access_key": "nobody"}])
+def test_store_wrong_settings_are_told_as_configuration(s3_settings: StoreSettings, change: dict[str, str]) -> None:
+    told = {**s3_settings.model_dump(), **change}
+    with pytest.raises(ConfigurationError) as refused:
+        ObjectStore.from_settings(StoreSettings(**told)).get("k")
+    assert "wrong" not in str(refused.value)
+
+
+def test_store_server_that_is_gone_is_transient(s3_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("braingranary.storage.store.ATTEMPTS", 1)
+    settings = StoreSettings(**{**s3_settings.model_dump(), "endpoint_url": "http://127.0.0.1:1"})
+    with pytest.raises(TransientFailure) as failed:
+        ObjectStore.from_settings(settings).get("k")
+    assert failed.value.code is Code.OBJECT_STORE_UNAVAILABLE
+
+
+def test_ensure_bucket_twice_is_harmless(s3_settings: StoreSettings) -> None:
+    store = ObjectStore.from_settings(StoreSettings(**{**s3_settings.model_dump(), "bucket": "another-bucket"}))
+    store.ensure_bucket()
+    store.ensure_bucket()
+    assert store.put("k", b"v")
