@@ -6,7 +6,7 @@ import pytest
 
 from braingranary.dicom.reader import read_series
 from braingranary.errors import Code, RejectedInput
-from tests.fixtures.dicom_factory import Scan, classic_file
+from tests.fixtures.dicom_factory import Scan, classic_file, element
 
 HEAD = b"\xe0\x7f\x10\x00OW\0\0"
 SCAN = Scan()
@@ -64,3 +64,12 @@ def test_read_series_file_cut_anywhere_is_rejected(cut: int) -> None:
     whole = classic_file(SCAN)
     with pytest.raises(RejectedInput):
         read_series([("1.dcm", whole[: len(whole) * cut // 40])])
+
+
+@pytest.mark.hostile
+@pytest.mark.parametrize("vr", ["UN", "OB", "UT"])
+def test_read_series_element_before_the_pixels_claims_4_gb_is_truncated(vr: str) -> None:
+    whole = classic_file(SCAN)
+    at = whole.index(HEAD)
+    lie = element(0x00291099, vr, b"", length=0xFFFFFFF0)
+    assert code_of(whole[:at] + lie + whole[at:]) is Code.DICOM_TRUNCATED

@@ -102,6 +102,20 @@ def test_read_members_overlapping_entries_are_refused() -> None:
 
 
 @pytest.mark.hostile
+def test_read_members_member_within_a_member_is_refused() -> None:
+    """Quoted overlap: the first member's bytes are the second member, header and all; every name and CRC is right."""
+    inner = zipped({"2.dcm": b"x" * 500}, zipfile.ZIP_STORED)
+    quoted = inner[: inner.index(b"PK\x01\x02")]
+    raw = zipped({"1.dcm": b"\0" + quoted}, zipfile.ZIP_STORED)
+    start, end = raw.index(b"PK\x01\x02"), raw.rindex(b"PK\x05\x06")
+    entry = bytearray(inner[inner.index(b"PK\x01\x02") : inner.rindex(b"PK\x05\x06")])
+    struct.pack_into("<L", entry, 42, raw.index(quoted))
+    tail = bytearray(raw[end:])
+    struct.pack_into("<HHL", tail, 8, 2, 2, end - start + len(entry))
+    assert read_bytes(raw[:end] + bytes(entry) + bytes(tail), ZipLimits()) == (Code.ZIP_INVALID, 0)
+
+
+@pytest.mark.hostile
 def test_read_members_1_gb_bomb_takes_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "bomb.zip"
     with (

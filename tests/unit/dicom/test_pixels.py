@@ -86,6 +86,14 @@ def test_read_series_bits_outside_the_sample_are_cleared() -> None:
     assert np.array_equal(read_one(written(dataset, scan))[0], scan.pixels(0))
 
 
+@pytest.mark.parametrize("syntax", ["jpeg_lossless", "jpeg_ls", "jpeg_2000"])
+def test_read_series_codestream_of_another_shape_is_rejected(syntax: str) -> None:
+    """The same number of pixels, rows and columns exchanged: only the codestream's own header tells."""
+    scan = Scan(syntax=syntax)
+    stream = encoded(np.ascontiguousarray(scan.pixels(0).T), scan)
+    assert code_of(with_value(classic_file(scan), encapsulate([stream]))) is Code.PIXEL_DATA_MISMATCH
+
+
 @pytest.mark.parametrize("signed", [False, True])
 def test_read_series_sample_in_the_upper_bits_is_moved_down(signed: bool) -> None:
     scan = Scan(signed=signed)
