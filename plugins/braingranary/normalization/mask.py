@@ -1,9 +1,9 @@
 """A staged segmentation to labels: which slices of the image series it refers to show what it marks.
 
-A SEG is a series of its own that names the images it was drawn on. Those images are looked up in raw/ beside it, in the
-same archive and collection, and read again for their geometry, so that the labels depend on nothing but the staged
-bytes and not on which of the two series was normalized first. Fails with RejectedInput: SERIES_EMPTY where the images
-were not staged, or whatever makes the images or the mask unusable.
+A SEG is a series of its own that names the images it was drawn on. Their geometry stands in their sidecar; where there
+is none yet, the images are looked up in raw/ and read for it, so that the labels do not depend on which of the two
+series was normalized first. A segmentation speaks only of images of its own archive and collection. Fails with
+RejectedInput: SERIES_EMPTY where those images were not staged, or whatever makes the images or the mask unusable.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from braingranary.normalization.profile import Profile
 from braingranary.normalization.raw import parse_raw_key, raw_members, read_receipt
 from braingranary.normalization.segmentation import read_segmentation
 from braingranary.normalization.series import normalize_series
+from braingranary.normalization.sidecar import Sidecar
 from braingranary.normalization.tables import RowSet
-from braingranary.records import Receipt
+from braingranary.records import Receipt, SeriesRecord
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 
@@ -23,13 +24,28 @@ from braingranary.storage.store import ObjectStore
 def mask_rows(store: ObjectStore, receipt: Receipt, profile: Profile) -> RowSet:
     """The `labels` rows that one staged segmentation gives; raises RejectedInput."""
     segmentation = read_segmentation(raw_members(store, receipt))
-    record = receipt.record
-    prefix = keys.raw_prefix(record.archive, record.collection, segmentation.series_uid)
+    sidecar = _written(store, segmentation.series_uid, receipt.record, profile)
+    if sidecar is None:
+        sidecar = _made(store, segmentation.series_uid, receipt.record, profile)
+    rows = RowSet()
+    rows.add("labels", mask_labels(sidecar, segmentation.points_mm))
+    return rows
+
+
+def _written(store: ObjectStore, series_uid: str, record: SeriesRecord, profile: Profile) -> Sidecar | None:
+    try:
+        sidecar = Sidecar.from_json(store.get(keys.sidecar(profile.name, series_uid)))
+    except RejectedInput as error:
+        if error.code is Code.OBJECT_MISSING:
+            return None
+        raise
+    return sidecar if (sidecar.archive, sidecar.collection) == (record.archive, record.collection) else None
+
+
+def _made(store: ObjectStore, series_uid: str, record: SeriesRecord, profile: Profile) -> Sidecar:
+    prefix = keys.raw_prefix(record.archive, record.collection, series_uid)
     staged = sorted(info.key for info in store.list(prefix) if info.key.endswith(".zip"))
     if not staged:
         raise RejectedInput(Code.SERIES_EMPTY, "the images that the segmentation refers to are not staged")
     images = read_receipt(store, parse_raw_key(staged[0]))
-    sidecar = normalize_series(raw_members(store, images), images, profile).sidecar
-    rows = RowSet()
-    rows.add("labels", mask_labels(sidecar, segmentation.points_mm))
-    return rows
+    return normalize_series(raw_members(store, images), images, profile).sidecar

@@ -190,7 +190,11 @@ def test_normalize_batch_segmentation_labels_the_series_it_refers_to(object_stor
     part = normalize_batch(object_store, [mask, image], DEFAULT_PROFILE, "run")
     assert part.rows["series"] == 1
     assert part.rows["rejects"] == 0
-    assert marked(_labels(object_store, part), "axial") == list(range(FIRST, LAST + 1))
+    labels = _labels(object_store, part)
+    assert marked(labels, "axial") == list(range(FIRST, LAST + 1))
+    object_store.delete(f"normalized/v1/{IMAGE_UID}/sidecar.json")
+    alone = normalize_batch(object_store, [mask], DEFAULT_PROFILE, "before the images are normalized")
+    assert _labels(object_store, alone) == labels
 
 
 @pytest.mark.stack
@@ -198,6 +202,15 @@ def test_normalize_batch_segmentation_without_its_images_is_a_reject(object_stor
     mask = phantom.stage(object_store, SEG_UID, phantom.zipped([("1.dcm", as_file(segmentation()))]), modality="SEG")
     part = normalize_batch(object_store, [mask], DEFAULT_PROFILE, "run")
     assert (part.rows["rejects"], part.rows["labels"]) == (1, 0)
+
+
+@pytest.mark.stack
+def test_normalize_batch_segmentation_of_another_collection_labels_nothing(object_store: ObjectStore) -> None:
+    image = phantom.stage(object_store, IMAGE_UID, phantom.zipped(images()))
+    data = phantom.zipped([("1.dcm", as_file(segmentation()))])
+    mask = phantom.stage(object_store, SEG_UID, data, collection="Elsewhere", modality="SEG")
+    part = normalize_batch(object_store, [mask, image], DEFAULT_PROFILE, "run")
+    assert (part.rows["series"], part.rows["rejects"], part.rows["labels"]) == (1, 1, 0)
 
 
 def _labels(store: ObjectStore, part: PartResult) -> list[dict[str, object]]:
