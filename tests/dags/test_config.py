@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import configparser
 import itertools
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from airflow.configuration import retrieve_configuration_description
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "airflow.cfg.template"
 
@@ -17,8 +16,7 @@ TEMPLATE = Path(__file__).resolve().parents[2] / "airflow.cfg.template"
 @pytest.fixture(scope="module")
 def known() -> dict[str, dict[str, Any]]:
     """Every option of the installed Airflow by section."""
-    text = files("airflow").joinpath("config_templates", "config.yml").read_text()
-    return {section: told["options"] for section, told in yaml.safe_load(text).items()}
+    return {section: told["options"] for section, told in retrieve_configuration_description().items()}
 
 
 @pytest.fixture(scope="module")

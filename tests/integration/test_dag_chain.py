@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,8 +29,8 @@ from tests.fixtures.dicom_factory import CORONAL, Scan, classic_series
 pytestmark = [pytest.mark.stack, pytest.mark.spark]
 
 ROOT = Path(__file__).resolve().parents[2]
-FIRST_DAY = datetime(2026, 3, 1, 5, tzinfo=UTC)
-SECOND_DAY = datetime(2026, 3, 2, 5, tzinfo=UTC)
+YEARS = itertools.count(2025)
+"""Runs live on in Airflow's database with their Params, so every test has a year of its own."""
 COLLECTION = "Test-Brains"
 SERIES = {
     "axial": Scan(slices=6, series_uid="1.2.3.4.10", header={"PatientID": "P1"}),
@@ -45,10 +46,12 @@ class House:
     dsn: str
     dags: dict[str, DAG]
     archive: SampleArchive
+    year: int
 
-    def run(self, dag_id: str, day: datetime = FIRST_DAY, **params: Any) -> DagRun:
+    def run(self, dag_id: str, day: int = 1, **params: Any) -> DagRun:
         """Run one DAG to its end; the same day again clears that run and runs it again."""
-        run: DagRun = self.dags[dag_id].test(run_after=day, logical_date=day, run_conf=params)
+        date = datetime(self.year, 3, day, 5, tzinfo=UTC)
+        run: DagRun = self.dags[dag_id].test(run_after=date, logical_date=date, run_conf=params)
         return run
 
     def objects(self) -> dict[str, str]:
@@ -102,7 +105,9 @@ def house(
         for name, fields in connections.items():
             monkeypatch.setenv(f"AIRFLOW_CONN_GRANARY_{name}", json.dumps(fields))
         monkeypatch.setenv("AIRFLOW_CONN_GRANARY_POSTGRES", postgres_dsn.replace("postgresql://", "postgres://", 1))
-        yield House(store=ObjectStore.from_settings(s3_settings), dsn=postgres_dsn, dags=dags, archive=archive)
+        yield House(
+            store=ObjectStore.from_settings(s3_settings), dsn=postgres_dsn, dags=dags, archive=archive, year=next(YEARS)
+        )
 
 
 def states(run: DagRun) -> dict[str, list[str]]:
@@ -146,7 +151,7 @@ def test_chain_run_three_times_ends_in_the_state_of_one_run(house: House) -> Non
 def test_ingest_announces_what_is_there_until_somebody_has_taken_it(house: House) -> None:
     uid = SERIES["axial"].series_uid
     assert events(house.run("tcia_ingest", series=uid)) == ["granary_raw"]
-    again = house.run("tcia_ingest", SECOND_DAY, series=uid)  # stages nothing, but the first event was lost
+    again = house.run("tcia_ingest", 2, series=uid)  # stages nothing, but the first event was lost
     assert states(again) == {"write_manifest": ["success"], "stage": ["success"], "publish": ["success"]}
     assert events(again) == ["granary_raw"]
 
@@ -161,8 +166,8 @@ def test_consumers_with_nothing_pending_skip(house: House) -> None:
 
 def test_normalize_takes_what_a_lost_event_left_behind(house: House) -> None:
     house.run("tcia_ingest", series=SERIES["axial"].series_uid)  # nobody listens to its event here
-    house.run("tcia_ingest", SECOND_DAY, series=SERIES["coronal"].series_uid)
-    run = house.run("normalize", SECOND_DAY)
+    house.run("tcia_ingest", 2, series=SERIES["coronal"].series_uid)
+    run = house.run("normalize", 2)
     published = json.loads(house.store.get(f"runs/normalize/{run_key('normalize', run.run_id)}/published.json"))
     taken = [key for part in published["parts"] for key in part["raw_keys"]]
     assert sorted(key.split("/")[-2] for key in taken) == [scan.series_uid for scan in SERIES.values()]
