@@ -169,4 +169,6 @@ def _count(value: object) -> int | None:
 def _plain(value: object) -> Json:
     if isinstance(value, bool) or value is None:
         return value
+    if isinstance(value, str) and value in {"True", "False"}:  # the CSV of getSeriesMetadata knows no booleans
+        return value == "True"
     return value if isinstance(value, int | float) else _text(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, cast
 
 import structlog
 from botocore.exceptions import ClientError
@@ -126,7 +126,7 @@ class MultipartWriter:
                 Key=self._key,
                 UploadId=self._upload_id,
                 PartNumber=number,
-                Body=part,
+                Body=cast("bytes", part),  # a bytearray is as good to botocore, its stubs do not know
                 ContentMD5=digest,
             )
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
