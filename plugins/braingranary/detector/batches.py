@@ -47,7 +47,7 @@ LOWEST_HOST_POSITION = 0.3
 """Axial slices below this part of the volume show face and neck: no place for an implanted brain lesion."""
 STRUCTURE_LIMIT = 0.45
 """Part of a square's variation that survives a 9 px mean; slices of air and noise keep about a ninth."""
-SMALLEST_VISIBLE_PX = 14
+SMALLEST_VISIBLE_PX = 10
 """A lesion of which geometry left fewer pixels (at network size) no longer makes the slice a tumour slice."""
 
 

@@ -100,12 +100,13 @@ def patient_interval(
     measure: Callable[[NDArray[np.int64]], float],
     patients: NDArray[np.str_],
     *,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
     seed: int = 0,
 ) -> Figure:
     """`measure(row numbers)` over all rows, and over bootstrap samples of whole patients.
 
-    Resamples in which the figure is undefined are left out; with fewer than two patients the interval is NaN.
+    `resamples` is `RESAMPLES` where not given. Those in which the figure is undefined are left out;
+    with fewer than two patients the interval is NaN.
     """
     everyone = np.arange(patients.size)
     names, codes = np.unique(patients, return_inverse=True)
@@ -113,7 +114,7 @@ def patient_interval(
     rng = np.random.default_rng(seed)
     values = []
     if names.size > 1:
-        for _ in range(resamples):
+        for _ in range(RESAMPLES if resamples is None else resamples):
             drawn = rng.integers(names.size, size=names.size)
             value = measure(np.concatenate([members[code] for code in drawn]))
             if np.isfinite(value):

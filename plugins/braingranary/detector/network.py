@@ -86,13 +86,13 @@ class TumorNet(nn.Module):
             if level == len(self.decoder) - 2:
                 middle = x
         lesion = self.lesion_head(x)
-        tumor = self.tumor_head(_evidence(lesion, x, middle, deep)).squeeze(1)
+        tumor = self.tumor_head(evidence(lesion, x, middle, deep)).squeeze(1)
         brain = self.brain_head(torch.cat([deep.mean((2, 3)), deep.amax((2, 3))], dim=1)).squeeze(1)
         full = functional.interpolate(lesion, scale_factor=2.0, mode="bilinear", align_corners=False)
         return Answers(full, tumor, brain)
 
 
-def _evidence(lesion: Tensor, fine: Tensor, middle: Tensor, deep: Tensor) -> Tensor:
+def evidence(lesion: Tensor, fine: Tensor, middle: Tensor, deep: Tensor) -> Tensor:
     """Features weighted by the suspicion (softmax over places), with its soft peak and its soft area."""
     logits = lesion.flatten(2)
     peak = torch.logsumexp(logits, dim=2) - 4.0

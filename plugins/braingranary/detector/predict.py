@@ -6,7 +6,7 @@ In: a network and labelled slices. Out: `Predictions`, columns of equal length. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any
@@ -21,8 +21,9 @@ from braingranary.detector.network import TumorNet
 from braingranary.detector.preprocess import Prepared, foreground_of, prepare
 
 BATCH_SIZE = 16
-LESION_LOGIT = 0.0
-"""Pixel probability one half: the cut at which lesion overlap is reported."""
+LESION_PROBABILITY = 0.5
+"""Where a pixel counts as lesion when overlap is reported."""
+_NOTHING = (np.nan, np.nan, np.nan)
 STRUCTURE_STEP_PX = 8
 EMPTY_LIMIT = 0.45
 """Below this part of variation left in 8 px means a picture is air and noise: no brain can be seen in it."""
@@ -58,23 +59,35 @@ class Predictions:
         return Predictions(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
-def predict(network: TumorNet, slices: Iterable[LabelledSlice]) -> Predictions:
-    """Run the network over every contrast of every slice."""
+def predict(network: TumorNet | None, slices: Iterable[LabelledSlice]) -> Predictions:
+    """Run the network over every contrast of every slice.
+
+    Without a network the answers are NaN and the truths and statistics remain: what the baseline learns from.
+    """
+    if network is None:
+        return _table([_row(item, n, None, _NOTHING) for item in slices for n in range(len(item.contrasts))])
     rows: list[tuple[object, ...]] = []
     for chunk in _chunks(((item, n) for item in slices for n in range(len(item.contrasts))), BATCH_SIZE):
         prepared = [prepare(item.pictures[n]) for item, n in chunk]
         planes = torch.from_numpy(np.stack([ready.plane for ready in prepared]))[:, None]
         with torch.inference_mode():
             answers = network(planes)
-        lesions = answers.lesion[:, 0].numpy()
+        lesions = torch.sigmoid(answers.lesion[:, 0]).numpy()
         for (item, n), ready, plane, tumor, brain in zip(
             chunk, prepared, lesions, answers.tumor.tolist(), answers.brain.tolist(), strict=True
         ):
-            overlap = dice(ready.frame.to_original(plane + 100.0) > LESION_LOGIT + 100.0, item.mask)
-            where = (item.source, item.site, item.patient, item.split, item.series, item.contrasts[n])
-            facts = (overlap if item.tumor else np.nan, is_empty(ready), *where, item.position, item.index)
-            rows.append((tumor, brain, item.tumor, *facts, statistics_of(item, n)))
+            overlap = np.nan
+            if item.tumor:
+                # Probabilities, not logits: outside the frame `to_original` gives 0, which has to mean no lesion.
+                overlap = dice(ready.frame.to_original(plane) >= LESION_PROBABILITY, item.mask)
+            rows.append(_row(item, n, ready, (tumor, brain, overlap)))
     return _table(rows)
+
+
+def join(parts: Sequence[Predictions]) -> Predictions:
+    """The rows of all parts, in order."""
+    columns = {f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Predictions)}
+    return Predictions(**columns)
 
 
 def statistics_of(item: LabelledSlice, contrast: int) -> NDArray[np.float64]:
@@ -92,6 +105,16 @@ def is_empty(ready: Prepared) -> bool:
     side = ready.plane.shape[0] // STRUCTURE_STEP_PX
     coarse = ready.plane.reshape(side, STRUCTURE_STEP_PX, side, STRUCTURE_STEP_PX).mean(axis=(1, 3))
     return ready.blank or float(coarse.std()) < EMPTY_LIMIT * float(ready.plane.std())
+
+
+def _row(
+    item: LabelledSlice, contrast: int, ready: Prepared | None, answers: tuple[float, float, float]
+) -> tuple[object, ...]:
+    tumor, brain, overlap = answers
+    where = (item.source, item.site, item.patient, item.split, item.series, item.contrasts[contrast])
+    empty = ready is not None and is_empty(ready)
+    numbers = (item.position, item.index, statistics_of(item, contrast))
+    return (tumor, brain, item.tumor, overlap, empty, *where, *numbers)
 
 
 def _chunks(items: Iterator[tuple[LabelledSlice, int]], size: int) -> Iterator[list[tuple[LabelledSlice, int]]]:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from braingranary.errors import Code, RejectedInput
 
-INPUT_SIDE_PX = 160
+INPUT_SIDE_PX = 128
 MARGIN_FRACTION = 0.06
 """Background kept around the foreground on each side, as a fraction of its longer side."""
 SMALLEST_SIDE_PX = 16

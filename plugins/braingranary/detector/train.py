@@ -49,6 +49,7 @@ class Plan:
     weight_decay: float = 0.03
     warmup_steps: int = 200
     average_decay: float = 0.998
+    positive_pixel_weight: float = 1.0
     widths: tuple[int, ...] = (24, 48, 96, 160)
 
     @property
@@ -123,7 +124,7 @@ def _step(state: _State, batch: Batch, plan: Plan, step: int, device: torch.devi
         group["lr"] = plan.rate_at(step)
     with torch.autocast(device.type, torch.bfloat16):
         answers = state.network(batch.images)
-    parts = losses(answers, batch)
+    parts = losses(answers, batch, positive_pixel_weight=plan.positive_pixel_weight)
     state.optimizer.zero_grad(set_to_none=True)
     parts.total.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)

@@ -71,7 +71,8 @@ class Model:
 def pack(network: TumorNet, facts: Facts) -> bytes:
     """The weights file: float32 tensors and the facts as metadata."""
     tensors = {name: value.detach().float().contiguous().cpu() for name, value in network.state_dict().items()}
-    return bytes_of(tensors, metadata={"format": FORMAT, "facts": json.dumps(asdict(facts), sort_keys=True)})
+    # One metadata key alone: the format writes several in random order, and equal weights must have equal bytes.
+    return bytes_of(tensors, metadata={FORMAT: json.dumps(asdict(facts), sort_keys=True)})
 
 
 def unpack(data: bytes, sha256: str) -> Model:
@@ -92,6 +93,12 @@ def unpack(data: bytes, sha256: str) -> Model:
     return Model(network=network.eval().requires_grad_(False), facts=facts, sha256=sha256.lower())
 
 
+def assemble(network: TumorNet, facts: Facts) -> Model:
+    """A model from a network in memory, through its own bytes, so that it is what a later `load` will be."""
+    data = pack(network, facts)
+    return unpack(data, hashlib.sha256(data).hexdigest())
+
+
 def load(path: Path, sha256: str) -> Model:
     """`unpack` of a file; a missing file is a RejectedInput too."""
     try:
@@ -103,13 +110,13 @@ def load(path: Path, sha256: str) -> Model:
     return unpack(data, sha256)
 
 
-def ship(network: TumorNet, facts: Facts, folder: Path = SHIPPED) -> str:
+def ship(model: Model, folder: Path = SHIPPED) -> str:
     """Write the weights, then their pin, into `folder`; return the hash. A pin always names what is already there."""
-    data = pack(network, facts)
+    data = pack(model.network, model.facts)
     digest = hashlib.sha256(data).hexdigest()
     unpack(data, digest)
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{facts.version}.safetensors"
+    name = f"{model.facts.version}.safetensors"
     partial = folder / f"{name}.partial"
     partial.write_bytes(data)
     partial.replace(folder / name)
@@ -138,9 +145,7 @@ def _facts(data: bytes) -> Facts:
         raise _invalid("the weights are no safetensors")
     try:
         metadata = json.loads(data[8 : 8 + length])["__metadata__"]
-        if metadata["format"] != FORMAT:
-            raise _invalid("the weights are of another format version")
-        raw = json.loads(metadata["facts"])
+        raw = json.loads(metadata[FORMAT])
         calibration = Calibration(**{name: float(value) for name, value in raw.pop("calibration").items()})
         widths = tuple(int(width) for width in raw.pop("widths"))
         facts = Facts(**{name: str(value) for name, value in raw.items()}, widths=widths, calibration=calibration)

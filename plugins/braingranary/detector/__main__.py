@@ -1,0 +1,129 @@
+"""`python -m braingranary.detector`: train, judge, write the card; each step resumes and can be run alone.
+
+`train` walks both stages and leaves `one_hospital.safetensors` and `all.safetensors` in the work folder; `evaluate`
+judges them and writes `evaluation.json` and the model card; `ship` puts the model with its pin into the library;
+`cross-validate` is the long run. Exits with 1 and a coded message on bad data, 2 on bad usage.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import click
+import torch
+from PIL import Image
+from rich.progress import Progress, TaskID
+
+from braingranary.detector import workflow
+from braingranary.detector.card import Evaluation, card, failure_gallery
+from braingranary.detector.data import read_healthy
+from braingranary.detector.evaluate import decline_report
+from braingranary.detector.train import Plan
+from braingranary.detector.weights import Model, assemble, load, pack, ship
+from braingranary.errors import GranaryError
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+ANY = click.Path(path_type=Path)
+
+
+@click.group()
+@click.option("--threads", default=0, help="CPU threads of torch; 0 takes all.")
+def main(threads: int) -> None:
+    """Train and judge the tumour detector."""
+    if threads:
+        torch.set_num_threads(threads)
+
+
+@main.command("train")
+@click.argument("data", type=FOLDER)
+@click.argument("work", type=ANY)
+@click.option("--version", required=True, help="Name of the model, for example detector-1.")
+@click.option("--longer", default=1, help="Times as many epochs as the stages plan: for a larger machine.")
+@click.option("--force", is_flag=True, help="Train although the confound audit refuses.")
+@click.option("--pause-file", type=ANY, help="Training waits while this file exists.")
+def train_command(data: Path, work: Path, *, version: str, longer: int, force: bool, pause_file: Path | None) -> None:
+    """Train both stages on DATA, resuming in WORK."""
+    bank = workflow.bank_of(data, work)
+    network = None
+    with Progress() as progress:
+        for planned in workflow.STAGES:
+            stage = replace(planned, plan=replace(planned.plan, epochs=planned.plan.epochs * longer))
+            workflow.audit_stage(bank, stage, force=force)
+            task = progress.add_task(stage.name, total=stage.plan.steps)
+            network = workflow.run_stage(
+                bank,
+                stage,
+                work,
+                initial=network,
+                pause_file=pause_file,
+                progress=partial(_advance, progress, task),
+            )
+            name = version if planned is workflow.STAGES[-1] else f"{version}-{stage.name}"
+            model = workflow.finish(network, data, stage, version=name, data_sha256=bank.sha256())
+            (work / f"{stage.name}.safetensors").write_bytes(pack(model.network, model.facts))
+            (work / f"{stage.name}.sha256").write_text(model.sha256)
+
+
+@main.command("evaluate")
+@click.argument("data", type=FOLDER)
+@click.argument("work", type=ANY)
+@click.option("--card", "card_path", type=ANY, help="Where the model card goes, its picture beside it.")
+def evaluate_command(data: Path, work: Path, card_path: Path | None) -> None:
+    """Judge the models in WORK on the patients of DATA that they did not see."""
+    bank = workflow.bank_of(data, work)
+    first, last = (_model(work, stage.name) for stage in workflow.STAGES)
+    evaluation = Evaluation(
+        version=last.facts.version,
+        sha256=last.sha256,
+        data_sha256=last.facts.data_sha256,
+        test=workflow.judge_test(last, data),
+        new_site=workflow.judge_new_site(first, data),
+        cross_validated=(),
+        declines=decline_report(last.network, last.facts.calibration),
+        audits=tuple(workflow.audit_stage(bank, stage, force=True) for stage in workflow.STAGES),
+    )
+    (work / "evaluation.json").write_text(evaluation.as_json())
+    text = card(evaluation, last)
+    if card_path is not None:
+        card_path.write_text(text)
+        template = [item.pictures[0] for item in read_healthy(data) if item.source == "mni152"][::4]
+        Image.fromarray(failure_gallery(last, template)).save(card_path.with_name(f"{card_path.stem}-failures.png"))
+    click.echo(text)
+
+
+@main.command("ship")
+@click.argument("work", type=ANY)
+def ship_command(work: Path) -> None:
+    """Put the last stage's model of WORK into the library and pin its hash."""
+    click.echo(ship(_model(work, workflow.STAGES[-1].name)))
+
+
+@main.command("cross-validate")
+@click.argument("data", type=FOLDER)
+@click.argument("work", type=ANY)
+@click.option("--folds", default=5)
+def cross_validate_command(data: Path, work: Path, folds: int) -> None:
+    """Patient-grouped cross-validation over all tumour patients of DATA."""
+    bank = workflow.bank_of(data, work)
+    for item in workflow.cross_validate(bank, data, work, plan=Plan(), folds=folds):
+        click.echo(f"{item.source} {item.contrast}: AUC {item.auc}, like position {item.matched_auc}, Dice {item.dice}")
+
+
+def _advance(progress: Progress, task: TaskID, _stage: str, step: int, _steps: int) -> None:
+    progress.update(task, completed=step)
+
+
+def _model(work: Path, name: str) -> Model:
+    model = load(work / f"{name}.safetensors", (work / f"{name}.sha256").read_text().strip())
+    return assemble(model.network, model.facts)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except GranaryError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)

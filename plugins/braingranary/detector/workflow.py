@@ -1,0 +1,195 @@
+"""The whole way from a folder of data to a judged model, as `make train` and the training DAG walk it.
+
+Two stages from one seed. The first sees one hospital of the tumour collection and healthy heads; judged on the other
+hospital and on another tumour collection it tells what a new site costs (leave one hospital out). The second goes on
+from its weights with every training patient of every source and gives the model that is shipped. Before each stage the
+batches are audited for confounds. `cross_validate` repeats training over patient groups; it is the truest figure and
+the longest run.
+
+In: a data folder, a work folder (resumable). Out: calibrated `Model`s. Fails as the readers, the audit and training do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import structlog
+import torch
+from numpy.typing import NDArray
+
+from braingranary.detector.audit import Audit, audit, enforce, examples_of_batches
+from braingranary.detector.bank import Bank, build_bank
+from braingranary.detector.batches import BatchMaker
+from braingranary.detector.calibrate import calibrate
+from braingranary.detector.data import LabelledSlice, read_all
+from braingranary.detector.evaluate import GroupReport, report
+from braingranary.detector.network import TumorNet
+from braingranary.detector.predict import Predictions, join, predict
+from braingranary.detector.train import Plan, train
+from braingranary.detector.weights import Calibration, Facts, Model, assemble
+
+log = structlog.get_logger(__name__)
+
+FIRST_HOSPITAL = "DU"
+HEALTHY = ("ixi", "ptbp_healthy")
+AUDIT_BATCHES = 40
+Progress = Callable[[str, int, int], None]
+"""(stage, step, steps)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One training run: its plan, where it works, which slices it may see."""
+
+    name: str
+    plan: Plan
+    sees: Callable[[NDArray[np.str_], NDArray[np.str_]], NDArray[np.bool_]]
+    """(sources, sites) of N slices to which of them belong to the stage, whatever their split."""
+    trained_on: str
+
+
+def _one_hospital(sources: NDArray[np.str_], sites: NDArray[np.str_]) -> NDArray[np.bool_]:
+    return np.asarray(((sources == "lgg") & (sites == FIRST_HOSPITAL)) | np.isin(sources, HEALTHY))
+
+
+def _everything(sources: NDArray[np.str_], sites: NDArray[np.str_]) -> NDArray[np.bool_]:
+    return np.ones(np.broadcast(sources, sites).shape, dtype=np.bool_)
+
+
+STAGES = (
+    Stage(
+        name="one_hospital",
+        plan=Plan(seed=1, epochs=8, steps_an_epoch=125, learning_rate=2.5e-3, positive_pixel_weight=1.0),
+        sees=_one_hospital,
+        trained_on="training patients of hospital DU (LGG); healthy heads of ixi and ptbp_healthy",
+    ),
+    Stage(
+        name="all",
+        plan=Plan(seed=2, epochs=5, steps_an_epoch=125, learning_rate=2e-3, positive_pixel_weight=6.0),
+        sees=_everything,
+        trained_on="stage one, then training patients of LGG, brain_tumor_progression (01 to 03), ixi, ptbp_healthy",
+    ),
+)
+
+
+def bank_of(folder: Path, work: Path) -> Bank:
+    """The bank of all slices under `folder`, kept in `work` for the next run."""
+    path = work / "bank.npz"
+    if path.is_file():
+        return Bank.load(path)
+    work.mkdir(parents=True, exist_ok=True)
+    bank = build_bank(read_all(folder))
+    bank.save(path)
+    return bank
+
+
+def audit_stage(bank: Bank, stage: Stage, *, force: bool = False) -> Audit:
+    """The confound audit of what the stage would see; raises unless it passes or is forced."""
+    result = audit(examples_of_batches(BatchMaker(_training(bank, stage), seed=stage.plan.seed), AUDIT_BATCHES))
+    log.info("confound audit", stage=stage.name, source=result.source_auc, trivial=result.trivial_auc)
+    enforce(result, force=force)
+    return result
+
+
+def run_stage(
+    bank: Bank,
+    stage: Stage,
+    work: Path,
+    *,
+    initial: TumorNet | None = None,
+    device: torch.device | None = None,
+    pause_file: Path | None = None,
+    progress: Progress | None = None,
+) -> TumorNet:
+    """Train one stage on the training patients it may see, on the CPU or GPU; resumes in `work`/`stage.name`."""
+    tell = None if progress is None else lambda step, steps: progress(stage.name, step, steps)
+    network = train(
+        _training(bank, stage),
+        stage.plan,
+        work / stage.name,
+        initial=initial,
+        device=device,
+        pause_file=pause_file,
+        progress=tell,
+    )
+    return network.cpu().eval()
+
+
+def finish(network: TumorNet, folder: Path, stage: Stage, *, version: str, data_sha256: str) -> Model:
+    """Calibrate on the validation patients that the stage may see, and put the model together."""
+    slices = (item for item in _seen(read_all(folder), stage) if item.split == "val")
+    calibration = calibrate(predict(network, slices))
+    facts = Facts(
+        version=version,
+        widths=network.widths,
+        data_sha256=data_sha256,
+        trained_on=stage.trained_on,
+        calibration=calibration,
+    )
+    return assemble(network, facts)
+
+
+def judge_test(model: Model, folder: Path) -> tuple[GroupReport, ...]:
+    """The shipped model on the test patients; the baseline learns from the training patients."""
+    test = predict(model.network, (item for item in read_all(folder) if item.split == "test"))
+    known = predict(None, (item for item in read_all(folder) if item.split == "train"))
+    return report(test, model.facts.calibration, training=known)
+
+
+def judge_new_site(model: Model, folder: Path) -> tuple[GroupReport, ...]:
+    """The first stage's model on everything it never saw: other hospitals, the other collection, healthy test heads."""
+    stage = STAGES[0]
+    known = predict(None, (item for item in _seen(read_all(folder), stage) if item.split == "train"))
+
+    def unseen() -> Iterator[LabelledSlice]:
+        for item in read_all(folder):
+            inside = bool(stage.sees(np.array([item.source]), np.array([item.site]))[0])
+            if item.split == "test" if item.source in {*HEALTHY, "mni152"} else not inside:
+                yield item
+
+    return report(predict(model.network, unseen()), model.facts.calibration, training=known)
+
+
+def cross_validate(
+    bank: Bank, folder: Path, work: Path, *, plan: Plan, folds: int = 5, progress: Progress | None = None
+) -> tuple[GroupReport, ...]:
+    """Patient-grouped cross-validation of the tumour collections over all patients, whatever their split.
+
+    Each fold is calibrated on the validation patients that are not in it. Returns figures over all folds' predictions.
+    """
+    groups = fold_of_patients(bank, folds)
+    held: list[Predictions] = []
+    thresholds: list[tuple[float, float]] = []
+    for fold in range(folds):
+        name = f"fold_{fold}"
+        outside = np.array([groups.get(patient, -1) != fold for patient in bank.patients.tolist()])
+        training = bank.where(outside & (bank.splits != "val") & ~np.isin(bank.sources, ["mni152"]))
+        tell = None if progress is None else (lambda step, steps, name=name: progress(name, step, steps))
+        network = train(training, replace(plan, seed=plan.seed + fold), work / name, progress=tell).cpu().eval()
+        validation = (i for i in read_all(folder) if i.split == "val" and groups.get(i.patient, -1) != fold)
+        calibration = calibrate(predict(network, validation))
+        judged = predict(network, (item for item in read_all(folder) if groups.get(item.patient, -1) == fold))
+        # Folds differ in calibration: their probabilities may be pooled, their raw logits may not.
+        held.append(replace(judged, tumor_logit=judged.tumor_logit * calibration.slope + calibration.offset))
+        thresholds.append((calibration.tumor_threshold, calibration.brain_threshold))
+    tumor_threshold, brain_threshold = (float(value) for value in np.mean(thresholds, axis=0))
+    return report(join(held), Calibration(tumor_threshold=tumor_threshold, brain_threshold=brain_threshold))
+
+
+def fold_of_patients(bank: Bank, folds: int) -> dict[str, int]:
+    """Fold of every patient of the tumour collections: sites are spread evenly, the order is by name."""
+    tumour = [source for source in np.unique(bank.sources).tolist() if bank.tumor[bank.sources == source].any()]
+    chosen = np.isin(bank.sources, tumour)
+    keys = sorted(set(zip(bank.sites[chosen].tolist(), bank.patients[chosen].tolist(), strict=True)))
+    return {patient: number % folds for number, (_, patient) in enumerate(keys)}
+
+
+def _training(bank: Bank, stage: Stage) -> Bank:
+    return bank.where((bank.splits == "train") & stage.sees(bank.sources, bank.sites))
+
+
+def _seen(slices: Iterator[LabelledSlice], stage: Stage) -> Iterator[LabelledSlice]:
+    return (item for item in slices if stage.sees(np.array([item.source]), np.array([item.site]))[0])

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from braingranary.detector.preprocess import INPUT_SIDE_PX, TONE_CEILING, TONE_MEDIAN, foreground_of, grey_of, prepare
+from braingranary.errors import Code, RejectedInput
+from tests.unit.detector.heads import disc, head
+
+LESION = (110, 90, 15)
+
+
+def test_prepare_any_head_gives_the_networks_plane() -> None:
+    prepared = prepare(head())
+    assert prepared.plane.shape == (INPUT_SIDE_PX, INPUT_SIDE_PX)
+    assert prepared.plane.dtype == np.float32
+    assert prepared.plane.min() >= 0.0
+    assert prepared.plane.max() <= TONE_CEILING
+    assert not prepared.blank
+    median = float(np.median(prepared.plane[foreground_of(prepared.plane)]))
+    assert median == pytest.approx(TONE_MEDIAN, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        lambda a: a.astype(np.uint16) * 257,
+        lambda a: a.astype(np.float32) / 255,
+        lambda a: a.astype(np.int16) - 1024,
+        lambda a: a.astype(np.float64) * 0.37 + 11,
+    ],
+    ids=["uint16", "unit float", "signed", "rescaled"],
+)
+def test_prepare_other_dtype_or_rescale_gives_the_same_plane(same: object) -> None:
+    picture = head(lesion=LESION)
+    assert callable(same)
+    assert np.abs(prepare(same(picture)).plane - prepare(picture).plane).max() < 0.01
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+def test_prepare_flat_border_is_not_looked_at(grey: int) -> None:
+    picture = head(lesion=LESION)
+    framed = np.pad(picture, ((60, 25), (10, 140)), constant_values=grey)
+    assert np.abs(prepare(framed).plane - prepare(picture).plane).mean() < 0.02
+
+
+def test_prepare_larger_picture_gives_nearly_the_same_plane() -> None:
+    picture = head(lesion=LESION)
+    large = np.repeat(np.repeat(picture, 3, axis=0), 3, axis=1)
+    assert np.abs(prepare(large).plane - prepare(picture).plane).mean() < 0.03
+
+
+def test_prepare_specks_in_the_air_do_not_widen_the_frame() -> None:
+    picture = np.pad(head(), 100, mode="edge")
+    clean = prepare(picture).frame
+    picture[5, 5] = picture[390, 20] = 255
+    assert prepare(picture).frame.side == pytest.approx(clean.side, rel=0.02)
+
+
+def test_to_original_puts_a_lesion_back_where_it_was() -> None:
+    picture = np.pad(head(lesion=LESION), ((30, 0), (0, 70)), constant_values=4)
+    prepared = prepare(picture)
+    back = prepared.frame.to_original((prepared.plane > 0.75).astype(np.float32)) > 0.5
+    truth = np.pad(disc(LESION), ((30, 0), (0, 70)))
+    inner = np.pad(disc((100, 100, 50)), ((30, 0), (0, 70)))
+    assert back.shape == picture.shape
+    found = back & inner
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.9
+
+
+@pytest.mark.parametrize("grey", [0, 7, 255])
+def test_prepare_blank_picture_is_told(grey: int) -> None:
+    prepared = prepare(np.full((64, 90), grey, dtype=np.uint8))
+    assert prepared.blank
+    assert not prepared.plane.any()
+
+
+def _with(value: float) -> NDArray[np.float32]:
+    picture = head().astype(np.float32)
+    picture[50, 50] = value
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("picture", "code"),
+    [
+        (_with(np.nan), Code.IMAGE_INVALID),
+        (_with(np.inf), Code.IMAGE_INVALID),
+        (np.zeros((15, 300), np.uint8), Code.IMAGE_INVALID),
+        (np.zeros((50, 50, 3), np.uint8), Code.IMAGE_INVALID),
+        (np.zeros((50, 50), np.complex64), Code.IMAGE_INVALID),
+        (np.broadcast_to(np.uint8(1), (10_000, 10_000)), Code.IMAGE_TOO_LARGE),
+    ],
+    ids=["nan", "infinite", "tiny", "colour", "complex", "huge"],
+)
+def test_prepare_unusable_picture_is_rejected_with_its_code(picture: NDArray[np.generic], code: Code) -> None:
+    with pytest.raises(RejectedInput) as caught:
+        prepare(picture)
+    assert caught.value.code is code
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (16, 900), (17, 333), (1024, 31)])
+def test_prepare_odd_shapes_pass(shape: tuple[int, int]) -> None:
+    picture = np.random.default_rng(3).integers(0, 256, shape).astype(np.uint8)
+    prepared = prepare(picture)
+    assert prepared.plane.shape == (INPUT_SIDE_PX, INPUT_SIDE_PX)
+    assert prepared.frame.to_original(prepared.plane).shape == shape
+
+
+def test_grey_of_coloured_photograph_is_declined() -> None:
+    colours = np.zeros((40, 40, 3), dtype=np.uint8)
+    colours[..., 0] = 200
+    with pytest.raises(RejectedInput) as caught:
+        grey_of(colours)
+    assert caught.value.code is Code.NOT_BRAIN_MR
+
+
+def test_grey_of_grey_picture_with_coloured_label_passes() -> None:
+    picture = head()
+    colours = np.repeat(picture[..., None], 4, axis=2)
+    colours[:10, :40, :3] = (255, 255, 0)
+    assert np.abs(grey_of(colours)[20:] - picture[20:]).max() < 1.0
