@@ -29,8 +29,8 @@ from tests.fixtures.dicom_factory import CORONAL, Scan, classic_series
 pytestmark = [pytest.mark.stack, pytest.mark.spark]
 
 ROOT = Path(__file__).resolve().parents[2]
-YEARS = itertools.count(2025)
-"""Runs live on in Airflow's database with their Params, so every test has a year of its own."""
+MONTHS = itertools.count(1)
+"""Runs live on in Airflow's database with their Params, so every test has a month of its own."""
 COLLECTION = "Test-Brains"
 SERIES = {
     "axial": Scan(slices=6, series_uid="1.2.3.4.10", header={"PatientID": "P1"}),
@@ -46,11 +46,11 @@ class House:
     dsn: str
     dags: dict[str, DAG]
     archive: SampleArchive
-    year: int
+    month: int
 
     def run(self, dag_id: str, day: int = 1, **params: Any) -> DagRun:
         """Run one DAG to its end; the same day again clears that run and runs it again."""
-        date = datetime(self.year, 3, day, 5, tzinfo=UTC)
+        date = datetime(2025, self.month, day, 5, tzinfo=UTC)
         run: DagRun = self.dags[dag_id].test(run_after=date, logical_date=date, run_conf=params)
         return run
 
@@ -69,8 +69,9 @@ class House:
             }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def dags(airflow_database: None) -> dict[str, DAG]:
+    """The DAGs parsed anew, as for every task: a run in this process leaves its Params in the parsed DAG."""
     bag = DagBag(dag_folder=ROOT / "dags", bundle_name="dags-folder")
     assert bag.import_errors == {}
     return dict(bag.dags)
@@ -106,7 +107,11 @@ def house(
             monkeypatch.setenv(f"AIRFLOW_CONN_GRANARY_{name}", json.dumps(fields))
         monkeypatch.setenv("AIRFLOW_CONN_GRANARY_POSTGRES", postgres_dsn.replace("postgresql://", "postgres://", 1))
         yield House(
-            store=ObjectStore.from_settings(s3_settings), dsn=postgres_dsn, dags=dags, archive=archive, year=next(YEARS)
+            store=ObjectStore.from_settings(s3_settings),
+            dsn=postgres_dsn,
+            dags=dags,
+            archive=archive,
+            month=next(MONTHS),
         )
 
 
