@@ -15,6 +15,7 @@ import platform
 import re
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ from pathlib import Path
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts" / "bench"
 ROUNDS_MIN = 7
+POLL_S = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,16 +127,28 @@ class _Process:
     def __call__(self) -> float:
         self.reset()
         start = time.monotonic()
-        process = subprocess.Popen(self.command, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        assert process.stderr is not None
-        errors = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.monotonic() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise RuntimeError(f"{self.command[0]} ended with {process.returncode}: {errors[-2000:].decode()}")
-        self.peak_rss_mb = max(self.peak_rss_mb, usage.ru_maxrss / 1024)
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(self.command, env=self.env, stdout=subprocess.DEVNULL, stderr=errors)
+            # Not getrusage: Linux carries a parent's peak over fork and exec into the child's figure.
+            while process.poll() is None:
+                self.peak_rss_mb = max(self.peak_rss_mb, _peak_rss_mb(process.pid))
+                time.sleep(POLL_S)
+            seconds = time.monotonic() - start
+            if process.returncode:
+                errors.seek(0)
+                told = errors.read()[-2000:].decode(errors="replace")
+                raise RuntimeError(f"{self.command[0]} ended with {process.returncode}: {told}")
         return seconds
+
+
+def _peak_rss_mb(pid: int) -> float:
+    """The high-water mark of a process's resident memory so far; 0 once it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def _timed(call: Callable[[], object]) -> Callable[[], float]:
