@@ -19,7 +19,7 @@ from rich.progress import Progress, TaskID
 
 from braingranary.detector import workflow
 from braingranary.detector.card import Evaluation, card, failure_gallery
-from braingranary.detector.data import read_healthy
+from braingranary.detector.data import read_all
 from braingranary.detector.evaluate import decline_report
 from braingranary.detector.train import Plan
 from braingranary.detector.weights import Model, assemble, load, pack, ship
@@ -46,7 +46,8 @@ def main(threads: int) -> None:
 @click.option("--pause-file", type=ANY, help="Training waits while this file exists.")
 def train_command(data: Path, work: Path, *, version: str, longer: int, force: bool, pause_file: Path | None) -> None:
     """Train both stages on DATA, resuming in WORK."""
-    bank = workflow.bank_of(data, work)
+    slices = tuple(read_all(data))
+    bank = workflow.bank_of(slices, work)
     network = None
     with Progress() as progress:
         for planned in workflow.STAGES:
@@ -62,7 +63,7 @@ def train_command(data: Path, work: Path, *, version: str, longer: int, force: b
                 progress=partial(_advance, progress, task),
             )
             name = version if planned is workflow.STAGES[-1] else f"{version}-{stage.name}"
-            model = workflow.finish(network, data, stage, version=name, data_sha256=bank.sha256())
+            model = workflow.finish(network, slices, stage, version=name, data_sha256=bank.sha256())
             (work / f"{stage.name}.safetensors").write_bytes(pack(model.network, model.facts))
             (work / f"{stage.name}.sha256").write_text(model.sha256)
 
@@ -73,14 +74,15 @@ def train_command(data: Path, work: Path, *, version: str, longer: int, force: b
 @click.option("--card", "card_path", type=ANY, help="Where the model card goes, its picture beside it.")
 def evaluate_command(data: Path, work: Path, card_path: Path | None) -> None:
     """Judge the models in WORK on the patients of DATA that they did not see."""
-    bank = workflow.bank_of(data, work)
+    slices = tuple(read_all(data))
+    bank = workflow.bank_of(slices, work)
     first, last = (_model(work, stage.name) for stage in workflow.STAGES)
     evaluation = Evaluation(
         version=last.facts.version,
         sha256=last.sha256,
         data_sha256=last.facts.data_sha256,
-        test=workflow.judge_test(last, data),
-        new_site=workflow.judge_new_site(first, data),
+        test=workflow.judge_test(last, slices),
+        new_site=workflow.judge_new_site(first, slices),
         cross_validated=(),
         declines=decline_report(last.network, last.facts.calibration),
         audits=tuple(workflow.audit_stage(bank, stage, force=True) for stage in workflow.STAGES),
@@ -89,7 +91,7 @@ def evaluate_command(data: Path, work: Path, card_path: Path | None) -> None:
     text = card(evaluation, last)
     if card_path is not None:
         card_path.write_text(text)
-        template = [item.pictures[0] for item in read_healthy(data) if item.source == "mni152"][::4]
+        template = [item.pictures[0] for item in slices if item.source == "mni152"][::4]
         Image.fromarray(failure_gallery(last, template)).save(card_path.with_name(f"{card_path.stem}-failures.png"))
     click.echo(text)
 
@@ -107,8 +109,9 @@ def ship_command(work: Path) -> None:
 @click.option("--folds", default=5)
 def cross_validate_command(data: Path, work: Path, folds: int) -> None:
     """Patient-grouped cross-validation over all tumour patients of DATA."""
-    bank = workflow.bank_of(data, work)
-    for item in workflow.cross_validate(bank, data, work, plan=Plan(), folds=folds):
+    slices = tuple(read_all(data))
+    bank = workflow.bank_of(slices, work)
+    for item in workflow.cross_validate(bank, slices, work, plan=Plan(), folds=folds):
         click.echo(f"{item.source} {item.contrast}: AUC {item.auc}, like position {item.matched_auc}, Dice {item.dice}")
 
 

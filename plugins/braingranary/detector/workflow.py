@@ -11,8 +11,10 @@ In: a data folder, a work folder (resumable). Out: calibrated `Model`s. Fails as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from braingranary.detector.audit import Audit, audit, enforce, examples_of_batch
 from braingranary.detector.bank import Bank, build_bank
 from braingranary.detector.batches import BatchMaker
 from braingranary.detector.calibrate import calibrate
-from braingranary.detector.data import LabelledSlice, read_all
+from braingranary.detector.data import LabelledSlice
 from braingranary.detector.evaluate import GroupReport, report
 from braingranary.detector.network import TumorNet
 from braingranary.detector.predict import Predictions, join, predict
@@ -68,20 +70,20 @@ STAGES = (
     ),
     Stage(
         name="all",
-        plan=Plan(seed=2, epochs=5, steps_an_epoch=125, learning_rate=2e-3, positive_pixel_weight=6.0),
+        plan=Plan(seed=2, epochs=7, steps_an_epoch=125, learning_rate=2e-3, positive_pixel_weight=6.0),
         sees=_everything,
         trained_on="stage one, then training patients of LGG, brain_tumor_progression (01 to 03), ixi, ptbp_healthy",
     ),
 )
 
 
-def bank_of(folder: Path, work: Path) -> Bank:
-    """The bank of all slices under `folder`, kept in `work` for the next run."""
+def bank_of(slices: Sequence[LabelledSlice], work: Path) -> Bank:
+    """The bank of all slices, kept in `work` for the next run."""
     path = work / "bank.npz"
     if path.is_file():
         return Bank.load(path)
     work.mkdir(parents=True, exist_ok=True)
-    bank = build_bank(read_all(folder))
+    bank = build_bank(slices)
     bank.save(path)
     return bank
 
@@ -105,7 +107,7 @@ def run_stage(
     progress: Progress | None = None,
 ) -> TumorNet:
     """Train one stage on the training patients it may see, on the CPU or GPU; resumes in `work`/`stage.name`."""
-    tell = None if progress is None else lambda step, steps: progress(stage.name, step, steps)
+    tell = None if progress is None else partial(progress, stage.name)
     network = train(
         _training(bank, stage),
         stage.plan,
@@ -118,10 +120,11 @@ def run_stage(
     return network.cpu().eval()
 
 
-def finish(network: TumorNet, folder: Path, stage: Stage, *, version: str, data_sha256: str) -> Model:
+def finish(
+    network: TumorNet, slices: Sequence[LabelledSlice], stage: Stage, *, version: str, data_sha256: str
+) -> Model:
     """Calibrate on the validation patients that the stage may see, and put the model together."""
-    slices = (item for item in _seen(read_all(folder), stage) if item.split == "val")
-    calibration = calibrate(predict(network, slices))
+    calibration = calibrate(predict(network, (item for item in slices if item.split == "val" and _sees(stage, item))))
     facts = Facts(
         version=version,
         widths=network.widths,
@@ -132,29 +135,30 @@ def finish(network: TumorNet, folder: Path, stage: Stage, *, version: str, data_
     return assemble(network, facts)
 
 
-def judge_test(model: Model, folder: Path) -> tuple[GroupReport, ...]:
+def judge_test(model: Model, slices: Sequence[LabelledSlice]) -> tuple[GroupReport, ...]:
     """The shipped model on the test patients; the baseline learns from the training patients."""
-    test = predict(model.network, (item for item in read_all(folder) if item.split == "test"))
-    known = predict(None, (item for item in read_all(folder) if item.split == "train"))
+    test = predict(model.network, (item for item in slices if item.split == "test"))
+    known = predict(None, (item for item in slices if item.split == "train"))
     return report(test, model.facts.calibration, training=known)
 
 
-def judge_new_site(model: Model, folder: Path) -> tuple[GroupReport, ...]:
-    """The first stage's model on everything it never saw: other hospitals, the other collection, healthy test heads."""
+def judge_new_site(model: Model, slices: Sequence[LabelledSlice]) -> tuple[GroupReport, ...]:
+    """The first stage's model on what it never saw: other hospitals, the other collection, healthy test heads."""
     stage = STAGES[0]
-    known = predict(None, (item for item in _seen(read_all(folder), stage) if item.split == "train"))
-
-    def unseen() -> Iterator[LabelledSlice]:
-        for item in read_all(folder):
-            inside = bool(stage.sees(np.array([item.source]), np.array([item.site]))[0])
-            if item.split == "test" if item.source in {*HEALTHY, "mni152"} else not inside:
-                yield item
-
-    return report(predict(model.network, unseen()), model.facts.calibration, training=known)
+    unseen = (item for item in slices if not _sees(stage, item) and item.source != "mni152")
+    healthy = (item for item in slices if item.split == "test" and item.source in {*HEALTHY, "mni152"})
+    known = predict(None, (item for item in slices if item.split == "train" and _sees(stage, item)))
+    return report(predict(model.network, chain(unseen, healthy)), model.facts.calibration, training=known)
 
 
 def cross_validate(
-    bank: Bank, folder: Path, work: Path, *, plan: Plan, folds: int = 5, progress: Progress | None = None
+    bank: Bank,
+    slices: Sequence[LabelledSlice],
+    work: Path,
+    *,
+    plan: Plan,
+    folds: int = 5,
+    progress: Progress | None = None,
 ) -> tuple[GroupReport, ...]:
     """Patient-grouped cross-validation of the tumour collections over all patients, whatever their split.
 
@@ -166,12 +170,12 @@ def cross_validate(
     for fold in range(folds):
         name = f"fold_{fold}"
         outside = np.array([groups.get(patient, -1) != fold for patient in bank.patients.tolist()])
-        training = bank.where(outside & (bank.splits != "val") & ~np.isin(bank.sources, ["mni152"]))
-        tell = None if progress is None else (lambda step, steps, name=name: progress(name, step, steps))
+        training = bank.where(outside & (bank.splits != "val") & (bank.sources != "mni152"))
+        tell = None if progress is None else partial(progress, name)
         network = train(training, replace(plan, seed=plan.seed + fold), work / name, progress=tell).cpu().eval()
-        validation = (i for i in read_all(folder) if i.split == "val" and groups.get(i.patient, -1) != fold)
+        validation = (i for i in slices if i.split == "val" and groups.get(i.patient, -1) != fold)
         calibration = calibrate(predict(network, validation))
-        judged = predict(network, (item for item in read_all(folder) if groups.get(item.patient, -1) == fold))
+        judged = predict(network, (item for item in slices if groups.get(item.patient, -1) == fold))
         # Folds differ in calibration: their probabilities may be pooled, their raw logits may not.
         held.append(replace(judged, tumor_logit=judged.tumor_logit * calibration.slope + calibration.offset))
         thresholds.append((calibration.tumor_threshold, calibration.brain_threshold))
@@ -191,5 +195,5 @@ def _training(bank: Bank, stage: Stage) -> Bank:
     return bank.where((bank.splits == "train") & stage.sees(bank.sources, bank.sites))
 
 
-def _seen(slices: Iterator[LabelledSlice], stage: Stage) -> Iterator[LabelledSlice]:
-    return (item for item in slices if stage.sees(np.array([item.source]), np.array([item.site]))[0])
+def _sees(stage: Stage, item: LabelledSlice) -> bool:
+    return bool(stage.sees(np.array([item.source]), np.array([item.site]))[0])

@@ -16,7 +16,7 @@ from braingranary.detector import workflow
 from braingranary.detector.__main__ import main
 from braingranary.detector.bank import Bank, build_bank
 from braingranary.detector.card import Evaluation, card, failure_gallery
-from braingranary.detector.data import read_all, read_lgg
+from braingranary.detector.data import LabelledSlice, read_all, read_lgg
 from braingranary.detector.evaluate import DeclineReport
 from braingranary.detector.train import Plan, train
 from braingranary.detector.weights import load
@@ -35,8 +35,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def bank(folder: Path) -> Bank:
-    return build_bank(read_lgg(folder))
+def slices(folder: Path) -> tuple[LabelledSlice, ...]:
+    return tuple(read_lgg(folder))
+
+
+@pytest.fixture(scope="module")
+def bank(slices: tuple[LabelledSlice, ...]) -> Bank:
+    return build_bank(slices)
 
 
 def _same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
@@ -116,20 +121,20 @@ def test_fold_of_patients_covers_every_tumour_patient_once(bank: Bank) -> None:
 
 
 def test_stage_trains_calibrates_and_is_judged_on_patients_it_never_saw(
-    folder: Path, bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    slices: tuple[LabelledSlice, ...], bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("braingranary.detector.metrics.RESAMPLES", 20)
     stage = replace(workflow.STAGES[1], plan=TINY)
     seen: list[int] = []
     network = workflow.run_stage(bank, stage, tmp_path, progress=lambda _, step, __: seen.append(step))
     assert seen[-1] == TINY.steps
-    model = workflow.finish(network, folder, stage, version="tiny", data_sha256=bank.sha256())
-    reports = workflow.judge_test(model, folder)
+    model = workflow.finish(network, slices, stage, version="tiny", data_sha256=bank.sha256())
+    reports = workflow.judge_test(model, slices)
     assert [(r.source, r.contrast) for r in reports] == [("lgg", "flair"), ("lgg", "t1"), ("lgg", "t1c")]
     assert reports[0].auc.patients == 2
     assert reports[0].auc.count == 12
     assert np.isfinite(reports[0].baseline_auc.value)
-    site = workflow.judge_new_site(model, folder)
+    site = workflow.judge_new_site(model, slices)
     assert site[0].auc.patients == 3  # the patients of the other hospital, whatever their split
 
     evaluation = Evaluation(
@@ -153,11 +158,11 @@ def test_stage_trains_calibrates_and_is_judged_on_patients_it_never_saw(
 
 
 def test_cross_validate_judges_every_patient_once(
-    folder: Path, bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    slices: tuple[LabelledSlice, ...], bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("braingranary.detector.metrics.RESAMPLES", 20)
     plan = replace(TINY, epochs=1, steps_an_epoch=1)
-    reports = workflow.cross_validate(bank, folder, tmp_path, plan=plan, folds=2)
+    reports = workflow.cross_validate(bank, slices, tmp_path, plan=plan, folds=2)
     assert {r.auc.patients for r in reports} == {6}
     assert [r.auc.count for r in reports] == [36, 36, 30]
 
