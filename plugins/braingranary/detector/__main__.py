@@ -1,6 +1,6 @@
 """`python -m braingranary.detector`: train, judge, write the card; each step resumes and can be run alone.
 
-`train` walks both stages and leaves `one_hospital.safetensors` and `all.safetensors` in the work folder; `evaluate`
+`train` walks the stages and leaves `one_hospital.safetensors` and `all.safetensors` in the work folder; `evaluate`
 judges them and writes `evaluation.json` and the model card; `ship` puts the model with its pin into the library;
 `cross-validate` is the long run. Exits with 1 and a coded message on bad data, 2 on bad usage.
 """
@@ -42,13 +42,16 @@ def main(threads: int) -> None:
 @click.argument("work", type=ANY)
 @click.option("--version", required=True, help="Name of the model, for example detector-1.")
 @click.option("--longer", default=1, help="Times as many epochs as the stages plan: for a larger machine.")
+@click.option("--loaders", default=0, help="Threads that make batches ahead; worth it with a GPU.")
 @click.option("--force", is_flag=True, help="Train although the confound audit refuses.")
 @click.option("--pause-file", type=ANY, help="Training waits while this file exists.")
-def train_command(data: Path, work: Path, *, version: str, longer: int, force: bool, pause_file: Path | None) -> None:
-    """Train both stages on DATA, resuming in WORK."""
+def train_command(
+    data: Path, work: Path, *, version: str, longer: int, loaders: int, force: bool, pause_file: Path | None
+) -> None:
+    """Train every stage on DATA, resuming in WORK."""
     slices = tuple(read_all(data))
     bank = workflow.bank_of(slices, work)
-    network = None
+    start = None
     with Progress() as progress:
         for planned in workflow.STAGES:
             stage = replace(planned, plan=replace(planned.plan, epochs=planned.plan.epochs * longer))
@@ -58,10 +61,14 @@ def train_command(data: Path, work: Path, *, version: str, longer: int, force: b
                 bank,
                 stage,
                 work,
-                initial=network,
+                initial=start,
+                loaders=loaders,
                 pause_file=pause_file,
                 progress=partial(_advance, progress, task),
             )
+            if planned is workflow.STAGES[0]:
+                start = network
+                continue
             name = version if planned is workflow.STAGES[-1] else f"{version}-{stage.name}"
             model = workflow.finish(network, slices, stage, version=name, data_sha256=bank.sha256())
             (work / f"{stage.name}.safetensors").write_bytes(pack(model.network, model.facts))
@@ -76,7 +83,7 @@ def evaluate_command(data: Path, work: Path, card_path: Path | None) -> None:
     """Judge the models in WORK on the patients of DATA that they did not see."""
     slices = tuple(read_all(data))
     bank = workflow.bank_of(slices, work)
-    first, last = (_model(work, stage.name) for stage in workflow.STAGES)
+    first, last = (_model(work, stage.name) for stage in workflow.STAGES[1:])
     evaluation = Evaluation(
         version=last.facts.version,
         sha256=last.sha256,
@@ -85,7 +92,7 @@ def evaluate_command(data: Path, work: Path, card_path: Path | None) -> None:
         new_site=workflow.judge_new_site(first, slices),
         cross_validated=(),
         declines=decline_report(last.network, last.facts.calibration),
-        audits=tuple(workflow.audit_stage(bank, stage, force=True) for stage in workflow.STAGES),
+        audits=tuple(workflow.audit_stage(bank, stage, force=True) for stage in workflow.STAGES[1:]),
     )
     (work / "evaluation.json").write_text(evaluation.as_json())
     text = card(evaluation, last)

@@ -15,7 +15,9 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,13 +84,15 @@ def train(
     *,
     initial: TumorNet | None = None,
     device: torch.device | None = None,
+    loaders: int = 0,
     pause_file: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TumorNet:
     """Train on every slice of `bank` (pass the training split only) and return the averaged network in eval mode.
 
-    `initial` gives the starting weights (of equal widths) in place of the seed's. `progress(step, steps)` is called
-    after every step; training waits while `pause_file` exists.
+    `initial` gives the starting weights (of equal widths) in place of the seed's; `loaders` threads make batches ahead,
+    for a GPU that would wait for them. `progress(step, steps)` is called after every step; training waits while
+    `pause_file` exists.
     """
     folder.mkdir(parents=True, exist_ok=True)
     chosen = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -102,10 +106,11 @@ def train(
         began = time.monotonic()
         sums = torch.zeros(len(Losses._fields))
         state.network.train()
-        for step in range(epoch * plan.steps_an_epoch, (epoch + 1) * plan.steps_an_epoch):
+        steps = range(epoch * plan.steps_an_epoch, (epoch + 1) * plan.steps_an_epoch)
+        for step, batch in zip(steps, _batches(maker, steps, loaders), strict=True):
             while pause_file is not None and pause_file.exists():
                 time.sleep(PAUSE_CHECK_SECONDS)
-            sums += _step(state, maker.batch(step), plan, step, chosen)
+            sums += _step(state, batch, plan, step, chosen)
             if progress is not None:
                 progress(step + 1, plan.steps)
         state.epoch = epoch + 1
@@ -114,6 +119,21 @@ def train(
         _save(state, folder / "checkpoint.pt", identity)
         log.info("epoch done", epoch=epoch + 1, of=plan.epochs, loss=round(means[0], 4))
     return state.average.eval()
+
+
+def _batches(maker: BatchMaker, steps: range, loaders: int) -> Iterator[Batch]:
+    """The batches of `steps` in order, made in place or a little ahead by threads; the same batches either way."""
+    if not loaders:
+        yield from map(maker.batch, steps)
+        return
+    with ThreadPoolExecutor(loaders) as pool:
+        ahead: deque[Future[Batch]] = deque()
+        for step in steps:
+            ahead.append(pool.submit(maker.batch, step))
+            if len(ahead) > 2 * loaders:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _step(state: _State, batch: Batch, plan: Plan, step: int, device: torch.device) -> Tensor:

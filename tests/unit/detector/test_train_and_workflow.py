@@ -66,7 +66,7 @@ def test_train_killed_and_resumed_equals_one_run(bank: Bank, tmp_path: Path) -> 
 
     with pytest.raises(KeyboardInterrupt):
         train(bank, TINY, tmp_path / "cut", progress=die)
-    resumed = train(bank, TINY, tmp_path / "cut")
+    resumed = train(bank, TINY, tmp_path / "cut", loaders=2)
     assert _same(whole, resumed)
     with (tmp_path / "cut" / "curves.csv").open() as lines:
         assert [row["epoch"] for row in csv.DictReader(lines)] == ["1", "2"]
@@ -109,7 +109,8 @@ def test_train_waits_while_the_pause_file_exists(bank: Bank, tmp_path: Path, mon
 def test_stages_first_sees_one_hospital_and_last_sees_all() -> None:
     sources = np.array(["lgg", "lgg", "ixi", "brain_tumor_progression"])
     sites = np.array(["DU", "HT", "ixi", "brain_tumor_progression"])
-    first, last = workflow.STAGES
+    first, second, last = workflow.STAGES
+    assert second.sees is first.sees
     assert first.sees(sources, sites).tolist() == [True, False, True, False]
     assert last.sees(sources, sites).tolist() == [True] * 4
 
@@ -124,7 +125,7 @@ def test_stage_trains_calibrates_and_is_judged_on_patients_it_never_saw(
     slices: tuple[LabelledSlice, ...], bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("braingranary.detector.metrics.RESAMPLES", 20)
-    stage = replace(workflow.STAGES[1], plan=TINY)
+    stage = replace(workflow.ALL, plan=TINY)
     seen: list[int] = []
     network = workflow.run_stage(bank, stage, tmp_path, progress=lambda _, step, __: seen.append(step))
     assert seen[-1] == TINY.steps
