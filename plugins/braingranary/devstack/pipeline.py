@@ -45,6 +45,7 @@ class Pipeline:
         self._progress = progress
         self._counts = counts
         self._deadline_s = time.monotonic() + timeout_s
+        self._normalized_before = counts().normalized
 
     def run(self, request: Request) -> list[DagRun]:
         """Trigger, or find what an earlier command triggered, and follow it; returns every run of the chain."""
@@ -94,8 +95,8 @@ class Pipeline:
         return run
 
     def _tell_normalize(self, tasks: Sequence[TaskInstance]) -> None:
-        counts = self._counts()
-        self._progress.tell(NORMALIZE_STAGE, f"{counts.normalized} of {counts.staged} series; {_running(tasks)}")
+        new = self._counts().normalized - self._normalized_before
+        self._progress.tell(NORMALIZE_STAGE, f"{new} more series normalized; {_running(tasks)}")
 
     def _tell_load(self, tasks: Sequence[TaskInstance]) -> None:
         self._progress.tell(LOAD_STAGE, _running(tasks))
