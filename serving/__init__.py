@@ -1,0 +1,1 @@
+"""The front door: a small Flask application over the catalogue and the slice packs."""

@@ -1,7 +1,7 @@
 """The application factory of the front door.
 
-Goes in: settings (from the environment by default). Comes out: a Flask application whose API describes itself as OpenAPI 3.1
-at /api/v1/openapi.json. Fails with ConfigurationError when a setting is missing.
+Goes in: settings (from the environment by default). Comes out: a Flask application whose API describes itself as
+OpenAPI 3.1 at /api/v1/openapi.json. Fails with ConfigurationError when a setting is missing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, jsonify
-from flask_openapi3 import Info, OpenAPI
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
 
 from braingranary import settings
 from serving import problems, requests

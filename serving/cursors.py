@@ -1,6 +1,6 @@
 """Cursors of paged lists: where the last page ended, opaque to the caller.
 
-Nothing is signed: a cursor is only a lower bound, so that a forged one yields another page of the same list and nothing else.
+Nothing is signed: a cursor is only a lower bound, so that a forged one yields another page of the same list at most.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """A zip of slices, streamed out of their packs: nothing is decoded, compressed or held, and its size is known at once.
 
-Goes in: the slices in the order of their packs, and the object store. Comes out: the length of the zip and its bytes. The plan
-lies in an unlinked temporary file, not in memory and not in an open transaction: a slow reader of a long download holds neither.
-Each pack is read by as few range GETs as its slices allow. Every slice's CRC-32 is checked before it is passed on; when a byte is not what the
-catalogue says, the answer ends early, which its Content-Length makes plain to the reader.
+Goes in: the slices in the order of their packs, and the object store. Comes out: the length of the zip and its bytes.
+The plan lies in an unlinked temporary file, not in memory and not in an open transaction: a slow reader of a long
+download holds neither. Each pack is read by as few range GETs as its slices allow. Every slice's CRC-32 is checked
+before it is passed on; when a byte is not what the catalogue says, the answer ends early, which its Content-Length
+makes plain to the reader.
 """
 
 from __future__ import annotations

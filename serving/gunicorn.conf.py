@@ -1,3 +1,4 @@
+# ruff: noqa: N999 - gunicorn looks for this name
 """How gunicorn runs the front door: threads in a few preloaded processes, connections opened after the fork.
 
 `gunicorn --config serving/gunicorn.conf.py serving.wsgi:app`; every value can be given on the command line instead.

@@ -1,7 +1,7 @@
 """Every error in one shape: RFC 9457 problem+json with the stable code and the request's id.
 
-Goes in: our errors, HTTP errors, validation errors and whatever else escapes a view. Comes out: a response that names what is
-wrong with the request and tells nothing of the inside.
+Goes in: our errors, HTTP errors, validation errors and whatever else escapes a view. Comes out: a response that
+names what is wrong with the request and tells nothing of the inside.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the API takes and answers, as pydantic models: the OpenAPI description is made of them.
 
-Models of parameters forbid what they do not know, so that a misspelt filter is an error and not a silently wider answer.
+Models of parameters forbid what they do not know, so that a misspelt filter is an error and not a wider answer.
 """
 
 from __future__ import annotations

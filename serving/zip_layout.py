@@ -1,9 +1,10 @@
 """The bytes around the members of a zip, when size and CRC-32 of every member are known before the first is read.
 
-Why not a library: zipstream-ng computes CRC-32s itself, so that each member gets a data descriptor behind it instead of its sizes
-before it (a reader that streams cannot tell where a stored member ends), keeps an object a member in memory until the
-directory is written, and cannot start in the middle. Here every byte's place follows from names, sizes and CRC-32s. Members are STORED;
-Zip64 fields appear only where a size, an offset or a count needs them. Source: PKWARE APPNOTE 6.3.10.
+Why not a library: zipstream-ng computes CRC-32s itself, so that each member gets a data descriptor behind it instead of
+its sizes before it (a reader that streams cannot tell where a stored member ends), keeps an object a member in memory
+until the directory is written, and cannot start in the middle. Here every byte's place follows from names, sizes and
+CRC-32s. Members are STORED; Zip64 fields appear only where an offset or a count needs them. Source: PKWARE APPNOTE
+6.3.10.
 """
 
 from __future__ import annotations

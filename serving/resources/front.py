@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, jsonify, make_response, render_template, request, url_for
-from flask_openapi3 import APIBlueprint
+from flask_openapi3.blueprint import APIBlueprint
 
 from braingranary.catalog import search
 from serving import schemas
@@ -17,7 +17,7 @@ api = APIBlueprint("front", __name__)
 
 
 @api.get("/", summary="What there is", responses={"200": schemas.FrontPage})
-def front(query: schemas.NoParameters) -> Response:
+def front(query: schemas.NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """HTML for a browser, JSON for a program."""
     with services().catalog() as connection:
         facets = search.facets(connection)

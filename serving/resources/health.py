@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask import Response, jsonify
-from flask_openapi3 import APIBlueprint
+from flask_openapi3.blueprint import APIBlueprint
 
 from braingranary.catalog import search
 from serving.schemas import Health, NoParameters
@@ -14,7 +14,7 @@ api = APIBlueprint("health", __name__)
 
 
 @api.get("/healthz", summary="Whether the service works", responses={"200": Health})
-def healthz(query: NoParameters) -> Response:
+def healthz(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """200 when the catalogue answers; 503 otherwise."""
     with services().catalog(wait_s=WAIT_S, statement_timeout_ms=1000) as connection:
         search.named_queries(connection)

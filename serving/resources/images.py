@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, jsonify, redirect, request, stream_with_context, url_for
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
 from werkzeug.wrappers import Response as BaseResponse
 
 from braingranary.catalog import search
 from serving import cursors, schemas
 from serving.download import Download
 from serving.resources.slices import slice_url
-from serving.schemas import NoParameters, PageParameters, QueryPath
+from serving.schemas import PageParameters, QueryPath
 from serving.services import services
 
 api = APIBlueprint("images", __name__, abp_tags=[Tag(name="images")])

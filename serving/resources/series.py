@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, jsonify, url_for
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
 from braingranary.errors import Code, RejectedInput
@@ -30,7 +31,7 @@ def list_series(query: SeriesParameters) -> Response:
 
 
 @api.get("/series/<uid>", summary="One series", responses={"200": schemas.SeriesDetail, "404": schemas.Problem})
-def one_series(path: SeriesPath, query: NoParameters) -> Response:
+def one_series(path: SeriesPath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """Everything the catalogue knows of a series."""
     with services().catalog() as connection:
         found = search.series_page(connection, search.SeriesFilter(uid=path.uid), limit=1)

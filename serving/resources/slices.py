@@ -5,7 +5,8 @@ from __future__ import annotations
 import zlib
 
 from flask import Response, request, url_for
-from flask_openapi3 import APIBlueprint, Tag
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
 from braingranary.errors import Code, GranaryError, RejectedInput
@@ -22,7 +23,7 @@ api = APIBlueprint("slices", __name__, url_prefix="/api/v1", abp_tags=[Tag(name=
     summary="One slice as JPEG",
     responses={"200": {"content": {"image/jpeg": {}}}, "404": Problem},
 )
-def one_slice(path: SlicePath, query: NoParameters) -> Response:
+def one_slice(path: SlicePath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """The JPEG exactly as it lies in the pack."""
     pack_id, slice_index = (int(part) for part in path.slice_id.split("-"))
     with services().catalog() as connection:

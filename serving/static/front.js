@@ -6,7 +6,7 @@ const line = document.getElementById("line");
 
 function tell() {
   const { slices, series, subjects } = query.selectedOptions[0].dataset;
-  told.textContent = `${slices} slices of ${series} series, ${subjects} subjects.`;
+  told.textContent = `${slices} ${slices === "1" ? "slice" : "slices"} of ${series} series, ${subjects} ${subjects === "1" ? "subject" : "subjects"}.`;
   told.hidden = false;
   line.textContent = `/Images/${query.value}`;
 }

@@ -19,3 +19,5 @@ DELETE FROM stage_series AS s USING stage_loser AS l
 WHERE s.part = l.part AND s.series_id = l.series_id;
 
 DROP TABLE stage_loser;
+
+ANALYZE stage_series, stage_pack;

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import secrets
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 
-from braingranary.catalog.load import LoadReport, load_run, pending_runs
+from braingranary.catalog import columns, search
+from braingranary.catalog.load import LoadReport, load_ingests, load_run, pending_runs
 from braingranary.catalog.migrate import migrate
+from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.errors import Code, ConfigurationError, RejectedInput
+from braingranary.normalization import rows
 from braingranary.records import Plane
 from braingranary.storage.store import ObjectStore
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
 
+# ruff: noqa: S608 - names of tables from a constant of this file
 TABLES = ("collection", "subject", "study", "series", "pack", "slice", "label", "reject", "facet", "named_query")
 
 
@@ -36,6 +45,20 @@ def dump(connection: psycopg.Connection[Any], *, with_xmin: bool = False, skip: 
         for table in TABLES
         if table not in skip
     }
+
+
+def dump_runs(connection: psycopg.Connection[Any]) -> list[Any]:
+    return connection.execute("SELECT r::text FROM ingest_run AS r ORDER BY r::text").fetchall()
+
+
+@contextmanager
+def fresh_catalogue(server: PostgresServer) -> Iterator[psycopg.Connection[Any]]:
+    database = Database(name=f"order_{secrets.token_hex(6)}", role="granary", password="granary-test")
+    server.ensure_database(database)
+    migrate(server.dsn(database))
+    with psycopg.connect(server.dsn(database), autocommit=True) as connection:
+        yield connection
+    server.drop_database(database)
 
 
 def test_load_run_of_two_parts_catalogues_every_row(
@@ -109,3 +132,255 @@ def test_load_run_twice_and_again_under_another_name_writes_no_row(
     again = load_run(connection, object_store, "r1")
     assert (again.series_changed, again.packs_changed, again.slices_changed) == (0, 0, 0)
     assert dump(connection, with_xmin=True) == before
+
+
+def test_load_run_in_any_order_ends_in_the_same_rows(
+    postgres_server: PostgresServer, object_store: ObjectStore
+) -> None:
+    """Three runs that overlap and contradict each other, each a second apart, loaded in all six orders."""
+    first = synthetic.tables(range(6))
+    first.labels.append(synthetic.label_row(0, tumor=True, source="mask", index=1))
+    second = synthetic.tables(range(3, 8), slices=5)
+    second.series[0].update(subject="P-moved", study_date=None, sex="O")
+    second.labels.append(synthetic.label_row(0, tumor=False, source="mask", index=1))
+    third = synthetic.tables(range(5), planes=(Plane.AXIAL, Plane.SAGITTAL))
+    third.rejects.append(synthetic.reject_row(synthetic.uid(40), fatal=False))
+    for run, content in {"a": first, "b": second, "c": third}.items():
+        synthetic.publish(object_store, run, content)
+        time.sleep(1.1)  # the store's clock counts seconds
+    ends = []
+    for order in itertools.permutations("abc"):
+        with fresh_catalogue(postgres_server) as connection:
+            for run in order:
+                load_run(connection, object_store, run)
+            ends.append((order, dump(connection), dump_runs(connection)))
+    for order, ended, runs in ends[1:]:
+        assert ended == ends[0][1], order
+        assert runs == ends[0][2], order
+
+
+def test_load_run_of_a_changed_series_replaces_its_packs_and_slices(
+    connection: psycopg.Connection[Any], object_store: ObjectStore
+) -> None:
+    synthetic.publish(object_store, "r1", synthetic.tables([0, 1], planes=(Plane.AXIAL, Plane.CORONAL)))
+    load_run(connection, object_store, "r1")
+    time.sleep(1.1)
+    synthetic.publish(object_store, "r2", synthetic.tables([0], slices=3))
+    load_run(connection, object_store, "r2")
+    packs = connection.execute(
+        "SELECT s.series_uid, p.plane, count(l.*) FROM series s JOIN pack p USING (series_id)"
+        " JOIN slice l USING (pack_id) GROUP BY 1, 2 ORDER BY 1, 2"
+    ).fetchall()
+    assert packs == [
+        (synthetic.uid(0), "axial", 3),
+        (synthetic.uid(1), "axial", 4),
+        (synthetic.uid(1), "coronal", 4),
+    ]
+
+
+def test_load_run_with_a_series_in_two_parts_takes_one_part_whole(
+    connection: psycopg.Connection[Any], object_store: ObjectStore
+) -> None:
+    early, late = synthetic.tables([0, 1], slices=5), synthetic.tables([1, 2], slices=3)
+    synthetic.publish(object_store, "r1", early, late)
+    report = load_run(connection, object_store, "r1")
+    assert (report.series, report.series_changed, report.slices_changed) == (4, 3, 11)
+    counted = connection.execute(
+        "SELECT s.slice_count, count(l.*) FROM series s JOIN pack p USING (series_id) JOIN slice l USING (pack_id)"
+        " WHERE s.series_uid = %s GROUP BY 1",
+        [synthetic.uid(1)],
+    ).fetchall()
+    assert counted == [(3, 3)]
+
+
+def test_load_run_four_at_once_load_it_once(
+    connection: psycopg.Connection[Any], object_store: ObjectStore, postgres_dsn: str
+) -> None:
+    synthetic.publish(object_store, "r1", synthetic.tables(range(30)))
+
+    def load(_: int) -> LoadReport:
+        with psycopg.connect(postgres_dsn, autocommit=True) as other:
+            return load_run(other, object_store, "r1")
+
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(load, range(4)))
+    assert sorted(report.already_loaded for report in reports) == [False, True, True, True]
+    assert connection.execute("SELECT count(*) FROM slice").fetchone() == (120,)
+
+
+BAD_ROWS: dict[str, tuple[str, dict[str, Any]]] = {
+    "series_values": ("series", {"row_spacing_mm": float("nan")}),
+    "series_values ": ("series", {"slice_spacing_mm": float("inf")}),
+    "series_values  ": ("series", {"species": "dragon"}),
+    "series_extra_is_an_object": ("series", {"extra": "[1]"}),
+    "series_extra_is_an_object ": ("series", {"extra": "{"}),
+    "pack_values": ("packs", {"sha256": "x"}),
+    "packs_of_a_series": ("packs", {"series_uid": "1.9.9"}),
+    "slices_fill_their_pack": ("slices", {"slice_index": 9}),
+    "slices_fill_their_pack ": ("slices", {"byte_offset": 10**9}),
+    "slice_values": ("slices", {"position_mm": float("nan")}),
+    "label_values": ("labels", {"source": "rumour"}),
+    "reject_values": ("rejects", {"step": "lunch"}),
+}
+
+
+@pytest.mark.parametrize("check", BAD_ROWS)
+def test_load_run_with_a_failed_check_changes_nothing(
+    connection: psycopg.Connection[Any], object_store: ObjectStore, check: str
+) -> None:
+    synthetic.publish(object_store, "good", synthetic.tables([0]))
+    load_run(connection, object_store, "good")
+    before = (dump(connection, with_xmin=True), dump_runs(connection))
+
+    bad = synthetic.tables([1, 2])
+    bad.labels.append(synthetic.label_row(1, tumor=True, source="mask"))
+    bad.rejects.append(synthetic.reject_row("1.5"))
+    table, change = BAD_ROWS[check]
+    getattr(bad, table)[0].update(change)
+    synthetic.publish(object_store, "bad", bad)
+    with pytest.raises(RejectedInput) as caught:
+        load_run(connection, object_store, "bad")
+
+    assert caught.value.code is Code.CATALOG_CHECK_FAILED
+    assert check.strip() in str(caught.value)
+    assert (dump(connection, with_xmin=True), dump_runs(connection)) == before
+    # The connection is fit for the next run.
+    assert pending_runs(connection, object_store) == ["bad"]
+
+
+def test_load_run_with_slices_that_overlap_changes_nothing(
+    connection: psycopg.Connection[Any], object_store: ObjectStore
+) -> None:
+    bad = synthetic.tables([1])
+    bad.slices[1].update(byte_offset=bad.slices[0]["byte_offset"] + 1)
+    synthetic.publish(object_store, "bad", bad)
+    with pytest.raises(RejectedInput, match="slices_in_order"):
+        load_run(connection, object_store, "bad")
+    assert connection.execute("SELECT count(*) FROM series").fetchone() == (0,)
+
+
+def test_load_run_keeps_hostile_text_as_text(connection: psycopg.Connection[Any], object_store: ObjectStore) -> None:
+    hostile = "a\"b\\c,'; DROP TABLE series; --\n\t\\.\r\n\\N \u202e 🧠 "
+    run = synthetic.tables([0])
+    run.series[0].update(
+        collection=hostile,
+        subject=hostile,
+        series_description=hostile + "\x00end",
+        study_description="",
+        extra=json.dumps({"k\x00": "v\x00", "lone": "\ud800", "pair": "🧠", "kept": "\\u0000"}),
+    )
+    run.rejects.append(synthetic.reject_row("../" + "x" * 50_000 + "\x00", detail=hostile))
+    synthetic.publish(object_store, "r1", run)
+    load_run(connection, object_store, "r1")
+    row = connection.execute(
+        "SELECT c.name, u.patient_id, s.series_description, s.study_description, s.extra, s.protocol_name"
+        " FROM series s JOIN collection c USING (collection_id) JOIN subject u USING (subject_id)"
+    ).fetchone()
+    assert row == (
+        hostile,
+        hostile,
+        hostile + "\ufffdend",
+        "",
+        {"k\ufffd": "v\ufffd", "lone": "\ufffd", "pair": "🧠", "kept": "\\u0000"},
+        None,
+    )
+    reject = connection.execute("SELECT length(series_uid), detail FROM reject").fetchone()
+    assert reject == (2000, hostile)
+
+
+def test_load_run_brings_the_rejects_of_ingest_runs_along(
+    connection: psycopg.Connection[Any], object_store: ObjectStore
+) -> None:
+    synthetic.publish_ingest(object_store, "i1", [synthetic.reject_row("1.2.3", step="stage", code="download_short")])
+    object_store.put("runs/ingest/broken/published.json", b"<html>")
+    synthetic.publish(object_store, "r1", synthetic.tables([0]))
+    assert load_run(connection, object_store, "r1").ingest_runs == ("i1",)
+    assert load_run(connection, object_store, "r1").ingest_runs == ()
+    assert connection.execute("SELECT series_uid, code, step FROM reject").fetchall() == [
+        ("1.2.3", "download_short", "stage")
+    ]
+    steps = connection.execute("SELECT step, run, series_count, reject_count FROM ingest_run ORDER BY 1").fetchall()
+    assert steps == [("ingest", "i1", 0, 1), ("normalize", "r1", 1, 0)]
+
+
+def test_load_ingests_without_a_normalize_run_loads_rejects(
+    connection: psycopg.Connection[Any], object_store: ObjectStore
+) -> None:
+    synthetic.publish_ingest(object_store, "i1", [synthetic.reject_row("1.2.3", step="manifest")])
+    assert load_ingests(connection, object_store) == ("i1",)
+    assert load_ingests(connection, object_store) == ()
+    assert connection.execute("SELECT series_count FROM facet WHERE facet = 'reject'").fetchall() == [(1,)]
+
+
+def test_pending_runs_tells_the_names_that_were_published(
+    connection: psycopg.Connection[Any], object_store: ObjectStore
+) -> None:
+    name = "manual__2026-01-01T00:00:00+00:00/x"
+    synthetic.publish(object_store, name, synthetic.tables([0]))
+    assert pending_runs(connection, object_store) == [name]
+    load_run(connection, object_store, name)
+    assert pending_runs(connection, object_store) == []
+
+
+def test_load_run_that_was_never_published_is_rejected(
+    connection: psycopg.Connection[Any], object_store: ObjectStore
+) -> None:
+    with pytest.raises(RejectedInput) as caught:
+        load_run(connection, object_store, "nowhere")
+    assert caught.value.code is Code.OBJECT_MISSING
+
+
+def test_load_run_inside_a_transaction_is_refused(postgres_dsn: str, object_store: ObjectStore) -> None:
+    with psycopg.connect(postgres_dsn) as connection:
+        connection.execute("SELECT 1")
+        with pytest.raises(ConfigurationError):
+            load_run(connection, object_store, "r1")
+
+
+def test_labels_decide_named_queries_by_precedence(
+    connection: psycopg.Connection[Any], object_store: ObjectStore
+) -> None:
+    run = synthetic.tables(range(5))
+    run.labels += [
+        synthetic.label_row(0, tumor=True, source="collection"),
+        synthetic.label_row(0, tumor=False, source="mask", index=0),
+        synthetic.label_row(0, tumor=True, source="reader", index=0),
+        synthetic.label_row(0, tumor=False, source="mask", index=1),
+        synthetic.label_row(1, tumor=False, source="reader"),
+        synthetic.label_row(1, tumor=True, source="mask"),
+        synthetic.label_row(2, tumor=True, source="model:7"),
+        synthetic.label_row(3, tumor=True, source="mask", index=3),
+        synthetic.label_row(3, tumor=True, source="mask", index=77),
+        synthetic.label_row(99, tumor=True, source="collection"),
+    ]
+    synthetic.publish(object_store, "r1", run)
+    load_run(connection, object_store, "r1")
+    with connection.transaction():
+        answers = {
+            query.name: (query.slice_count, list(search.named_query_slices(connection, query.name)))
+            for query in search.named_queries(connection)
+        }
+    found = {
+        name: {(item.series_uid, item.slice_index) for item in items} for name, (_, items) in answers.items() if items
+    }
+    assert found == {
+        "withtumor_ax": {
+            (synthetic.uid(0), 0), (synthetic.uid(0), 2), (synthetic.uid(0), 3), (synthetic.uid(3), 3),
+        },
+        "notumor_ax": {(synthetic.uid(0), 1), *((synthetic.uid(1), index) for index in range(4))},
+    }  # fmt: skip
+    for name, (count, items) in answers.items():
+        assert count == len(items), name
+
+
+def test_row_files_and_staging_name_the_same_columns() -> None:
+    ours = {
+        "series": columns.SERIES,
+        "packs": columns.PACKS,
+        "slices": columns.SLICES,
+        "rejects": columns.REJECTS,
+        "labels": columns.LABELS,
+    }
+    assert {table: set(names) for table, names in ours.items()} == {
+        table: set(schema.names) for table, schema in rows.TABLES.items()
+    }

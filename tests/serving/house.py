@@ -1,4 +1,4 @@
-"""A furnished house for the front door's tests: a catalogue with real packs of JPEGs behind it, labels, two collections."""
+"""A furnished house for the front door's tests: a catalogue with real packs of JPEGs behind it, and labels."""
 
 from __future__ import annotations
 

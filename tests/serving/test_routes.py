@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -113,7 +114,8 @@ def test_series_page_and_its_slices(client: FlaskClient) -> None:
     uid = synthetic.uid(1)
     body = client.get(f"/api/v1/series/{uid}").get_json()
     assert (body["series_uid"], body["extra"], len(body["packs"])) == (uid, {"StationName": "MR1", "n": 1}, 3)
-    slices, cursor = [], ""
+    slices: list[dict[str, Any]] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = client.get(f"/api/v1/series/{uid}/slices?limit=4{cursor and '&cursor=' + cursor}").get_json()
         slices += page["slices"]
@@ -138,7 +140,8 @@ def test_slice_jpeg_is_the_packed_bytes_and_revalidates(client: FlaskClient, hou
 
 
 def test_image_list_paged_holds_every_slice_once_with_the_predecessors_fields(client: FlaskClient) -> None:
-    seen, cursor = [], ""
+    seen: list[dict[str, Any]] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = client.get(f"/ImageList?limit=50{cursor and '&cursor=' + cursor}").get_json()
         seen += page["images"]

@@ -18,18 +18,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from braingranary.catalog.identity import Column
+from braingranary.records import Json
+
 BINARY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 BINARY_TRAILER: Final = b"\xff\xff"
 REPLACEMENT: Final = "\ufffd"
 _CSV: Final = pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
 _UNFIT_ESCAPE: Final = r"\\u(0000|[dD][89a-fA-F])"
-_SURROGATE: Final = re.compile("[\x00\ud800-\udfff]")
+_UNFIT: Final = re.compile("[\x00\ud800-\udfff]")
 
 
 def csv_bytes(batch: pa.RecordBatch) -> bytes:
     """The batch as CSV: null is an empty field, an empty text is `""`, every other text is quoted."""
     sink = io.BytesIO()
-    pa_csv.write_csv(pa.record_batch([_without_nul(column) for column in batch.columns], batch.schema), sink, _CSV)
+    pa_csv.write_csv(
+        pa.record_batch([_without_nul(column) for column in batch.columns], names=batch.schema.names), sink, _CSV
+    )
     return sink.getvalue()
 
 
@@ -49,16 +54,17 @@ def binary_bytes(batch: pa.RecordBatch) -> bytes:
     return rows.tobytes()
 
 
-def fit_json(column: pa.Array) -> pa.Array:
+def fit_json(column: Column) -> Column:
     """JSON texts that jsonb can hold: escapes of characters that it cannot hold become U+FFFD."""
-    suspects = pc.match_substring_regex(column, _UNFIT_ESCAPE)
+    suspects: Column = pc.match_substring_regex(column, _UNFIT_ESCAPE)
     if not pc.any(suspects).as_py():
         return column
     texts = [
         _fit(text) if suspect and text is not None else text
         for text, suspect in zip(column.to_pylist(), suspects.to_pylist(), strict=True)
     ]
-    return pa.array(texts, column.type)
+    cleaned: Column = pa.array(texts, column.type)
+    return cleaned
 
 
 def _fit(text: str) -> str:
@@ -67,11 +73,22 @@ def _fit(text: str) -> str:
         value = json.loads(text)
     except ValueError:
         return text
-    # Python joins a proper pair of surrogates into one character; what is left as a surrogate stood alone.
-    return _SURROGATE.sub(REPLACEMENT, json.dumps(value, ensure_ascii=False).replace("\\u0000", REPLACEMENT))
+    return json.dumps(_cleaned(value), ensure_ascii=False)
 
 
-def _without_nul(column: pa.Array) -> pa.Array:
+def _cleaned(value: Json) -> Json:
+    """The same value with fit texts; json.loads joined proper pairs, so that a surrogate left over stood alone."""
+    if isinstance(value, str):
+        return _UNFIT.sub(REPLACEMENT, value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {_UNFIT.sub(REPLACEMENT, name): _cleaned(item) for name, item in value.items()}
+    return value
+
+
+def _without_nul(column: Column) -> Column:
     if not pa.types.is_string(column.type):
         return column
-    return pc.replace_substring(column, "\x00", REPLACEMENT)
+    cleaned: Column = pc.replace_substring(column, "\x00", REPLACEMENT)
+    return cleaned

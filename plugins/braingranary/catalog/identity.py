@@ -5,11 +5,14 @@ One definition serves the loader, which makes millions of them, and the front do
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from braingranary.records import stable_id
 
+Column: TypeAlias = "pa.Array[Any]"
 _SEPARATOR = "\x1f"  # the same that stable_id joins its parts with
 
 
@@ -28,12 +31,12 @@ def run_id(step: str, run: str) -> int:
     return stable_id("run", step, run)
 
 
-def column_ids(table: str, *columns: pa.Array) -> pa.Array:
+def column_ids(table: str, *columns: Column) -> Column:
     """`stable_id(table, *row)` of every row, int64; null where one of `columns` is null.
 
     Row files repeat a key on many rows in a row, so each distinct key is hashed once and the rest is a look-up.
     """
-    texts = [column.cast(pa.string()) for column in columns]
+    texts: list[Any] = [column.cast(pa.string()) for column in columns]
     joined = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, _SEPARATOR)
     encoded = joined.dictionary_encode()
     hashed = pa.array([stable_id(table, key) for key in encoded.dictionary.to_pylist()], pa.int64())

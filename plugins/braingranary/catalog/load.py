@@ -1,9 +1,9 @@
 """Loading a published normalize run into the catalogue: COPY into staging, check, merge, refresh; one transaction.
 
 Why one: readers see the run whole or not at all, and a kill at any point leaves nothing to clean up. Goes in: a
-PostgreSQL connection that is in no transaction, the object store and the name of the run. Comes out: what was carried and what
-changed. Published ingest runs that are not loaded yet come along, for their rejects. The same run twice is a no-op, and so
-is a run whose rows all stand already, but for its own row in `ingest_run`. Loads exclude each other by an advisory lock.
+PostgreSQL connection that is in no transaction, the object store and the name of the run. Comes out: what was carried
+and what changed. Published ingest runs that are not loaded yet come along, for their rejects. The same run twice is a
+no-op; loads exclude each other by an advisory lock.
 Fails with RejectedInput (OBJECT_MISSING, MANIFEST_INVALID, CATALOG_CHECK_FAILED), TransientFailure
 (CATALOG_UNAVAILABLE, OBJECT_STORE_UNAVAILABLE) or ConfigurationError; whatever it raises, nothing was changed.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import psycopg
@@ -21,7 +21,7 @@ import structlog
 from psycopg.pq import TransactionStatus
 
 from braingranary.catalog import published, sql
-from braingranary.catalog.identity import run_id
+from braingranary.catalog.identity import Column, run_id
 from braingranary.catalog.published import PublishedRun
 from braingranary.catalog.staging import stage_rows, stage_slices
 from braingranary.errors import Code, ConfigurationError, GranaryError, RejectedInput, TransientFailure
@@ -66,8 +66,8 @@ def load_run(connection: Connection, store: ObjectStore, run: str) -> LoadReport
         if ingests or not report.already_loaded:
             _refresh(connection)
     names = tuple(ingest.run for ingest in ingests)
-    report = LoadReport(**{**{name: getattr(report, name) for name in LoadReport.__slots__}, "ingest_runs": names})
-    _log.info("catalog_loaded", **{name: getattr(report, name) for name in LoadReport.__slots__})
+    report = replace(report, ingest_runs=names)
+    _log.info("catalog_loaded", **asdict(report))
     return report
 
 
@@ -98,13 +98,13 @@ def pending_runs(connection: Connection, store: ObjectStore) -> list[str]:
 
 def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) -> LoadReport:
     connection.execute(sql.statement("load/00_stage"))
-    connection.execute("INSERT INTO stage_run (published_at) VALUES (%s)", [wanted.published_at])
+    connection.execute(sql.statement("load/01_stage_run"), {"published_at": wanted.published_at})
     counts = stage_rows(connection, store, wanted)
-    connection.execute("ANALYZE stage_series, stage_pack")
     connection.execute(sql.statement("load/10_duplicates"))
     _check(connection, "checks/rows")
     connection.execute(sql.statement("load/20_incoming"))
-    series_changed = _count(connection, "SELECT count(*) FROM current_series WHERE changed")
+    row = connection.execute(sql.statement("load/21_count_changed")).fetchone()
+    series_changed = int(row[0]) if row else 0
     changed = _changed_packs(connection)
     slices, slices_changed = stage_slices(connection, store, wanted, changed)
     _check(connection, "checks/slices")
@@ -113,20 +113,23 @@ def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) 
     report = LoadReport(
         run=wanted.run,
         already_loaded=False,
+        series=counts["series"],
+        packs=counts["packs"],
         slices=slices,
+        labels=counts["labels"],
+        rejects=counts["rejects"],
         series_changed=series_changed,
         packs_changed=sum(len(packs) for packs in changed.values()),
         slices_changed=slices_changed,
-        **counts,
     )
     _record(connection, wanted, report)
     connection.execute(sql.statement("load/70_unstage"))
     return report
 
 
-def _changed_packs(connection: Connection) -> dict[int, pa.Array]:
+def _changed_packs(connection: Connection) -> dict[int, Column]:
     """Keys of new and changed packs by the number of their part."""
-    rows = connection.execute("SELECT part, array_agg(pack_id) FROM changed_pack GROUP BY part").fetchall()
+    rows = connection.execute(sql.statement("load/22_changed_packs")).fetchall()
     return {part: pa.array(packs, pa.int64()) for part, packs in rows}
 
 
@@ -165,7 +168,7 @@ def _refresh(connection: Connection) -> None:
 
 def _loaded(connection: Connection) -> dict[str, str]:
     """SHA-256 of what was loaded, by object key."""
-    return dict(connection.execute("SELECT published_key, published_sha256 FROM ingest_run").fetchall())
+    return dict(connection.execute(sql.statement("queries/loaded_runs")).fetchall())
 
 
 def _pending_ingests(store: ObjectStore, loaded: dict[str, str]) -> list[PublishedRun]:
@@ -179,11 +182,6 @@ def _pending_ingests(store: ObjectStore, loaded: dict[str, str]) -> list[Publish
         except RejectedInput as error:
             _log.error("ingest_run_unreadable", key=key, code=error.code)
     return found
-
-
-def _count(connection: Connection, query: str) -> int:
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Reading the catalogue: typed questions and typed answers; the SQL itself stands in sql/queries/.
 
-Lists are paged by key, never by OFFSET: a page costs the same at the end of ten million rows as at their beginning, and a row
-that is loaded meanwhile shifts nothing. Goes in: a connection and filters. Comes out: frozen records. Nothing found is
-an empty answer or None, never an error.
+Lists are paged by key, never by OFFSET: a page costs the same at the end of ten million rows as at their beginning, and
+a row that is loaded meanwhile shifts nothing. Goes in: a connection and filters. Comes out: frozen records. Nothing
+found is an empty answer or None, never an error.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Final, LiteralString, cast
+from typing import Final, LiteralString
 
 import braingranary
 from braingranary.errors import Code, ConfigurationError
@@ -32,7 +32,8 @@ def sql_folder() -> Path:
 @cache
 def statement(name: str) -> LiteralString:
     """Text of `sql/<name>.sql`; `name` is a constant of the code, never input, hence a literal to the driver."""
-    return cast(LiteralString, (sql_folder() / f"{name}.sql").read_text(encoding="utf-8"))
+    text: LiteralString = (sql_folder() / f"{name}.sql").read_text(encoding="utf-8")
+    return text
 
 
 @cache

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from braingranary.catalog import columns
 from braingranary.catalog.arrow_copy import BINARY_HEADER, BINARY_TRAILER, binary_bytes, csv_bytes, fit_json
-from braingranary.catalog.identity import column_ids
+from braingranary.catalog.identity import Column, column_ids
 from braingranary.catalog.published import PublishedRun
 from braingranary.catalog.sql import statement
 from braingranary.errors import Code, RejectedInput
@@ -32,7 +32,7 @@ _SLICE_TYPES: Final = (pa.int64(), pa.int64(), pa.int64(), pa.int32(), pa.int32(
 
 def stage_rows(connection: Connection, store: ObjectStore, published: PublishedRun) -> dict[str, int]:
     """Stage everything but the slices; returns rows by table."""
-    plans: tuple[tuple[str, Sequence[str], Callable[[int, pa.RecordBatch], list[pa.Array]]], ...] = (
+    plans: tuple[tuple[str, Sequence[str], Callable[[int, pa.RecordBatch], list[Column]]], ...] = (
         ("series", columns.SERIES, _series),
         ("packs", columns.PACKS, _packs),
         ("labels", columns.LABELS, _labels),
@@ -52,7 +52,7 @@ def stage_rows(connection: Connection, store: ObjectStore, published: PublishedR
 
 
 def stage_slices(
-    connection: Connection, store: ObjectStore, published: PublishedRun, changed: dict[int, pa.Array]
+    connection: Connection, store: ObjectStore, published: PublishedRun, changed: dict[int, Column]
 ) -> tuple[int, int]:
     """Stage the slices of the packs in `changed` (pack keys by part); returns rows carried and rows staged."""
     carried = staged = 0
@@ -97,7 +97,7 @@ def _batches(
                 ) from error
 
 
-def _series(part: int, batch: pa.RecordBatch) -> list[pa.Array]:
+def _series(part: int, batch: pa.RecordBatch) -> list[Column]:
     ids = [
         column_ids("series", batch["series_uid"]),
         column_ids("study", batch["study_uid"]),
@@ -107,19 +107,20 @@ def _series(part: int, batch: pa.RecordBatch) -> list[pa.Array]:
     return [_repeated(part, batch), *ids, *batch.columns[:-1], fit_json(batch["extra"])]
 
 
-def _packs(part: int, batch: pa.RecordBatch) -> list[pa.Array]:
+def _packs(part: int, batch: pa.RecordBatch) -> list[Column]:
     packs = column_ids("pack", batch["series_uid"], batch["volume"], batch["plane"])
     return [_repeated(part, batch), packs, column_ids("series", batch["series_uid"]), *batch.columns]
 
 
-def _labels(part: int, batch: pa.RecordBatch) -> list[pa.Array]:
+def _labels(part: int, batch: pa.RecordBatch) -> list[Column]:
     packs = column_ids("pack", batch["series_uid"], batch["volume"], batch["plane"])
     return [_repeated(part, batch), column_ids("series", batch["series_uid"]), packs, *batch.columns]
 
 
-def _rejects(part: int, batch: pa.RecordBatch) -> list[pa.Array]:
+def _rejects(part: int, batch: pa.RecordBatch) -> list[Column]:
     names = ("archive", "collection", "series_uid", "code", "step")
-    identity = [pc.coalesce(batch[name].cast(pa.string()), "") for name in (*names, "object_key")]
+    empty: Any = pa.scalar("")
+    identity: list[Column] = [pc.fill_null(batch[name].cast(pa.string()), empty) for name in (*names, "object_key")]
     short = [
         pc.utf8_slice_codeunits(column, 0, REJECT_TEXT_CHARACTERS_MAX) if pa.types.is_string(column.type) else column
         for column in batch.columns
@@ -135,9 +136,9 @@ def _reject_batch(rejects: Sequence[Reject]) -> pa.RecordBatch:
     )
 
 
-def _repeated(part: int, batch: pa.RecordBatch) -> pa.Array:
+def _repeated(part: int, batch: pa.RecordBatch) -> Column:
     return pa.repeat(pa.scalar(part, pa.int32()), batch.num_rows)
 
 
-def _unnamed(arrays: Sequence[pa.Array]) -> pa.RecordBatch:
+def _unnamed(arrays: Sequence[Column]) -> pa.RecordBatch:
     return pa.record_batch(list(arrays), names=[str(number) for number in range(len(arrays))])

@@ -1,0 +1,3 @@
+-- How many series are new or differ.
+
+SELECT count(*) FROM current_series WHERE changed
