@@ -18,7 +18,6 @@ import httpx
 from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.storage.keys import checked_uid
 
-TCIA_BASE_URL: Final = "https://services.cancerimagingarchive.net/nbia-api/services/v4/"
 _SERIES_TEXT_LENGTH_MAX: Final = 700_000  # what the DAG's form takes
 
 

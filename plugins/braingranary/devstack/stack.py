@@ -19,12 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from braingranary.archives.tcia import TCIA_URL
 from braingranary.catalog.migrate import migrate
 from braingranary.devstack import accounts, airflow, java, processes, s3, sample_head, services
 from braingranary.devstack.airflow import AirflowServer, ArchiveAddress
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.devstack.progress import Progress
-from braingranary.devstack.source import TCIA_BASE_URL, Choice, content_digest
+from braingranary.devstack.source import Choice, content_digest
 from braingranary.devstack.state import State
 from braingranary.devstack.web import FrontDoor, SampleArchiveService
 
@@ -73,7 +74,7 @@ class Stack:
         self.archive: SampleArchiveService | None = None
         archive_port = self._ports("archive", 1)[0]
         self._archive_port = archive_port
-        base_url = TCIA_BASE_URL if choice.archive == "tcia" else SampleArchiveService.base_url_at(archive_port)
+        base_url = TCIA_URL if choice.archive == "tcia" else SampleArchiveService.base_url_at(archive_port)
         self.airflow = AirflowServer(
             state=state,
             checkout=checkout,
@@ -116,7 +117,7 @@ class Stack:
     def _start_archive(self, progress: Progress) -> None:
         with progress.stage("archive"):
             if self._choice.archive == "tcia":
-                progress.tell("archive", TCIA_BASE_URL)
+                progress.tell("archive", TCIA_URL)
                 return
             folder = self._choice.dicom
             if folder is None:
