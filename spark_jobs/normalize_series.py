@@ -27,7 +27,6 @@ from braingranary.normalization.parts import PartResult, PublishedRun, published
 from braingranary.normalization.plan import batches
 from braingranary.normalization.profile import Profile
 from braingranary.normalization.publish import publish, read_published
-from braingranary.storage.store import ObjectStore
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -42,7 +41,7 @@ def worker(
     """The function that Spark runs on each partition: rows of raw keys in, one row of JSON a finished batch out."""
 
     def normalize(rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        store = ObjectStore.from_settings(place.settings())
+        store = place.open()
         for batch in rows:
             for raw_keys in batch.column("raw_keys").to_pylist():
                 result = normalize_batch(store, raw_keys or (), profile, run)
@@ -53,11 +52,12 @@ def worker(
 
 def run_job(spark: SparkSession, job: NormalizeJob) -> PublishedRun:
     """Do what `job` says and publish it; a run that is published already is given back as it stands."""
-    store = ObjectStore.from_settings(job.store.settings())
+    store = job.store.open()
     if store.exists(published_key(job.run)):
         return read_published(store, job.run)
     context = spark.sparkContext
-    work = batches(job.series, batch_bytes=job.batch_bytes, batches_min=context.defaultParallelism * BATCHES_A_CORE)
+    cores = context.defaultParallelism
+    work = batches(job.series, batch_bytes=job.batch_bytes, batches_min=cores * BATCHES_A_CORE, multiple_of=cores)
     if not work:
         return publish(store, job.run, job.profile, [])
     # One partition a batch, in this order: Spark starts them in order, so the longest run first.
@@ -73,7 +73,7 @@ def read_job(location: str, endpoint_url: str | None) -> NormalizeJob:
     if parts.scheme != "s3":
         return NormalizeJob.from_json(Path(location).read_bytes())
     place = StorePlace(bucket=parts.netloc, endpoint_url=endpoint_url)
-    return NormalizeJob.from_json(ObjectStore.from_settings(place.settings()).get(parts.path.lstrip("/")))
+    return NormalizeJob.from_json(place.open().get(parts.path.lstrip("/")))
 
 
 def main(argv: list[str] | None = None) -> int:

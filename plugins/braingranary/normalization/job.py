@@ -7,7 +7,9 @@ ConfigurationError on a file that does not tell this.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -32,6 +34,10 @@ class StorePlace:
     def settings(self) -> StoreSettings:
         """This place, with the credentials of the process' environment."""
         return StoreSettings(bucket=self.bucket, endpoint_url=self.endpoint_url, region=self.region)
+
+    def open(self) -> ObjectStore:
+        """The store at this place: made once a process and shared by its threads, since to make a client is dear."""
+        return _opened(self, os.getpid())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,11 @@ class NormalizeJob:
 
 
 _JOB: Final = TypeAdapter(NormalizeJob)
+
+
+@lru_cache(maxsize=4)
+def _opened(place: StorePlace, process: int) -> ObjectStore:  # noqa: ARG001 - a client must not live on across a fork
+    return ObjectStore.from_settings(place.settings())
 
 
 def run_json_key(run: str) -> str:

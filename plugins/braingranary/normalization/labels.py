@@ -32,8 +32,10 @@ TUMOR_COLLECTIONS: Final = frozenset(
         "Meningioma-SEG-CLASS",
         "MU-Glioma-Post",
         "Pretreat-MetsToBrain-Masks",
+        "QIN GBM Treatment Response",
         "QIN-BRAIN-DSC-MRI",  # glioma
         "REMBRANDT",  # glioma
+        "RHUH-GBM",
         "RIDER NEURO MRI",  # recurrent glioblastoma
         "Sample-Lesion",  # the built-in sample's, implanted
         "TCGA-GBM",

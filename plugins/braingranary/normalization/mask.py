@@ -3,10 +3,13 @@
 A SEG is a series of its own that names the images it was drawn on. Their geometry stands in their sidecar; where there
 is none yet, the images are looked up in raw/ and read for it, so that the labels do not depend on which of the two
 series was normalized first. A segmentation speaks only of images of its own archive and collection. Fails with
-RejectedInput: SERIES_EMPTY where those images were not staged, or whatever makes the images or the mask unusable.
+RejectedInput: ImagesMissing (SERIES_EMPTY) where those images are not staged yet, or whatever makes the images or the
+mask unusable.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from braingranary.errors import Code, RejectedInput
 from braingranary.normalization.labels import mask_labels
@@ -21,9 +24,22 @@ from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 
 
-def mask_rows(store: ObjectStore, receipt: Receipt, profile: Profile) -> RowSet:
-    """The `labels` rows that one staged segmentation gives; raises RejectedInput."""
-    segmentation = read_segmentation(raw_members(store, receipt))
+class ImagesMissing(RejectedInput):
+    """The images that a segmentation was drawn on are not staged: it waits for them."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(Code.SERIES_EMPTY, "the images that the segmentation refers to are not staged")
+        self.prefix = prefix
+        """Where their raw zips will lie."""
+
+    def __reduce__(self) -> tuple[type[ImagesMissing], tuple[str]]:  # type: ignore[override]
+        """Built again from the prefix alone."""
+        return type(self), (self.prefix,)
+
+
+def mask_rows(store: ObjectStore, files: Iterable[tuple[str, bytes]], receipt: Receipt, profile: Profile) -> RowSet:
+    """The `labels` rows that the files of one staged segmentation give; raises RejectedInput."""
+    segmentation = read_segmentation(files)
     sidecar = _written(store, segmentation.series_uid, receipt.record, profile)
     if sidecar is None:
         sidecar = _made(store, segmentation.series_uid, receipt.record, profile)
@@ -46,6 +62,6 @@ def _made(store: ObjectStore, series_uid: str, record: SeriesRecord, profile: Pr
     prefix = keys.raw_prefix(record.archive, record.collection, series_uid)
     staged = sorted(info.key for info in store.list(prefix) if info.key.endswith(".zip"))
     if not staged:
-        raise RejectedInput(Code.SERIES_EMPTY, "the images that the segmentation refers to are not staged")
+        raise ImagesMissing(prefix)
     images = read_receipt(store, parse_raw_key(staged[0]))
     return normalize_series(raw_members(store, images), images, profile).sidecar

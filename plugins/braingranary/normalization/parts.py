@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -31,6 +31,8 @@ class PartResult:
     """Object key of the Parquet file by table name (`rows.TABLES`); every table has one, even when it has no rows."""
     rows: Mapping[str, int]
     """Number of rows by table name."""
+    awaited: Mapping[str, str] = field(default_factory=dict)
+    """Raw key of each segmentation whose images are not staged yet, and the raw prefix under which they will be."""
 
     def to_json(self) -> str:
         """Canonical JSON of this part."""

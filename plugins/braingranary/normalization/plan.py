@@ -2,8 +2,9 @@
 
 Goes in: the store's published ingest and normalize runs. Comes out: raw keys with their sizes, and batches of them of
 about one size, the largest first. Where one series was staged with different bytes, the bytes that a published run took
-first stay, and otherwise the first key by name: the conflict itself was recorded when it was staged. Fails with
-RejectedInput (OBJECT_MISSING for a named run that is not published) or TransientFailure.
+first stay, and otherwise the first key by name: the conflict itself was recorded when it was staged. A segmentation
+that came before its images is taken again once they are staged. Fails with RejectedInput (OBJECT_MISSING for a named
+run that is not published) or TransientFailure.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def pending(
     `ingest_runs` names the ingest runs to look at, None means all that are published; `force` takes series again that
     a published run has done. Raises RejectedInput, TransientFailure.
     """
-    done = {parse_raw_key(key).series_uid: key for key in _done(store, profile)}
+    done = {parse_raw_key(key).series_uid: key for key in sorted(_done(store, profile))}
     chosen: dict[str, PendingSeries] = {}
     for series in sorted(_staged(store, ingest_runs), key=lambda staged: staged.raw_key):
         uid = parse_raw_key(series.raw_key).series_uid
@@ -57,18 +58,23 @@ def pending(
 
 
 def batches(
-    series: Iterable[PendingSeries], *, batch_bytes: int = BATCH_BYTES_DEFAULT, batches_min: int = 1
+    series: Iterable[PendingSeries],
+    *,
+    batch_bytes: int = BATCH_BYTES_DEFAULT,
+    batches_min: int = 1,
+    multiple_of: int = 1,
 ) -> tuple[tuple[str, ...], ...]:
     """Raw keys in batches of about equal bytes, none much above `batch_bytes`, the largest batch first.
 
-    There are at least `batches_min` batches where there are as many series, so that no worker is idle. Each series goes
-    to the lightest batch, longest first (Graham 1969), so the same series always give the same batches.
+    There are at least `batches_min` batches where there are as many series, so that no worker is idle, and a multiple of
+    `multiple_of` (the cores), so that none is idle in the last round either. Each series goes to the lightest batch, longest first (Graham 1969), so the same series always give the same batches.
     """
     ordered = sorted(series, key=lambda one: (-one.zip_bytes, one.raw_key))
     if not ordered:
         return ()
     total = sum(one.zip_bytes for one in ordered)
-    count = min(len(ordered), max(batches_min, -(-total // batch_bytes)))
+    count = max(batches_min, -(-total // batch_bytes))
+    count = min(len(ordered), -(-count // multiple_of) * multiple_of)
     heap: list[tuple[int, int]] = [(0, number) for number in range(count)]
     contents: list[list[str]] = [[] for _ in range(count)]
     for one in ordered:
@@ -80,12 +86,22 @@ def batches(
     return tuple(tuple(contents[number]) for number in largest_first)
 
 
-def _done(store: ObjectStore, profile: Profile) -> Iterator[str]:
+def _done(store: ObjectStore, profile: Profile) -> frozenset[str]:
+    """Raw keys that published runs have dealt with for good."""
+    done: set[str] = set()
+    awaited: dict[str, str] = {}
     for run in _published_runs(store, STEP):
         published = PublishedRun.from_json(store.get(keys.run_object(STEP, run, "published.json")))
         if published.profile == profile.name:
             for part in published.parts:
-                yield from part.raw_keys
+                awaited.update(part.awaited)
+                done.update(key for key in part.raw_keys if key not in part.awaited)
+    done.update(key for key, prefix in awaited.items() if key not in done and not _any_zip(store, prefix))
+    return frozenset(done)
+
+
+def _any_zip(store: ObjectStore, prefix: str) -> bool:
+    return any(info.key.endswith(".zip") for info in store.list(prefix))
 
 
 def _staged(store: ObjectStore, ingest_runs: Sequence[str] | None) -> Iterator[PendingSeries]:

@@ -62,14 +62,24 @@ def read_receipt(store: ObjectStore, raw: RawKey) -> Receipt:
     return receipt
 
 
-def raw_members(store: ObjectStore, receipt: Receipt) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes of the image files of a staged series, nothing before the whole zip's hash is proven."""
+def raw_zip(store: ObjectStore, receipt: Receipt) -> BinaryIO:
+    """The zip of a staged series as a file at its start, its hash proven; the caller closes it, or RejectedInput."""
     digest = hashlib.sha256()
-    with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as file:
+    file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES))  # noqa: SIM115 - the caller's
+    try:
         for chunk in store.stream(receipt.raw_key):
             digest.update(chunk)
             file.write(chunk)
         if digest.hexdigest() != receipt.sha256:
             raise RejectedInput(Code.CHECKSUM_MISMATCH, "the raw zip is not the one that was verified")
         file.seek(0)
-        yield from read_members(cast(BinaryIO, file), DEFAULT_ZIP_LIMITS)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def raw_members(store: ObjectStore, receipt: Receipt) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of the image files of a staged series, nothing before the whole zip's hash is proven."""
+    with raw_zip(store, receipt) as file:
+        yield from read_members(file, DEFAULT_ZIP_LIMITS)

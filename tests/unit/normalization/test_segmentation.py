@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,12 @@ from braingranary.errors import Code, RejectedInput
 from braingranary.normalization.batch import normalize_batch
 from braingranary.normalization.labels import mask_labels
 from braingranary.normalization.parts import PartResult
+from braingranary.normalization.plan import pending
 from braingranary.normalization.profile import DEFAULT_PROFILE
+from braingranary.normalization.publish import publish
 from braingranary.normalization.segmentation import read_segmentation
 from braingranary.normalization.series import normalize_series
+from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 from tests.unit.normalization import phantom
 
@@ -202,6 +206,25 @@ def test_normalize_batch_segmentation_without_its_images_is_a_reject(object_stor
     mask = phantom.stage(object_store, SEG_UID, phantom.zipped([("1.dcm", as_file(segmentation()))]), modality="SEG")
     part = normalize_batch(object_store, [mask], DEFAULT_PROFILE, "run")
     assert (part.rows["rejects"], part.rows["labels"]) == (1, 0)
+    assert part.awaited == {mask: f"raw/tcia/Phantoms/{IMAGE_UID}/"}
+
+
+@pytest.mark.stack
+def test_pending_segmentation_before_its_images_is_taken_again_once_they_are_staged(object_store: ObjectStore) -> None:
+    mask = phantom.stage(object_store, SEG_UID, phantom.zipped([("1.dcm", as_file(segmentation()))]), modality="SEG")
+    ingested(object_store, "monday", [mask])
+    early = normalize_batch(object_store, [mask], DEFAULT_PROFILE, "early")
+    publish(object_store, "early", DEFAULT_PROFILE, [early])
+    assert pending(object_store, DEFAULT_PROFILE) == ()  # nothing it waits for has come
+    image = phantom.stage(object_store, IMAGE_UID, phantom.zipped(images()))
+    ingested(object_store, "tuesday", [image])
+    both = [series.raw_key for series in pending(object_store, DEFAULT_PROFILE)]
+    assert both == sorted([image, mask])
+    late = normalize_batch(object_store, both, DEFAULT_PROFILE, "late")
+    assert (late.rows["rejects"], late.awaited) == (0, {})
+    assert marked(_labels(object_store, late), "axial") == list(range(FIRST, LAST + 1))
+    publish(object_store, "late", DEFAULT_PROFILE, [late])
+    assert pending(object_store, DEFAULT_PROFILE) == ()
 
 
 @pytest.mark.stack
@@ -211,6 +234,10 @@ def test_normalize_batch_segmentation_of_another_collection_labels_nothing(objec
     mask = phantom.stage(object_store, SEG_UID, data, collection="Elsewhere", modality="SEG")
     part = normalize_batch(object_store, [mask, image], DEFAULT_PROFILE, "run")
     assert (part.rows["series"], part.rows["rejects"], part.rows["labels"]) == (1, 1, 0)
+
+
+def ingested(store: ObjectStore, run: str, raw_keys: list[str]) -> None:
+    store.put(keys.run_object("ingest", run, "published.json"), json.dumps({"raw_keys": raw_keys}).encode())
 
 
 def _labels(store: ObjectStore, part: PartResult) -> list[dict[str, object]]:
