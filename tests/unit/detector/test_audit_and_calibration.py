@@ -105,6 +105,18 @@ def test_calibrate_thresholds_hold_on_the_validation_slices() -> None:
     assert (brain < calibration.brain_threshold).mean() <= 0.004 + 1e-9 or calibration.brain_threshold == 0.02
 
 
+def test_calibrate_series_threshold_is_a_calibrated_probability() -> None:
+    rng = np.random.default_rng(5)
+    tumor = np.arange(2000) % 20 < 8
+    logits = 6.0 * (rng.normal(0, 1.5, 2000) + 1.0 * tumor) + 3.0
+    predictions = _predictions(logits, tumor, patients=40)
+    calibration = calibrate(predictions)
+    series, labels = sham_series(predictions)
+    probability = 1 / (1 + np.exp(-(calibration.slope * series + calibration.offset)))
+    below = (probability[~labels] < calibration.series_threshold).mean()
+    assert 0.9 <= below < 0.95
+
+
 def test_calibrate_one_class_is_rejected() -> None:
     with pytest.raises(RejectedInput):
         calibrate(_predictions(np.zeros(10), np.zeros(10, dtype=np.bool_)))
