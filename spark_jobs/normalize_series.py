@@ -2,7 +2,7 @@
 
     spark-submit [--py-files braingranary.zip] spark_jobs/normalize_series.py --run-json <path or s3://bucket/key>
 
-Only object keys travel through Spark: a row is one batch, a task reads, normalizes and writes it through the object
+Only object keys travel through Spark: a row numbers one batch, a task reads, normalizes and writes it through the object
 store and gives back what it did; the driver publishes the run. Goes in: `run.json` (see `normalization.job`), and
 credentials from the environment (GRANARY_S3_ACCESS_KEY, GRANARY_S3_SECRET_KEY) or the instance's role. Comes out: one
 line of JSON on stdout. A series that cannot be used is a reject row; only a store that fails lets the job fail, and
@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -36,15 +36,18 @@ BATCHES_A_CORE: Final = 2  # enough that the last task does not keep the others 
 
 
 def worker(
-    place: StorePlace, profile: Profile, run: str
+    place: StorePlace, profile: Profile, run: str, work: Sequence[Sequence[str]]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """The function that Spark runs on each partition: rows of raw keys in, one row of JSON a finished batch out."""
+    """The function that Spark runs on each partition: numbers of batches in, one row of JSON a finished batch out.
+
+    `work` are the raw keys of every batch; they travel with the function, so that the rows need no Python to be made.
+    """
 
     def normalize(rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         store = place.open()
         for batch in rows:
-            for raw_keys in batch.column("raw_keys").to_pylist():
-                result = normalize_batch(store, raw_keys or (), profile, run)
+            for number in batch.column("id").to_pylist():
+                result = normalize_batch(store, work[int(number)], profile, run)
                 yield pa.RecordBatch.from_pydict({"part": [result.to_json()]})
 
     return normalize
@@ -61,9 +64,8 @@ def run_job(spark: SparkSession, job: NormalizeJob) -> PublishedRun:
     if not work:
         return publish(store, job.run, job.profile, [])
     # One partition a batch, in this order: Spark starts them in order, so the longest run first.
-    rows = context.parallelize([(list(raw_keys),) for raw_keys in work], len(work))
-    frame = spark.createDataFrame(rows, "raw_keys array<string>")
-    done = frame.mapInArrow(worker(job.store, job.profile, job.run), RESULT_SCHEMA).collect()
+    frame = spark.range(0, len(work), 1, len(work))
+    done = frame.mapInArrow(worker(job.store, job.profile, job.run, work), RESULT_SCHEMA).collect()
     return publish(store, job.run, job.profile, [PartResult.from_json(row["part"]) for row in done])
 
 

@@ -66,8 +66,9 @@ def batches(
 ) -> tuple[tuple[str, ...], ...]:
     """Raw keys in batches of about equal bytes, none much above `batch_bytes`, the largest batch first.
 
-    There are at least `batches_min` batches where there are as many series, so that no worker is idle, and a multiple of
-    `multiple_of` (the cores), so that none is idle in the last round either. Each series goes to the lightest batch, longest first (Graham 1969), so the same series always give the same batches.
+    There are at least `batches_min` batches where there are as many series, so that no worker is idle, and a multiple
+    of `multiple_of` (the cores), so that none is idle in the last round either. Each series goes to the lightest batch,
+    longest first (Graham 1969), so the same series always give the same batches.
     """
     ordered = sorted(series, key=lambda one: (-one.zip_bytes, one.raw_key))
     if not ordered:

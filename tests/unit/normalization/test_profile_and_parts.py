@@ -120,6 +120,7 @@ def test_batches_give_every_worker_something_to_do() -> None:
     series = [PendingSeries(raw_key=f"k{n}", zip_bytes=10) for n in range(7)]
     assert len(batches(series, batches_min=4)) == 4
     assert len(batches(series, batches_min=50)) == 7
+    assert len(batches(series, batches_min=5, multiple_of=2)) == 6
     assert batches([], batches_min=4) == ()
 
 
