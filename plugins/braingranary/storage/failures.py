@@ -43,8 +43,17 @@ _FORBIDDEN_CODES: Final = frozenset(
     }
 )
 _TRANSIENT_CODES: Final = frozenset(
-    # NoSuchUpload: another run took our upload for stale; BadDigest: the bytes were damaged on the way.
-    {"RequestTimeout", "SlowDown", "Throttling", "RequestLimitExceeded", "BadDigest", "IncompleteBody", "NoSuchUpload"}
+    # NoSuchUpload: another run took our upload for stale; the three on bytes: they were damaged on the way.
+    {
+        "RequestTimeout",
+        "SlowDown",
+        "Throttling",
+        "RequestLimitExceeded",
+        "BadDigest",
+        "XAmzContentSHA256Mismatch",
+        "IncompleteBody",
+        "NoSuchUpload",
+    }
 )
 _CONFIGURATION_ERRORS: Final = (
     NoCredentialsError,

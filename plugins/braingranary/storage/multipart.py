@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from braingranary.storage.store import ObjectStore
 
-PART_BYTES: Final = 8 * 1024 * 1024  # S3 wants 5 MiB or more for all but the last part
-PARTS_MAX: Final = 10_000  # limit of S3: objects of up to 78 GiB with parts of 8 MiB
+PART_BYTES: Final = 5 * 1024 * 1024  # the least that S3 takes for all but the last part: it is what a transfer holds
+PARTS_MAX: Final = 10_000  # limit of S3: objects of up to 48 GiB with parts of 5 MiB
 
 _log = structlog.get_logger(__name__)
 
@@ -31,14 +31,16 @@ _log = structlog.get_logger(__name__)
 class MultipartWriter:
     """`with store.multipart(key) as writer: writer.write(...); writer.commit()`; without commit nothing is kept.
 
-    Holds at most one part (8 MiB) plus the chunk being written. Not safe for use by several threads at once. Raises
-    TransientFailure and ConfigurationError as the store does, RejectedInput when more than 10,000 parts are written.
+    Holds one part (5 MiB) and no more: the same memory is filled and sent again and again. Not safe for use by several
+    threads at once. Raises TransientFailure and ConfigurationError as the store does, RejectedInput when more than
+    10,000 parts are written.
     """
 
     def __init__(self, store: ObjectStore, key: str) -> None:
         self._store = store
         self._key = key
-        self._buffer = bytearray()
+        self._buffer = bytearray(PART_BYTES)
+        self._filled = 0
         self._upload_id: str | None = None
         self._parts: list[CompletedPartTypeDef] = []
         self._closed = False
@@ -52,20 +54,20 @@ class MultipartWriter:
     @property
     def unsent(self) -> bytes | None:
         """Everything written so far while it fits into one part, None once a part was sent."""
-        return bytes(self._buffer) if self._upload_id is None else None
+        return bytes(self._held()) if self._upload_id is None else None
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Take `data`, sending every part that is full; returns the number of bytes taken."""
         view = memoryview(data)
         start = 0
         while start < len(view):
-            taken = view[start : start + PART_BYTES - len(self._buffer)]
-            self._buffer += taken
+            taken = view[start : start + PART_BYTES - self._filled]
+            with memoryview(self._buffer) as held:  # assigning to the bytearray itself would copy once more
+                held[self._filled : self._filled + len(taken)] = taken
+            self._filled += len(taken)
             start += len(taken)
-            if len(self._buffer) == PART_BYTES:
-                # The buffer itself is sent, never a copy of it: this is all the memory that a transfer needs.
-                full, self._buffer = self._buffer, bytearray()
-                self._send(full)
+            if self._filled == PART_BYTES:
+                self._send()
         self.bytes_written += len(view)
         return len(view)
 
@@ -73,10 +75,10 @@ class MultipartWriter:
         """Make the object visible; False when `if_absent` and one stood there already (then nothing is kept)."""
         if self._upload_id is None:
             self._closed = True
-            return self._store.put(self._key, bytes(self._buffer), if_absent=if_absent)
-        if self._buffer:
-            self._send(bytes(self._buffer))
-            self._buffer.clear()
+            return self._store.put(self._key, bytes(self._held()), if_absent=if_absent)
+        if self._filled:
+            del self._buffer[self._filled :]
+            self._send()
         won = self._complete(if_absent)
         if won:
             self._closed = True
@@ -89,7 +91,7 @@ class MultipartWriter:
         if self._closed:
             return
         self._closed = True
-        self._buffer.clear()
+        self._filled = 0
         if self._upload_id is not None:
             with mapped(f"abort upload of {self._key}"):
                 self._store.client.abort_multipart_upload(
@@ -111,7 +113,11 @@ class MultipartWriter:
             # The first error is the one to tell; the upload left behind is swept by abort_stale_multiparts.
             _log.warning("multipart_abort_failed", key=self._key, code=failure.code)
 
-    def _send(self, part: bytes | bytearray) -> None:
+    def _held(self) -> memoryview:
+        return memoryview(self._buffer)[: self._filled]
+
+    def _send(self) -> None:
+        """What is held as the next part."""
         number = len(self._parts) + 1
         if number > PARTS_MAX:
             raise RejectedInput(Code.SERIES_TOO_LARGE, f"{self._key}: more than {PARTS_MAX} parts")
@@ -120,16 +126,17 @@ class MultipartWriter:
             if self._upload_id is None:
                 created = store.client.create_multipart_upload(Bucket=store.bucket, Key=self._key)
                 self._upload_id = created["UploadId"]
-            digest = base64.b64encode(hashlib.md5(part, usedforsecurity=False).digest()).decode()
+            digest = base64.b64encode(hashlib.md5(self._buffer, usedforsecurity=False).digest()).decode()
             answer = store.client.upload_part(
                 Bucket=store.bucket,
                 Key=self._key,
                 UploadId=self._upload_id,
                 PartNumber=number,
-                Body=cast("bytes", part),  # a bytearray is as good to botocore, its stubs do not know
+                Body=cast("bytes", self._buffer),  # a bytearray is as good to botocore, its stubs do not know
                 ContentMD5=digest,
             )
         self._parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+        self._filled = 0
 
     def _complete(self, if_absent: bool) -> bool:
         store = self._store

@@ -6,7 +6,10 @@ import zipfile
 from datetime import timedelta
 from threading import Barrier, Thread
 
+from typing import Any
+
 import pytest
+from botocore.awsrequest import AWSPreparedRequest
 
 from braingranary.errors import Code, ConfigurationError, RejectedInput, TransientFailure
 from braingranary.settings import StoreSettings
@@ -110,6 +113,25 @@ def test_multipart_any_size_in_any_pieces_is_equal(object_store: ObjectStore, si
         assert writer.commit()
     assert object_store.get("m") == data
     assert writer.bytes_written == size
+
+
+@pytest.mark.parametrize("size", [10, PART_BYTES + 10])
+def test_writes_damaged_on_the_way_are_refused_and_transient(object_store: ObjectStore, size: int) -> None:
+    def damage(request: AWSPreparedRequest, **_event: object) -> None:
+        if request.method == "PUT":
+            body: Any = request.body  # a file for put_object, bytes for a part
+            request.body = b"y" + bytes(body.read() if hasattr(body, "read") else body)[1:]
+
+    object_store.client.meta.events.register("before-send.s3", damage)
+
+    def write() -> None:
+        with object_store.multipart("m") as writer:
+            writer.write(b"x" * size)
+            writer.commit()
+
+    with pytest.raises(TransientFailure):
+        write()
+    assert object_store.head("m") is None
 
 
 def test_multipart_exception_leaves_nothing(object_store: ObjectStore) -> None:

@@ -232,7 +232,8 @@ class ArchiveHandler(BaseHTTPRequestHandler):
 
     def _send(self, data: bytes, chunked: bool) -> None:
         if data:
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+            pieces = (b"%x\r\n" % len(data), data, b"\r\n") if chunked else (data,)
+            self.wfile.writelines(pieces)  # never joined: the data may be a whole scan's
 
     def _reset(self) -> None:
         """End the connection with RST, as a crashed peer does."""

@@ -33,9 +33,13 @@ class _Sink(io.RawIOBase):
         return True
 
     def write(self, data: bytes) -> int:  # type: ignore[override]
-        self._held += data
-        if len(self._held) >= self._piece_bytes:
+        if len(data) >= self._piece_bytes:
             self.flush()
+            self._send(data)  # as it is: copying a scan's bytes once more is half of what serving them costs
+        else:
+            self._held += data
+            if len(self._held) >= self._piece_bytes:
+                self.flush()
         return len(data)
 
     def flush(self) -> None:
