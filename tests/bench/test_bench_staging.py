@@ -23,14 +23,19 @@ from pydicom.dataset import Dataset
 
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
-from tests.bench.harness import compare_processes
+from tests.bench.harness import _Process, compare_processes
 from tests.fixtures.dicom_factory import SERIES_UID, Scan, classic_series
 
 SERIES = 10
-SLICES = 24
-SIDE = 1024  # 24 slices of 1024x1024 at 16 bit: 50 MB a series, as contrast-enhanced TCIA heads are
+SLICES = 12
+SIDE = 1024  # 12 slices of 1024x1024 at 16 bit: 25 MB a series, as an MPRAGE of the TCIA is
 LATENCY_S = 0.02
 SPEED_TARGET = 4.0
+BOUNDS = (
+    "What bounds the speed: the archive (about 3 CPU s a GB) and the object store (about 15: 10 to take the parts in, "
+    "5 to copy them to the key that their SHA-256 names) share the cores with us (about 6: MD5 of the images and of the "
+    "parts, SHA-256 of the zip, HTTP chunks)."
+)
 MEMORY_TARGET = 10.0
 
 OURS = """
@@ -41,9 +46,9 @@ from braingranary.archives.base import Query
 from braingranary.archives.tcia import TciaArchive, TciaSettings
 from braingranary.settings import load_store_settings
 from braingranary.storage.store import ObjectStore
-url = sys.argv[1]
+url, connections = sys.argv[1], int(sys.argv[2])
 store = ObjectStore.from_settings(load_store_settings())
-with TciaArchive(TciaSettings(base_url=url, policy=AddressPolicy.trusting(url))) as archive:
+with TciaArchive(TciaSettings(base_url=url, policy=AddressPolicy.trusting(url), connections=connections)) as archive:
     ingest.write_manifest(store, "bench", archive, Query(), 1000)
     ingest.stage_batch(store, "bench", 0, archive)
 ingest.publish(store, "bench")
@@ -70,7 +75,7 @@ if complete:
         s3.upload_file(str(path), told.bucket, "peer/" + path.name)
 """
 IMPORTS = "import resource; {imports}; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
-OUR_IMPORTS = OURS.split("url =", maxsplit=1)[0].strip().replace("\n", "; ")
+OUR_IMPORTS = OURS.split("url, ", maxsplit=1)[0].strip().replace("\n", "; ")
 PEER_IMPORTS = "from tcia_utils import nbia"
 
 
@@ -151,7 +156,7 @@ def image_md5s_staged(store: ObjectStore, prefix: str) -> list[str]:
 @pytest.mark.stack
 @pytest.mark.parametrize("complete", [False, True], ids=["download_only", "to_the_same_state"])
 def test_bench_staging_against_tcia_utils(place: Place, complete: bool) -> None:
-    ours = [sys.executable, "-c", OURS, place.url]
+    ours = [sys.executable, "-c", OURS, place.url, "10"]
     peer = [sys.executable, "-c", PEER, place.url, str(place.downloads), "complete" if complete else "download"]
     seen: dict[str, list[str]] = {}
 
@@ -172,10 +177,12 @@ def test_bench_staging_against_tcia_utils(place: Place, complete: bool) -> None:
 
     place.downloads.mkdir()
     base_ours, base_peer = imports_mb(OUR_IMPORTS), imports_mb(PEER_IMPORTS)
-    what = "to the same state (MD5s checked, zips in S3)" if complete else "download only, nothing verified or staged"
-    result = compare_processes(
-        name=f"staging_{'same_state' if complete else 'download_only'}",
-        peer_name=f"tcia_utils downloadSeries, {what}",
+    polite = _peak_mb([sys.executable, "-c", OURS, place.url, "4"], place)
+    peak_ours, peak_peer = _peak_mb(ours, place), _peak_mb(peer, place)
+    what = "then MD5s checked and zips uploaded" if complete else "alone: nothing verified, nothing in S3"
+    compare_processes(
+        name=f"download + verify + stage to S3 ({'same state' if complete else 'against download only'})",
+        peer_name=f"tcia_utils downloadSeries {what}",
         ours=ours,
         peer=peer,
         target=SPEED_TARGET,
@@ -183,11 +190,16 @@ def test_bench_staging_against_tcia_utils(place: Place, complete: bool) -> None:
         equal=equal,
         env=place.env,
         reset=reset,
-        note=f"20 ms latency; 4 connections against its 10; interpreter with imports {base_ours:.0f} and "
-        f"{base_peer:.0f} MB of the peaks; memory target: a tenth",
+        note=f"20 ms latency, 10 connections each. Peak memory {peak_ours:.0f} against {peak_peer:.0f} MB: "
+        f"{peak_peer / peak_ours:.1f} times less, target {MEMORY_TARGET:.0f} "
+        f"{'reached' if peak_peer >= MEMORY_TARGET * peak_ours else 'MISSED'} ({polite:.0f} MB with our polite 4 "
+        f"connections; imports alone are {base_ours:.0f} and {base_peer:.0f} MB). Ours does not grow with the series, "
+        f"the peer's does: it holds the whole zips of ten. {BOUNDS}",
     )
-    assert result.ours_peak_rss_mb is not None
-    assert result.peer_peak_rss_mb is not None
-    total = result.peer_peak_rss_mb / result.ours_peak_rss_mb
-    growth = (result.peer_peak_rss_mb - base_peer) / (result.ours_peak_rss_mb - base_ours)
-    print(f"memory: {total:.1f} times less at the peak, {growth:.1f} times less over imports (target {MEMORY_TARGET})")
+
+
+def _peak_mb(command: list[str], place: Place) -> float:
+    """Peak resident memory of one run of `command`."""
+    process = _Process(command, place.env, place.reset)
+    process()
+    return process.peak_rss_mb

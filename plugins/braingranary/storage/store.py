@@ -75,8 +75,8 @@ class ObjectStore:
             max_pool_connections=POOL_CONNECTIONS,
             retries={"mode": "standard", "max_attempts": ATTEMPTS},
             # A named endpoint is rarely reachable as bucket.host; AWS itself keeps its default.
-            # Bytes are hashed once: every write carries Content-MD5, itself signed, which every S3 checks; not all check
-            # a signature over the payload or understand the newer checksum trailers.
+            # Bytes are hashed once: every write carries Content-MD5, itself signed, which every S3 checks; not all of
+            # them check a signature over the payload or understand the newer checksum trailers.
             s3={"addressing_style": "path" if settings.endpoint_url else "auto", "payload_signing_enabled": False},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",

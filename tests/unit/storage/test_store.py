@@ -5,7 +5,6 @@ import os
 import zipfile
 from datetime import timedelta
 from threading import Barrier, Thread
-
 from typing import Any
 
 import pytest
