@@ -1,10 +1,10 @@
--- Three roles of the catalogue, each with the least it needs. Run once by an administrator in the catalogue's database, before
--- or after the migrations, and again whenever this file changes:
+-- Three roles of the catalogue, each with the least it needs. Run once by an administrator in the catalogue's database,
+-- before or after the migrations, and again whenever this file changes:
 --
 --     psql --set ON_ERROR_STOP=1 --file sql/roles.sql "$ADMINISTRATOR_DSN"
 --
--- They cannot log in themselves: give a login role one of them, as in `GRANT granary_reader TO front_door`. Migrations run
--- as a login that is in granary_owner and does `SET ROLE granary_owner` (`ALTER ROLE migrator SET role = granary_owner`).
+-- They cannot log in themselves: give a login role one of them, as in `GRANT granary_reader TO front_door`. Migrations
+-- run as a login that is in granary_owner and acts as it (`ALTER ROLE migrator SET role = granary_owner`).
 
 BEGIN;
 
@@ -26,7 +26,7 @@ BEGIN
 END
 $roles$;
 
-REVOKE ALL ON SCHEMA public FROM PUBLIC;
+REVOKE ALL ON SCHEMA public FROM public;
 GRANT USAGE, CREATE ON SCHEMA public TO granary_owner;
 GRANT USAGE ON SCHEMA public TO granary_writer, granary_reader;
 

@@ -1,6 +1,6 @@
--- What this run would change. `incoming_*` hold the staged rows in the shape of the catalogue's tables, so that whole rows
--- can be compared; `changed_*` hold the keys of those that are new or differ. Rows of a run that was published before
--- the one already loaded are left out: the end state does not depend on the order of loads.
+-- What this run would change. `incoming_*` hold the staged rows in the shape of the catalogue's tables, so that whole
+-- rows can be compared; `changed` tells those that are new or differ. Rows of a run that was published before the one
+-- already loaded are left out: the end state does not depend on the order of loads.
 
 CREATE TEMP TABLE incoming_series (LIKE series) ON COMMIT DROP;
 INSERT INTO incoming_series (

@@ -1,3 +1,4 @@
 -- How many series are new or differ.
 
-SELECT count(*) FROM current_series WHERE changed
+SELECT count(*) FROM current_series
+WHERE changed

@@ -1,3 +1,4 @@
 -- The packs whose slices are wanted, by part.
 
-SELECT part, array_agg(pack_id) FROM changed_pack GROUP BY part
+SELECT part, array_agg(pack_id) FROM changed_pack
+GROUP BY part

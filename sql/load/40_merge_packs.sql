@@ -5,7 +5,10 @@ USING current_series AS c
 WHERE
     p.series_id = c.series_id
     AND c.stands
-    AND NOT EXISTS (SELECT FROM incoming_pack AS i WHERE i.pack_id = p.pack_id);
+    AND NOT EXISTS (
+        SELECT FROM incoming_pack AS i
+        WHERE i.pack_id = p.pack_id
+    );
 
 DELETE FROM slice AS s
 USING changed_pack AS c

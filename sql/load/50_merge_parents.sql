@@ -38,15 +38,27 @@ WHERE t.subject_id = d.subject_id AND (t.species, t.sex) IS DISTINCT FROM (d.spe
 DELETE FROM study AS t
 WHERE
     t.study_id IN (SELECT study_id FROM touched)
-    AND NOT EXISTS (SELECT FROM series AS s WHERE s.study_id = t.study_id);
+    AND NOT EXISTS (
+        SELECT FROM series AS s
+        WHERE s.study_id = t.study_id
+    );
 
 DELETE FROM subject AS t
 WHERE
     t.subject_id IN (SELECT subject_id FROM touched)
-    AND NOT EXISTS (SELECT FROM series AS s WHERE s.subject_id = t.subject_id)
-    AND NOT EXISTS (SELECT FROM study AS s WHERE s.subject_id = t.subject_id);
+    AND NOT EXISTS (
+        SELECT FROM series AS s
+        WHERE s.subject_id = t.subject_id
+    )
+    AND NOT EXISTS (
+        SELECT FROM study AS s
+        WHERE s.subject_id = t.subject_id
+    );
 
 DELETE FROM collection AS t
 WHERE
     t.collection_id IN (SELECT collection_id FROM touched)
-    AND NOT EXISTS (SELECT FROM series AS s WHERE s.collection_id = t.collection_id);
+    AND NOT EXISTS (
+        SELECT FROM series AS s
+        WHERE s.collection_id = t.collection_id
+    );

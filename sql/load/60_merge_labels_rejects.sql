@@ -32,10 +32,9 @@ SELECT DISTINCT ON (s.reject_id)
     r.published_at
 FROM stage_reject AS s
 CROSS JOIN stage_run AS r
-ORDER BY s.reject_id, s.fatal DESC, s.detail DESC
+ORDER BY s.reject_id ASC, s.fatal DESC, s.detail DESC
 ON CONFLICT (reject_id) DO UPDATE SET
     detail = excluded.detail,
     fatal = excluded.fatal,
     published_at = excluded.published_at
-WHERE
-    (excluded.published_at, excluded.fatal, excluded.detail) > (reject.published_at, reject.fatal, reject.detail);
+WHERE (excluded.published_at, excluded.fatal, excluded.detail) > (reject.published_at, reject.fatal, reject.detail);

@@ -1,12 +1,12 @@
 -- The slices that a named query answers.
 --
--- withtumor_ax|cor|sag: slices that show the axial, coronal or sagittal plane and have a tumour; notumor_ax|cor|sag: the
--- same with no tumour, said explicitly. What nobody labelled is in neither. The planes are those the slice shows, be they
+-- withtumor_ax|cor|sag: slices that show the axial, coronal or sagittal plane and have a tumour; notumor_ax|cor|sag:
+-- the same with no tumour, said explicitly. What nobody labelled is in neither. The planes are those the slice shows,
 -- acquired or reformatted. Which labels count is told by the views slice_truth and series_truth:
 --   * sources `reader`, `mask` and `collection` count, in this order of precedence; `model:<version>` never does;
---   * a label of the slice itself goes before the label of its series. So the slices of a tumour collection have a tumour
---     unless a mask or a reader says of one of them that it has none, and the mask of a lesion, which labels every slice
---     of the series it was drawn on, puts the lesion-free ones among notumor.
+--   * a label of the slice itself goes before the label of its series. So the slices of a tumour collection have a
+--     tumour unless a mask or a reader says of one of them that it has none, and the mask of a lesion, which labels
+--     every slice of the series it was drawn on, puts the lesion-free ones among notumor.
 SELECT
     p.object_key,
     c.name AS collection,

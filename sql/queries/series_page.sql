@@ -1,5 +1,5 @@
--- One page of series in the order of their key, after the key of the last one seen. A filter that is null filters nothing:
--- the planner folds it away, because these statements are planned for the values they run with.
+-- One page of series in the order of their key, after the key of the last one seen. A filter that is null filters
+-- nothing: the planner folds it away, because these statements are planned for the values they run with.
 SELECT
     s.series_id,
     s.series_uid,

@@ -31,16 +31,17 @@ valued AS (
         counted.subject_id,
         counted.slices
     FROM counted
-    CROSS JOIN LATERAL (
-        VALUES
-        ('total', ''),
-        ('collection', counted.collection),
-        ('plane', counted.plane),
-        ('sequence', counted.sequence),
-        ('manufacturer', counted.manufacturer),
-        ('species', counted.species),
-        ('sex', counted.sex)
-    ) AS v (facet, value)
+    CROSS JOIN
+        LATERAL (
+            VALUES
+            ('total', ''),
+            ('collection', counted.collection),
+            ('plane', counted.plane),
+            ('sequence', counted.sequence),
+            ('manufacturer', counted.manufacturer),
+            ('species', counted.species),
+            ('sex', counted.sex)
+        ) AS v (facet, value)
     UNION ALL
     SELECT
         'shown_plane',
@@ -65,17 +66,23 @@ UNION ALL
 SELECT
     'reject',
     r.code,
-    count(DISTINCT (r.archive, r.collection, r.series_uid)),
+    count(DISTINCT row(r.archive, r.collection, r.series_uid)),
     0,
     0
 FROM reject AS r
 WHERE
     NOT r.fatal
-    OR NOT EXISTS (SELECT FROM series AS s WHERE s.series_uid = r.series_uid AND s.published_at >= r.published_at)
+    OR NOT EXISTS (
+        SELECT FROM series AS s
+        WHERE s.series_uid = r.series_uid AND s.published_at >= r.published_at
+    )
 GROUP BY r.code;
 
 DELETE FROM facet AS f
-WHERE NOT EXISTS (SELECT FROM fresh_facet AS n WHERE n.facet = f.facet AND n.value = f.value);
+WHERE NOT EXISTS (
+    SELECT FROM fresh_facet AS n
+    WHERE n.facet = f.facet AND n.value = f.value
+);
 
 INSERT INTO facet (facet, value, series_count, subject_count, slice_count)
 SELECT

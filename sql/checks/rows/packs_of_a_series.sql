@@ -7,5 +7,9 @@ HAVING count(*) > 1 OR count(s.series_id) = 0
 UNION ALL
 SELECT s.series_uid, 'series without a pack' AS trouble
 FROM stage_series AS s
-WHERE NOT EXISTS (SELECT FROM stage_pack AS p WHERE p.series_id = s.series_id AND p.plane = s.plane)
+WHERE
+    NOT EXISTS (
+        SELECT FROM stage_pack AS p
+        WHERE p.series_id = s.series_id AND p.plane = s.plane
+    )
 LIMIT 20
