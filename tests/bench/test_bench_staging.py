@@ -33,8 +33,8 @@ LATENCY_S = 0.02
 SPEED_TARGET = 4.0
 BOUNDS = (
     "What bounds the speed: the archive (about 3 CPU s a GB) and the object store (about 15: 10 to take the parts in, "
-    "5 to copy them to the key that their SHA-256 names) share the cores with us (about 6: MD5 of the images and of the "
-    "parts, SHA-256 of the zip, HTTP chunks)."
+    "5 to copy them to the key that their SHA-256 names) share the cores with us (about 6: MD5 of images and "
+    "of parts, SHA-256 of the zip, HTTP chunks)."
 )
 MEMORY_TARGET = 10.0
 
