@@ -18,7 +18,7 @@ answered AS (
         s.subject_id,
         CASE WHEN q.tumor THEN coalesce(l.with_tumor, 0) ELSE coalesce(l.without_tumor, 0) END
         + CASE
-            WHEN st.tumor IS NOT DISTINCT FROM q.tumor
+            WHEN st.tumor = q.tumor
                 THEN p.slice_count - coalesce(l.with_tumor, 0) - coalesce(l.without_tumor, 0)
             ELSE 0
         END AS slices
