@@ -74,7 +74,8 @@ if complete:
                 assert hashlib.md5(archive.read(name)).hexdigest() == md5
         s3.upload_file(str(path), told.bucket, "peer/" + path.name)
 """
-IMPORTS = "import resource; {imports}; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+# Not getrusage: Linux carries a parent's peak over fork and exec into the child's figure.
+IMPORTS = "{imports}; print([line for line in open('/proc/self/status') if line[:5] == 'VmHWM'][0].split()[1])"
 OUR_IMPORTS = OURS.split("url, ", maxsplit=1)[0].strip().replace("\n", "; ")
 PEER_IMPORTS = "from tcia_utils import nbia"
 
@@ -138,7 +139,7 @@ def imports_mb(code: str) -> float:
     """Peak resident memory of an interpreter that only imports."""
     command = [sys.executable, "-c", IMPORTS.format(imports=code)]
     answer = subprocess.run(command, capture_output=True, check=True, text=True, env=dict(os.environ))
-    return float(answer.stdout.split()[-1])
+    return float(answer.stdout.split()[-1]) / 1024
 
 
 def image_md5s_staged(store: ObjectStore, prefix: str) -> list[str]:
