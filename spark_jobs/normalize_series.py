@@ -3,10 +3,10 @@
     spark-submit [--py-files braingranary.zip] spark_jobs/normalize_series.py --run-json <path or s3://bucket/key>
 
 Only object keys travel through Spark: a row numbers one batch, a task reads, normalizes and writes it through the
-object store and gives back what it did; the driver publishes the run. Goes in: `run.json` (see `normalization.job`), and
-credentials from the environment (GRANARY_S3_ACCESS_KEY, GRANARY_S3_SECRET_KEY) or the instance's role. Comes out: one
-line of JSON on stdout. A series that cannot be used is a reject row; only a store that fails lets the job fail, and
-then it may simply be run again.
+object store and gives back what it did; the driver publishes the run. Goes in: `run.json` (see `normalization.job`),
+and credentials from the environment (GRANARY_S3_ACCESS_KEY, GRANARY_S3_SECRET_KEY) or the instance's role. Comes out:
+one line of JSON on stdout. A series that cannot be used is a reject row; only a store that fails lets the job fail,
+and then it may simply be run again.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ AIRFLOW_HOME = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give Airflow a home of this run: it reads and writes one as soon as it is imported, by default that of the user."""
+    """Give Airflow a home of this run: it reads and writes one as soon as it is imported, otherwise the user's own."""
     config.stash[AIRFLOW_HOME] = tempfile.mkdtemp(prefix="granary-airflow-")
     os.environ.update(
         AIRFLOW_HOME=config.stash[AIRFLOW_HOME],
