@@ -137,6 +137,38 @@ def test_normalize_batch_store_that_fails_ends_the_batch_and_leaves_no_part(
     assert normalize_batch(object_store, [key], DEFAULT_PROFILE, "run").rows["series"] == 1
 
 
+def refusing_packs(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let every write under normalized/ fail, and nothing else."""
+    put = ObjectStore.put
+
+    def refusing(store: ObjectStore, key: str, data: bytes, *, if_absent: bool = False) -> bool:
+        if key.startswith("normalized/"):
+            raise error
+        return put(store, key, data, if_absent=if_absent)
+
+    monkeypatch.setattr(ObjectStore, "put", refusing)
+
+
+def test_normalize_batch_pack_that_the_store_refuses_ends_the_batch(
+    object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = good(object_store)
+    refusing_packs(monkeypatch, TransientFailure(Code.OBJECT_STORE_UNAVAILABLE, "down"))
+    with pytest.raises(TransientFailure):
+        normalize_batch(object_store, [key], DEFAULT_PROFILE, "run")
+    assert not list(object_store.list("runs/"))
+    assert not list(object_store.list("quarantine/"))
+
+
+def test_normalize_batch_pack_that_cannot_be_written_leaves_no_rows_of_its_series(
+    object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = good(object_store)
+    refusing_packs(monkeypatch, ValueError("unforeseen"))
+    part = normalize_batch(object_store, [key], DEFAULT_PROFILE, "run")
+    assert part.rows == {"series": 0, "packs": 0, "slices": 0, "rejects": 1, "labels": 0}
+
+
 def test_normalize_batch_tumour_collection_labels_its_series(object_store: ObjectStore) -> None:
     raw_keys = [good(object_store, UIDS[0], "TCGA-GBM"), good(object_store, UIDS[1], "Somewhere")]
     part = normalize_batch(object_store, raw_keys, DEFAULT_PROFILE, "run")
