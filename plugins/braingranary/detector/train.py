@@ -75,6 +75,7 @@ class _State:
     average: TumorNet
     optimizer: torch.optim.Optimizer
     epoch: int
+    curves: list[list[float]]
 
 
 def train(
@@ -85,13 +86,15 @@ def train(
     initial: TumorNet | None = None,
     device: torch.device | None = None,
     loaders: int = 0,
+    stop_after: int | None = None,
     pause_file: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TumorNet:
     """Train on every slice of `bank` (pass the training split only) and return the averaged network in eval mode.
 
     `initial` gives the starting weights (of equal widths) in place of the seed's; `loaders` threads make batches ahead,
-    for a GPU that would wait for them. `progress(step, steps)` is called after every step; training waits while
+    for a GPU that would wait for them; `stop_after` ends after so many of the plan's epochs, its schedule left alone,
+    so that a later call without it goes on. `progress(step, steps)` is called after every step; training waits while
     `pause_file` exists.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +105,7 @@ def train(
     start = "" if initial is None else hashlib.sha256(bytes_of(initial.state_dict())).hexdigest()
     identity = json.dumps({"plan": asdict(plan), "data": bank.sha256(), "start": start}, sort_keys=True)
     state = _state(plan, folder / "checkpoint.pt", identity, chosen, initial)
-    for epoch in range(state.epoch, plan.epochs):
+    for epoch in range(state.epoch, min(plan.epochs, stop_after or plan.epochs)):
         began = time.monotonic()
         sums = torch.zeros(len(Losses._fields))
         state.network.train()
@@ -115,8 +118,9 @@ def train(
                 progress(step + 1, plan.steps)
         state.epoch = epoch + 1
         means = (sums / plan.steps_an_epoch).tolist()
-        _append(folder / "curves.csv", [epoch + 1, time.monotonic() - began, plan.rate_at(step), *means])
+        state.curves.append([epoch + 1, time.monotonic() - began, plan.rate_at(step), *means])
         _save(state, folder / "checkpoint.pt", identity)
+        _write_curves(folder / "curves.csv", state.curves)
         log.info("epoch done", epoch=epoch + 1, of=plan.epochs, loss=round(means[0], 4))
     return state.average.eval()
 
@@ -164,7 +168,7 @@ def _state(plan: Plan, checkpoint: Path, identity: str, device: torch.device, in
         network.load_state_dict(initial.state_dict())
     average.load_state_dict(network.state_dict())
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
-    state = _State(network=network, average=average, optimizer=optimizer, epoch=0)
+    state = _State(network=network, average=average, optimizer=optimizer, epoch=0, curves=[])
     if checkpoint.is_file():
         # weights_only: a checkpoint is data; nothing in it may run.
         kept: dict[str, Any] = torch.load(checkpoint, map_location=device, weights_only=True)
@@ -174,7 +178,7 @@ def _state(plan: Plan, checkpoint: Path, identity: str, device: torch.device, in
         average.load_state_dict(kept["average"])
         optimizer.load_state_dict(kept["optimizer"])
         torch.set_rng_state(kept["random"].cpu())
-        state.epoch = int(kept["epoch"])
+        state.epoch, state.curves = int(kept["epoch"]), list(kept["curves"])
     return state
 
 
@@ -183,6 +187,7 @@ def _save(state: _State, checkpoint: Path, identity: str) -> None:
     kept = {
         "identity": identity,
         "epoch": state.epoch,
+        "curves": state.curves,
         "network": state.network.state_dict(),
         "average": state.average.state_dict(),
         "optimizer": state.optimizer.state_dict(),
@@ -192,10 +197,11 @@ def _save(state: _State, checkpoint: Path, identity: str) -> None:
     partial.replace(checkpoint)
 
 
-def _append(curves: Path, row: list[float]) -> None:
-    fresh = not curves.is_file()
-    with curves.open("a", newline="") as lines:
+def _write_curves(path: Path, curves: list[list[float]]) -> None:
+    """The whole file from the checkpoint's own rows: a run killed between the two writes loses and doubles nothing."""
+    partial = path.with_suffix(".partial")
+    with partial.open("w", newline="") as lines:
         writer = csv.writer(lines)
-        if fresh:
-            writer.writerow(CURVE_COLUMNS)
-        writer.writerow([f"{value:.6g}" for value in row])
+        writer.writerow(CURVE_COLUMNS)
+        writer.writerows([f"{value:.6g}" for value in row] for row in curves)
+    partial.replace(path)

@@ -51,6 +51,8 @@ class Stage:
     sees: Callable[[NDArray[np.str_], NDArray[np.str_]], NDArray[np.bool_]]
     """(sources, sites) of N slices to which of them belong to the stage, whatever their split."""
     trained_on: str
+    stop_after: int | None = None
+    """Epochs of the plan after which the stage ends early; None walks the whole plan."""
 
 
 def _one_hospital(sources: NDArray[np.str_], sites: NDArray[np.str_]) -> NDArray[np.bool_]:
@@ -72,12 +74,14 @@ ONE_HOSPITAL = Stage(
     plan=Plan(seed=3, epochs=16, steps_an_epoch=125, learning_rate=2e-3, positive_pixel_weight=6.0),
     sees=_one_hospital,
     trained_on=START.trained_on,
+    stop_after=9,
 )
 ALL = Stage(
     name="all",
     plan=replace(ONE_HOSPITAL.plan, seed=2),
     sees=_everything,
     trained_on="training patients of LGG, brain_tumor_progression (01 to 03), ixi (IXI012), ptbp_healthy (01 to 05)",
+    stop_after=ONE_HOSPITAL.stop_after,
 )
 STAGES = (START, ONE_HOSPITAL, ALL)
 """The second and the third both go on from the first."""
@@ -122,6 +126,7 @@ def run_stage(
         initial=initial,
         device=device,
         loaders=loaders,
+        stop_after=stage.stop_after,
         pause_file=pause_file,
         progress=tell,
     )

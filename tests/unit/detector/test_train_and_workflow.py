@@ -66,6 +66,8 @@ def test_train_killed_and_resumed_equals_one_run(bank: Bank, tmp_path: Path) -> 
 
     with pytest.raises(KeyboardInterrupt):
         train(bank, TINY, tmp_path / "cut", progress=die)
+    half = train(bank, TINY, tmp_path / "cut", stop_after=1)
+    assert not _same(whole, half)
     resumed = train(bank, TINY, tmp_path / "cut", loaders=2)
     assert _same(whole, resumed)
     with (tmp_path / "cut" / "curves.csv").open() as lines:
