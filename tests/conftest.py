@@ -104,8 +104,8 @@ def object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.Objec
 
 
 @pytest.fixture
-def s3_settings(object_server: s3.ObjectServer) -> StoreSettings:
-    """Settings of a fresh, empty bucket."""
+def s3_settings(object_server: s3.ObjectServer) -> Iterator[StoreSettings]:
+    """Settings of a fresh, empty bucket, removed afterwards: each bucket holds some of the server's few volumes."""
     settings = object_server.settings(bucket=f"test-{secrets.token_hex(8)}")
     assert settings.secret_key is not None
     client = boto3.client(
@@ -116,8 +116,11 @@ def s3_settings(object_server: s3.ObjectServer) -> StoreSettings:
         aws_secret_access_key=settings.secret_key.get_secret_value(),
     )
     client.create_bucket(Bucket=settings.bucket)
+    yield settings
+    store = ObjectStore.from_settings(settings)
+    store.delete_many([item.key for item in store.list()])
+    client.delete_bucket(Bucket=settings.bucket)
     client.close()
-    return settings
 
 
 @pytest.fixture

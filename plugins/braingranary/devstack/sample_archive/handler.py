@@ -62,6 +62,8 @@ class ArchiveHandler(BaseHTTPRequestHandler):
     timeout = 60  # seconds that an idle connection is kept
     _hit = False
     """Whether the stall or reset of this request has set in."""
+    _broken = False
+    """Whether the connection is given up: nothing more may go out."""
 
     def do_GET(self) -> None:
         """Every endpoint but getSeriesMetadata."""
@@ -98,7 +100,7 @@ class ArchiveHandler(BaseHTTPRequestHandler):
                 stats.series[series_uid or ""] += 1
             stats.at_once += 1
             stats.at_once_max = max(stats.at_once_max, stats.at_once)
-        self._hit = False
+        self._hit = self._broken = False
         try:
             rule = self._rule(endpoint, series_uid)
             self.archive.ending.wait(self.archive.latency_s)
@@ -227,18 +229,23 @@ class ArchiveHandler(BaseHTTPRequestHandler):
             self.archive.ending.wait(rule.seconds or FOREVER_S)
             data = data[len(data) // 2 :]
             if rule.seconds is None:
+                self._broken = True
                 raise ConnectionAbortedError
         self._send(data, chunked)
 
     def _send(self, data: bytes, chunked: bool) -> None:
+        if self._broken:  # a zip that is given up still wants to write its directory
+            raise ConnectionResetError
         if data:
             pieces = (b"%x\r\n" % len(data), data, b"\r\n") if chunked else (data,)
             self.wfile.writelines(pieces)  # never joined: the data may be a whole scan's
 
     def _reset(self) -> None:
         """End the connection with RST, as a crashed peer does."""
+        self._broken = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
+        for holder in (self.rfile, self.wfile, self.connection):  # the connection ends with the last of them
+            holder.close()
         raise ConnectionResetError
 
     def _failed_before(self, rule: FaultRule | None) -> bool:
