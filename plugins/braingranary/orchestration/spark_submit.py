@@ -128,19 +128,25 @@ class JobHook(SparkSubmitHook):
 
     def end_processes(self) -> None:
         """End spark-submit and its descendants: first politely, after a moment for certain."""
-        if self._submit_sp is None or self._submit_sp.poll() is not None:
+        submit = self._submit_sp
+        if submit is None or submit.poll() is not None:
             return
         try:
-            root = psutil.Process(self._submit_sp.pid)
-            processes = [root, *root.children(recursive=True)]
+            descendants = psutil.Process(submit.pid).children(recursive=True)
         except psutil.NoSuchProcess:
             return
-        _log.info("spark_job_stopping", processes=len(processes))
-        for process in processes:
+        _log.info("spark_job_stopping", processes=1 + len(descendants))
+        submit.terminate()
+        for process in descendants:
             _signal(process.terminate)
-        _, alive = psutil.wait_procs(processes, timeout=KILL_GRACE_S)
+        _, alive = psutil.wait_procs(descendants, timeout=KILL_GRACE_S)
         for process in alive:
             _signal(process.kill)
+        # Not by psutil: it would take the exit status from whoever waits in `submit`, and a killed job would end well.
+        try:
+            submit.wait(KILL_GRACE_S)
+        except subprocess.TimeoutExpired:
+            submit.kill()
 
     def _process_spark_submit_log(self, itr: Iterator[Any]) -> None:
         super()._process_spark_submit_log(self._watched(itr))
