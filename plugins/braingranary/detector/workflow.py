@@ -74,14 +74,12 @@ ONE_HOSPITAL = Stage(
     plan=Plan(seed=3, epochs=16, steps_an_epoch=125, learning_rate=2e-3, positive_pixel_weight=6.0),
     sees=_one_hospital,
     trained_on=START.trained_on,
-    stop_after=9,
 )
 ALL = Stage(
     name="all",
     plan=replace(ONE_HOSPITAL.plan, seed=2),
     sees=_everything,
     trained_on="training patients of LGG, brain_tumor_progression (01 to 03), ixi (IXI012), ptbp_healthy (01 to 05)",
-    stop_after=ONE_HOSPITAL.stop_after,
 )
 STAGES = (START, ONE_HOSPITAL, ALL)
 """The second and the third both go on from the first."""
