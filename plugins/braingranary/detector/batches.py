@@ -156,9 +156,11 @@ class BatchMaker:
 def structured(bank: Bank) -> NDArray[np.bool_]:
     """(N,): slices that show more than air and noise; the first and last slices of some heads are empty."""
     kept = np.zeros(len(bank), dtype=np.bool_)
-    side = BANK_SIDE_PX // 8
+    # The margin may lie outside the picture, and its edge would pass for structure.
+    edge = BANK_SIDE_PX // 6
+    side = (BANK_SIDE_PX - 2 * edge) // 8
     for index in range(len(bank)):
-        square = bank.images[index].max(axis=0).astype(np.float32)
+        square = bank.images[index].max(axis=0)[edge:-edge, edge:-edge].astype(np.float32)
         coarse = square.reshape(side, 8, side, 8).mean(axis=(1, 3))
         kept[index] = float(coarse.std()) > STRUCTURE_LIMIT * float(square.std())
     return kept

@@ -102,9 +102,11 @@ def statistics_of(item: LabelledSlice, contrast: int) -> NDArray[np.float64]:
 
 def is_empty(ready: Prepared) -> bool:
     """Whether nothing larger than noise can be seen."""
-    side = ready.plane.shape[0] // STRUCTURE_STEP_PX
-    coarse = ready.plane.reshape(side, STRUCTURE_STEP_PX, side, STRUCTURE_STEP_PX).mean(axis=(1, 3))
-    return ready.blank or float(coarse.std()) < EMPTY_LIMIT * float(ready.plane.std())
+    # The frame's margin may lie outside the picture, and its edge would pass for structure.
+    inner = ready.plane[STRUCTURE_STEP_PX:-STRUCTURE_STEP_PX, STRUCTURE_STEP_PX:-STRUCTURE_STEP_PX]
+    side = inner.shape[0] // STRUCTURE_STEP_PX
+    coarse = inner.reshape(side, STRUCTURE_STEP_PX, side, STRUCTURE_STEP_PX).mean(axis=(1, 3))
+    return ready.blank or float(coarse.std()) < EMPTY_LIMIT * float(inner.std())
 
 
 def _row(

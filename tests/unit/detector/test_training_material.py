@@ -22,7 +22,8 @@ from braingranary.detector.not_brain import (
     photographs,
     procedural,
 )
-from braingranary.detector.preprocess import INPUT_SIDE_PX, foreground_of
+from braingranary.detector.predict import is_empty
+from braingranary.detector.preprocess import INPUT_SIDE_PX, foreground_of, prepare
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Plane
 from tests.unit.detector.heads import disc, head, write_lgg
@@ -68,7 +69,7 @@ def test_implant_changes_the_lesion_and_little_else() -> None:
         changed += bool(np.abs(picture - square)[mask].mean() > 8)
         assert picture.min() >= 0
         assert picture.max() <= 255
-    assert changed >= 26
+    assert changed >= 22  # mottled ones keep the mean of their tissue
 
 
 def test_implant_is_deterministic_and_needs_a_head() -> None:
@@ -164,6 +165,12 @@ def test_structured_tells_noise_from_a_head() -> None:
         contrasts=("t1",), pictures=noise, mask=np.zeros((200, 200), dtype=np.bool_),
     )  # fmt: skip
     assert structured(build_bank([empty, _slice(lesion=None, patient="a")])).tolist() == [False, True]
+
+
+def test_is_empty_tells_noise_from_a_head() -> None:
+    noise = np.random.default_rng(0).integers(0, 9, (200, 200)).astype(np.uint8)
+    assert is_empty(prepare(noise))
+    assert not is_empty(prepare(head()))
 
 
 def test_batch_depends_on_seed_and_step_alone() -> None:
