@@ -1,9 +1,13 @@
 """Folder of DICOM to volume and slices: our reader and normalizer against dicom2nifti and dcm2niix.
 
-Every side starts from the same folder of classic DICOM files. The peers end with an uncompressed NIfTI file; we end
-with the same voxels in RAS+ and, on top, with the window, all slice packs of three planes and the sidecar ("reader +
-normalizer"), or, like for like, with an uncompressed NIfTI file too ("reader"). dcm2niix is a C++ program, started as
-one process a series, which costs it some milliseconds; ours is called in a warm process, as a Spark task does.
+Every side starts from the same folder of classic DICOM files. The peers end with an uncompressed NIfTI file. We end
+
+* with such a file too ("reader"),
+* with the acquired slices oriented, windowed to 8 bits and written to one file ("reader + normalizer"),
+* with everything that leaves a Spark task: 260 JPEGs in the packs of three planes, sidecar, rows ("... + packs").
+
+dcm2niix is a C++ program, started as one process a series, which costs it some milliseconds; ours is called in a warm
+process, as a Spark task does. One thread each.
 """
 
 from __future__ import annotations
@@ -20,7 +24,9 @@ import pytest
 from numpy.typing import NDArray
 
 from braingranary.dicom.reader import read_series
+from braingranary.imaging.intensity import to_grey
 from braingranary.imaging.nifti import to_image
+from braingranary.imaging.planes import acquired_stack
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.series import normalize_series
 from tests.bench.harness import compare
@@ -46,7 +52,16 @@ def files_of(folder: Path) -> phantom.Files:
     return [(path.name, path.read_bytes()) for path in sorted(folder.iterdir())]
 
 
-def ours_slices(folder: Path) -> NDArray[Any]:
+def ours_grey(folder: Path, target: Path) -> NDArray[Any]:
+    """The acquired slices as people see them, 8 bits, in one file."""
+    volume = read_series(files_of(folder)).volumes[0].volume
+    grey, _window = to_grey(volume, DEFAULT_PROFILE.window_rule)
+    slices: NDArray[np.uint8] = np.ascontiguousarray(acquired_stack(grey, volume.affine).slices)
+    slices.tofile(target)
+    return slices
+
+
+def ours_packs(folder: Path) -> NDArray[Any]:
     """All packs, sidecar and rows; the voxels are read once more for the comparison, untimed (see `equal`)."""
     made = normalize_series(files_of(folder), phantom.receipt_of(UID, b"zip"), DEFAULT_PROFILE)
     assert len(made.packs) == 3
@@ -83,7 +98,21 @@ def test_bench_reader_and_normalizer(folder: Path, tmp_path: Path, peer_name: st
     compare(
         name="reader + normalizer",
         peer_name=peer_name,
-        ours=lambda: ours_slices(folder),
+        ours=lambda: ours_grey(folder, tmp_path / "ours.raw"),
+        peer=lambda: peer(folder, tmp_path / "peer.nii"),
+        target=target,
+        unit=UNIT,
+        equal=lambda _, theirs: assert_same_voxels(ours_nifti(folder, tmp_path / "ours.nii"), Path(str(theirs))),
+        note="ours also windows and orients the slices; the peer writes the volume alone",
+    )
+
+
+@pytest.mark.parametrize(("peer_name", "peer", "target"), PEERS)
+def test_bench_reader_to_packs(folder: Path, tmp_path: Path, peer_name: str, peer: Any, target: float) -> None:
+    compare(
+        name="reader + normalizer + packs",
+        peer_name=peer_name,
+        ours=lambda: ours_packs(folder),
         peer=lambda: peer(folder, tmp_path / "peer.nii"),
         target=target,
         unit=UNIT,
