@@ -73,6 +73,7 @@ test: $(READY) chromium ## lint, then every test
 
 bench: $(READY) ## measure against the peers; prints ratios
 	$(PYTEST) -m bench -s tests/bench
+	$(BIN)/python -m tests.bench.render
 
 chromium:
 	@if ! command -v chromium >/dev/null && test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
