@@ -8,8 +8,8 @@ until the new one is whole.
 1. `pending_runs` compares the published runs in the object store with those the catalogue has loaded.
 2. `load_run` loads one of them a mapped task.
 
-Woken by `normalize`, or by hand. A run that an earlier `catalog_load` missed is picked up as well; loading a run twice
-changes nothing.
+Woken by `normalize`, by an ingest of which everything was rejected, or by hand. A run that an earlier `catalog_load`
+missed is picked up as well; loading a run twice changes nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from braingranary.orchestration import assets, policies
 @dag(
     dag_display_name="Load the catalogue",
     description="Merge normalized series into the PostgreSQL catalogue",
-    schedule=[assets.NORMALIZED],
+    schedule=assets.NORMALIZED | assets.REJECTED,
     start_date=policies.START,
     catchup=False,
     max_active_runs=1,

@@ -11,6 +11,7 @@ store (Connection `granary_s3`): number of images, size and every MD5 must agree
 1. `write_manifest` asks the archive which series are wanted and writes that down once.
 2. `stage` downloads one batch of them a mapped task, at most as many at once as pool `granary_archive` allows.
 3. `publish` lists what arrived and what was rejected, and wakes `normalize` if anything is new.
+4. `tell_rejects` wakes `catalog_load` itself where there are rejects and nothing to normalize.
 
 A series that cannot be used is quarantined with a reason and never stops the others. Clearing a task, or running a run
 again, continues where it ended and changes nothing that is already there.
@@ -108,7 +109,17 @@ def tcia_ingest() -> None:
 
         return ingest.publish()
 
-    stage.expand(batch=write_manifest()) >> publish()
+    @task(
+        outlets=[assets.REJECTED],
+        trigger_rule="none_failed",  # `publish` skips where nothing is new
+        doc_md="Wakes `catalog_load` where the run has rejects that no normalization will bring along.",
+    )
+    def tell_rejects() -> dict[str, int]:
+        from braingranary.orchestration.steps import ingest
+
+        return ingest.tell_rejects()
+
+    stage.expand(batch=write_manifest()) >> publish() >> tell_rejects()
 
 
 tcia_ingest()

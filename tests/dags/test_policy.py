@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, AssetAll, CronDataIntervalTimetable
+from airflow.sdk import DAG, AssetAll, AssetAny, CronDataIntervalTimetable
 from airflow.sdk.definitions.timetables.assets import AssetTriggeredTimetable
 
 from braingranary.orchestration import assets, policies
@@ -118,8 +118,8 @@ def test_normalize_profile_refuses_unknown_values(dags: dict[str, DAG]) -> None:
 
 def test_assets_chain_the_three_stages(dags: dict[str, DAG]) -> None:
     assert _schedule(dags["normalize"]) == {assets.RAW}
-    assert _schedule(dags["catalog_load"]) == {assets.NORMALIZED}
-    assert _outlets(dags["tcia_ingest"]) == {assets.RAW}
+    assert _schedule(dags["catalog_load"], AssetAny) == {assets.NORMALIZED, assets.REJECTED}
+    assert _outlets(dags["tcia_ingest"]) == {assets.RAW, assets.REJECTED}
     assert _outlets(dags["normalize"]) == {assets.NORMALIZED}
     assert _outlets(dags["catalog_load"]) == {assets.CATALOG}
 
@@ -132,9 +132,9 @@ def test_download_tasks_are_mapped_over_batches_in_the_archive_pool(dags: dict[s
     assert stage.downstream_task_ids == {"publish"}
 
 
-def _schedule(dag: DAG) -> set[Any]:
+def _schedule(dag: DAG, condition: type[AssetAll | AssetAny] = AssetAll) -> set[Any]:
     assert isinstance(dag.timetable, AssetTriggeredTimetable)
-    assert isinstance(dag.timetable.asset_condition, AssetAll)
+    assert isinstance(dag.timetable.asset_condition, condition)
     return set(dag.timetable.asset_condition.objects)
 
 

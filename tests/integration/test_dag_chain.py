@@ -32,6 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 MONTHS = itertools.count(1)
 """Runs live on in Airflow's database with their Params, so every test has a month of its own."""
 COLLECTION = "Test-Brains"
+HOSTILE = "hostile"
+"""Folder, and so collection, of a series whose UID is none: it is rejected before it is asked for."""
 SERIES = {
     "axial": Scan(slices=6, series_uid="1.2.3.4.10", header={"PatientID": "P1"}),
     "coronal": Scan(slices=7, series_uid="1.2.3.4.11", orientation=CORONAL, header={"PatientID": "P2"}),
@@ -85,7 +87,7 @@ def house(
     postgres_dsn: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[House]:
-    for name, scan in SERIES.items():
+    for name, scan in (SERIES | {HOSTILE: Scan(slices=1, series_uid="1.2.3.4.x")}).items():
         folder = tmp_path / "dicom" / name
         folder.mkdir(parents=True)
         for file, data in classic_series(scan):
@@ -157,7 +159,12 @@ def test_ingest_announces_what_is_there_until_somebody_has_taken_it(house: House
     uid = SERIES["axial"].series_uid
     assert events(house.run("tcia_ingest", series=uid)) == ["granary_raw"]
     again = house.run("tcia_ingest", 2, series=uid)  # stages nothing, but the first event was lost
-    assert states(again) == {"write_manifest": ["success"], "stage": ["success"], "publish": ["success"]}
+    assert states(again) == {
+        "write_manifest": ["success"],
+        "stage": ["success"],
+        "publish": ["success"],
+        "tell_rejects": ["skipped"],
+    }
     assert events(again) == ["granary_raw"]
 
 
@@ -190,3 +197,13 @@ def test_ingest_series_that_the_archive_does_not_have_skips(house: House) -> Non
     run = house.run("tcia_ingest", series="1.2.3.99")
     assert run.state == "success"
     assert states(run)["publish"] == ["skipped"]
+
+
+def test_ingest_of_rejects_alone_wakes_the_load_which_keeps_them(house: House) -> None:
+    run = house.run("tcia_ingest", collection=HOSTILE)
+    assert states(run)["publish"] == ["skipped"]
+    assert states(run)["tell_rejects"] == ["success"]
+    assert events(run) == ["granary_rejected"]
+    house.run("catalog_load")
+    with psycopg.connect(house.dsn) as connection:
+        assert connection.execute("SELECT code, step FROM reject").fetchall() == [("uid_invalid", "manifest")]

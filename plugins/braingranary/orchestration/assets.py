@@ -13,6 +13,9 @@ from airflow.sdk import Asset
 RAW: Final = Asset(name="granary_raw", uri="x-granary://raw", group="granary")
 """New series stand under raw/, whole and verified. Made by `tcia_ingest`, awaited by `normalize`."""
 
+REJECTED: Final = Asset(name="granary_rejected", uri="x-granary://rejected", group="granary")
+"""An ingest ended with rejects and nothing to normalize. Made by `tcia_ingest`, awaited by `catalog_load`."""
+
 NORMALIZED: Final = Asset(name="granary_normalized", uri="x-granary://normalized", group="granary")
 """A normalization run is published: packs, sidecars and row files. Made by `normalize`, awaited by `catalog_load`."""
 

@@ -14,7 +14,7 @@ from braingranary.archives.base import Query
 from braingranary.archives.runs import read_published
 from braingranary.archives.tcia import TciaArchive, TciaSettings
 from braingranary.archives.tcia_manifest import parse_series_list
-from braingranary.errors import Code, ConfigurationError
+from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.normalization.plan import pending
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.orchestration.connections import (
@@ -100,6 +100,20 @@ def publish() -> dict[str, int]:
     if not pending(store, DEFAULT_PROFILE, ingest_runs=[here.run]):
         raise skip(f"nothing new: {counts['already']} series were there, {counts['rejected']} are rejected")
     return counts
+
+
+def tell_rejects() -> dict[str, int]:
+    """Wake the load where a run has rejects and no normalization will bring them along; skips otherwise."""
+    here, store = current_run(), _store()
+    try:
+        published = read_published(store, here.run)
+    except RejectedInput as error:
+        if error.code is not Code.OBJECT_MISSING:
+            raise
+        raise skip("the run published nothing") from error
+    if not published.rejects or pending(store, DEFAULT_PROFILE, ingest_runs=[here.run]):
+        raise skip("no rejects that normalize would not bring along")
+    return published.counts
 
 
 class ProgressLog:
