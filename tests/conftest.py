@@ -19,6 +19,7 @@ from braingranary.storage.store import ObjectStore
 from tests.e2e.demo import DemoStack
 
 ROOT = Path(__file__).resolve().parent.parent
+FIGURES = ("case ", "realdata ", "dag parsing:", "demo again:")
 REAL_DATA = Path(os.environ.get("GRANARY_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 
@@ -39,6 +40,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Take the home away again."""
     shutil.rmtree(config.stash[AIRFLOW_HOME], ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the figures that tests printed (`case 04 length lie: ...`): they are what a passed test is worth."""
+    told = {
+        line
+        for report in terminalreporter.stats.get("passed", [])
+        if report.when == "call"
+        for line in report.capstdout.splitlines()
+        if line.startswith(FIGURES)
+    }
+    if told:
+        terminalreporter.section("figures")
+        for line in sorted(told):
+            terminalreporter.write_line(line)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
