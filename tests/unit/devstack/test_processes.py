@@ -36,7 +36,7 @@ def stubborn(tmp_path: Path) -> Iterator[processes.ProcessRecord]:
     program = tmp_path / "stubborn.py"
     program.write_text(_STUBBORN)
     record = processes.start(_command(tmp_path, sys.executable, str(program)))
-    _wait(lambda: any(p.cmdline()[-1] == "orphan" and p.ppid() != record.pid for p in processes.members(record)))
+    _wait(lambda: any(p.cmdline()[-1:] == ["orphan"] and p.ppid() != record.pid for p in processes.members(record)))
     yield record
     processes.stop(record)
 
