@@ -1,8 +1,9 @@
 """Real scans are catalogued with the right plane, slices, spacing and order: the facts are written down here.
 
 `first_mm` is dcm2niix's; the others were checked against the first header of each series and dcm2niix's shapes. The
-independent proof is test_realdata_voxels.py. All of it is catalogued; none of the real series is to be rejected. The nine transfer-syntax files are one mosaic of 35 slices under
-nine SOP instance UIDs of one series: as a series they are one volume, its repeats dropped and counted.
+independent proof is test_realdata_voxels.py. All of it is catalogued; none of the real series is to be rejected. The
+nine transfer-syntax files are one mosaic of 35 slices under nine SOP instance UIDs of one series: as a series they are
+one volume, its repeats dropped and counted.
 """
 
 from __future__ import annotations
