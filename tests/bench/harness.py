@@ -195,7 +195,7 @@ def _interleave(
         peer_seconds_median=statistics.median(peer_seconds),
         rounds=rounds,
         note=note,
-        machine=f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        machine=machine(),
         ours_peak_rss_mb=getattr(ours, "peak_rss_mb", None),
         peer_peak_rss_mb=getattr(peer, "peak_rss_mb", None),
     )
@@ -203,10 +203,20 @@ def _interleave(
     return result
 
 
+def machine() -> str:
+    """What the figures were measured on."""
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def slug(name: str) -> str:
+    """A name as a file name."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
 def _keep(result: Comparison) -> None:
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{result.name} vs {result.peer}".lower()).strip("-")
-    (ARTIFACTS / f"{slug}.json").write_text(json.dumps(asdict(result), indent=1) + "\n")
+    kept = ARTIFACTS / f"{slug(f'{result.name} vs {result.peer}')}.json"
+    kept.write_text(json.dumps(asdict(result), indent=1) + "\n")
     verdict = "reached" if result.reached else "MISSED"
     print(
         f"\nbench {result.name} vs {result.peer}: {result.ratio_median:.2f}x "
