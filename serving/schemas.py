@@ -17,19 +17,23 @@ Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
-class _Parameters(BaseModel):
+class Parameters(BaseModel):
+    """Base of what routes take: nothing unknown."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """Base of what routes answer, made from records of the catalogue."""
+
     model_config = ConfigDict(from_attributes=True)
 
 
-class NoParameters(_Parameters):
+class NoParameters(Parameters):
     """A route that takes none."""
 
 
-class PageParameters(_Parameters):
+class PageParameters(Parameters):
     """A page of a list."""
 
     limit: Limit = 100
@@ -54,25 +58,25 @@ class SlicesParameters(PageParameters):
     plane: Plane | None = Field(default=None, description="plane that the slices show")
 
 
-class SeriesPath(_Parameters):
+class SeriesPath(Parameters):
     """A series by its SeriesInstanceUID."""
 
     uid: str = Field(max_length=64, pattern=r"^[0-9]+(\.[0-9]+)+$")
 
 
-class SlicePath(_Parameters):
+class SlicePath(Parameters):
     """A slice by the id that lists give."""
 
     slice_id: str = Field(max_length=30, pattern=r"^[0-9]{1,19}-[0-9]{1,9}$")
 
 
-class QueryPath(_Parameters):
+class QueryPath(Parameters):
     """A named query."""
 
     query: Literal["withtumor_ax", "withtumor_cor", "withtumor_sag", "notumor_ax", "notumor_cor", "notumor_sag"]
 
 
-class Series(_Answer):
+class Series(Answer):
     """One series; spacings in millimetres."""
 
     series_uid: str
@@ -107,7 +111,7 @@ class Series(_Answer):
     thumbnail_url: str | None = None
 
 
-class Pack(_Answer):
+class Pack(Answer):
     """The slices of one volume in one plane."""
 
     volume: int
@@ -143,7 +147,7 @@ class SeriesDetail(Series):
     tumor: bool | None
 
 
-class Slice(_Answer):
+class Slice(Answer):
     """One slice of a series."""
 
     id: str = ""
@@ -156,7 +160,7 @@ class Slice(_Answer):
     url: str = ""
 
 
-class Image(_Answer):
+class Image(Answer):
     """One slice in the list of all images."""
 
     id: str = ""
@@ -195,7 +199,7 @@ class ImagePage(BaseModel):
     next: str | None
 
 
-class NamedQuery(_Answer):
+class NamedQuery(Answer):
     """A predefined query and how many slices, series and subjects it answers."""
 
     name: str
