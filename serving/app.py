@@ -14,6 +14,7 @@ from flask_openapi3.openapi import OpenAPI
 
 from braingranary import settings
 from serving import problems, requests
+from serving.policies import Access, access
 from serving.resources import front, health, images, series, slices
 from serving.schemas import Problem
 from serving.services import Services
@@ -49,6 +50,7 @@ def create_app(
         app.register_api(api)
 
     @app.route("/api/v1/openapi.json")
+    @access(Access.PUBLIC)
     def openapi() -> Response:
         description: dict[str, Any] = app.api_doc
         return jsonify(description)

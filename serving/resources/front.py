@@ -9,6 +9,7 @@ from flask_openapi3.blueprint import APIBlueprint
 
 from braingranary.catalog import search
 from serving import schemas
+from serving.policies import Access, access
 from serving.resources.series import shown
 from serving.services import services
 
@@ -17,6 +18,7 @@ api = APIBlueprint("front", __name__)
 
 
 @api.get("/", summary="What there is", responses={"200": schemas.FrontPage})
+@access(Access.PUBLIC)
 def front(query: schemas.NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """HTML for a browser, JSON for a program."""
     with services().catalog() as connection:

@@ -6,6 +6,7 @@ from flask import Response, jsonify
 from flask_openapi3.blueprint import APIBlueprint
 
 from braingranary.catalog import search
+from serving.policies import Access, access
 from serving.schemas import Health, NoParameters
 from serving.services import services
 
@@ -14,6 +15,7 @@ api = APIBlueprint("health", __name__)
 
 
 @api.get("/healthz", summary="Whether the service works", responses={"200": Health})
+@access(Access.PUBLIC)
 def healthz(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """200 when the catalogue answers; 503 otherwise."""
     with services().catalog(wait_s=WAIT_S, statement_timeout_ms=1000) as connection:

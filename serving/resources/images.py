@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from braingranary.catalog import search
 from serving import cursors, schemas
 from serving.download import Download
+from serving.policies import Access, access
 from serving.resources.slices import slice_url
 from serving.schemas import PageParameters, QueryPath
 from serving.services import services
@@ -20,6 +21,7 @@ api = APIBlueprint("images", __name__, abp_tags=[Tag(name="images")])
 
 
 @api.get("/ImageList", summary="All slices, page by page", responses={"200": schemas.ImagePage})
+@access(Access.PUBLIC)
 def image_list(query: PageParameters) -> Response:
     """Slices with series, date, plane, scanner, pixel spacing and links."""
     pack_id, slice_index = cursors.decode(query.cursor, int, int) if query.cursor else (-1, -1)
@@ -35,6 +37,7 @@ def image_list(query: PageParameters) -> Response:
 
 
 @api.get("/Images", summary="Go to a named query", responses={"303": None})
+@access(Access.PUBLIC)
 def choose(query: QueryPath) -> BaseResponse:
     """Where the front page's form leads when no script runs."""
     return redirect(url_for("images.download", query=query.query), 303)
@@ -45,6 +48,7 @@ def choose(query: QueryPath) -> BaseResponse:
     summary="Slices of a named query as a zip",
     responses={"200": {"content": {"application/zip": {}}}},
 )
+@access(Access.PUBLIC)
 def download(path: QueryPath) -> Response:
     """A zip of stored JPEGs, streamed; Content-Length is known before its first byte."""
     service = services()

@@ -11,6 +11,7 @@ from flask_openapi3.models.tag import Tag
 from braingranary.catalog import search
 from braingranary.errors import Code, RejectedInput
 from serving import cursors, schemas
+from serving.policies import Access, access
 from serving.resources.slices import slice_url
 from serving.schemas import NoParameters, SeriesParameters, SeriesPath, SlicesParameters
 from serving.services import services
@@ -19,6 +20,7 @@ api = APIBlueprint("series", __name__, url_prefix="/api/v1", abp_tags=[Tag(name=
 
 
 @api.get("/series", summary="Series, filtered, page by page", responses={"200": schemas.SeriesPage})
+@access(Access.PUBLIC)
 def list_series(query: SeriesParameters) -> Response:
     """Series in a stable order; the last page has no `next`."""
     after = int(cursors.decode(query.cursor, int)[0]) if query.cursor else -1
@@ -31,6 +33,7 @@ def list_series(query: SeriesParameters) -> Response:
 
 
 @api.get("/series/<uid>", summary="One series", responses={"200": schemas.SeriesDetail, "404": schemas.Problem})
+@access(Access.PUBLIC)
 def one_series(path: SeriesPath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """Everything the catalogue knows of a series."""
     with services().catalog() as connection:
@@ -46,6 +49,7 @@ def one_series(path: SeriesPath, query: NoParameters) -> Response:  # noqa: ARG0
 
 
 @api.get("/series/<uid>/slices", summary="Slices of a series", responses={"200": schemas.SlicePage})
+@access(Access.PUBLIC)
 def slices_of_series(path: SeriesPath, query: SlicesParameters) -> Response:
     """Slices by volume, plane and number."""
     volume, plane, index = cursors.decode(query.cursor, int, str, int) if query.cursor else (-1, "", -1)

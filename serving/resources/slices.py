@@ -10,6 +10,7 @@ from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
 from braingranary.errors import Code, GranaryError, RejectedInput
+from serving.policies import Access, access
 from serving.schemas import NoParameters, Problem, SlicePath
 from serving.services import services
 
@@ -23,6 +24,7 @@ api = APIBlueprint("slices", __name__, url_prefix="/api/v1", abp_tags=[Tag(name=
     summary="One slice as JPEG",
     responses={"200": {"content": {"image/jpeg": {}}}, "404": Problem},
 )
+@access(Access.PUBLIC)
 def one_slice(path: SlicePath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """The JPEG exactly as it lies in the pack."""
     pack_id, slice_index = (int(part) for part in path.slice_id.split("-"))
