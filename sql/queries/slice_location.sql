@@ -1,7 +1,9 @@
--- Where the bytes of one slice are.
+-- Where the bytes of one slice are, and the size of its pixels.
 SELECT
     p.object_key,
     p.sha256,
+    p.pixel_width_mm,
+    p.pixel_height_mm,
     l.byte_offset,
     l.byte_length,
     l.crc32

@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import Any, LiteralString, TypeAlias, TypeVar
 
-import psycopg
 from psycopg.rows import class_row
 
+from braingranary.catalog.ask import Connection
+from braingranary.catalog.ask import many as _all
+from braingranary.catalog.ask import one as _one
 from braingranary.catalog.sql import statement
 from braingranary.records import Json
 
-Connection: TypeAlias = psycopg.Connection[Any]
-Row = TypeVar("Row")
 STREAM_ROWS = 5_000  # rows fetched at a time by a streamed answer
 
 
@@ -133,6 +132,8 @@ class SliceLocation:
     object_key: str
     sha256: str
     """Of the whole pack: with the number of the slice it names the bytes."""
+    pixel_width_mm: float
+    pixel_height_mm: float
     byte_offset: int
     byte_length: int
     crc32: int
@@ -275,13 +276,3 @@ def facets(connection: Connection) -> list[Facet]:
 def runs(connection: Connection, *, limit: int) -> list[RunItem]:
     """Loaded runs, the newest first."""
     return _all(connection, RunItem, "run_page", {"limit": limit})
-
-
-def _all(connection: Connection, kind: type[Row], name: LiteralString, values: dict[str, Any]) -> list[Row]:
-    with connection.cursor(row_factory=class_row(kind)) as cursor:
-        return cursor.execute(statement(f"queries/{name}"), values).fetchall()
-
-
-def _one(connection: Connection, kind: type[Row], name: LiteralString, values: dict[str, Any]) -> Row | None:
-    with connection.cursor(row_factory=class_row(kind)) as cursor:
-        return cursor.execute(statement(f"queries/{name}"), values).fetchone()
