@@ -21,7 +21,6 @@ from braingranary.detector import workflow
 from braingranary.detector.card import Evaluation, card, failure_gallery
 from braingranary.detector.data import read_all
 from braingranary.detector.evaluate import decline_report
-from braingranary.detector.train import Plan
 from braingranary.detector.weights import Model, assemble, load, pack, ship
 from braingranary.errors import GranaryError
 
@@ -51,7 +50,6 @@ def train_command(
     """Train every stage on DATA, resuming in WORK."""
     slices = tuple(read_all(data))
     bank = workflow.bank_of(slices, work)
-    start = None
     with Progress() as progress:
         for planned in workflow.STAGES:
             stage = replace(planned, plan=replace(planned.plan, epochs=planned.plan.epochs * longer))
@@ -61,14 +59,10 @@ def train_command(
                 bank,
                 stage,
                 work,
-                initial=start,
                 loaders=loaders,
                 pause_file=pause_file,
                 progress=partial(_advance, progress, task),
             )
-            if planned is workflow.STAGES[0]:
-                start = network
-                continue
             name = version if planned is workflow.STAGES[-1] else f"{version}-{stage.name}"
             model = workflow.finish(network, slices, stage, version=name, data_sha256=bank.sha256())
             (work / f"{stage.name}.safetensors").write_bytes(pack(model.network, model.facts))
@@ -83,7 +77,7 @@ def evaluate_command(data: Path, work: Path, card_path: Path | None) -> None:
     """Judge the models in WORK on the patients of DATA that they did not see."""
     slices = tuple(read_all(data))
     bank = workflow.bank_of(slices, work)
-    first, last = (_model(work, stage.name) for stage in workflow.STAGES[1:])
+    first, last = (_model(work, stage.name) for stage in workflow.STAGES)
     evaluation = Evaluation(
         version=last.facts.version,
         sha256=last.sha256,
@@ -92,7 +86,7 @@ def evaluate_command(data: Path, work: Path, card_path: Path | None) -> None:
         new_site=workflow.judge_new_site(first, slices),
         cross_validated=(),
         declines=decline_report(last.network, last.facts.calibration),
-        audits=tuple(workflow.audit_stage(bank, stage, force=True) for stage in workflow.STAGES[1:]),
+        audits=tuple(workflow.audit_stage(bank, stage, force=True) for stage in workflow.STAGES),
     )
     (work / "evaluation.json").write_text(evaluation.as_json())
     text = card(evaluation, last)
@@ -113,12 +107,12 @@ def ship_command(work: Path) -> None:
 @main.command("cross-validate")
 @click.argument("data", type=FOLDER)
 @click.argument("work", type=ANY)
-@click.option("--folds", default=5)
+@click.option("--folds", default=workflow.FOLDS, show_default=True)
 def cross_validate_command(data: Path, work: Path, folds: int) -> None:
     """Patient-grouped cross-validation over all tumour patients of DATA."""
     slices = tuple(read_all(data))
     bank = workflow.bank_of(slices, work)
-    for item in workflow.cross_validate(bank, slices, work, plan=Plan(), folds=folds):
+    for item in workflow.cross_validate(bank, slices, work, folds=folds):
         click.echo(f"{item.source} {item.contrast}: AUC {item.auc}, like position {item.matched_auc}, Dice {item.dice}")
 
 

@@ -62,10 +62,15 @@ def warp_geometry(images: Tensor, masks: Tensor, side_px: int, generator: Genera
     return warped[:, 0], warped[:, 1] > 0.5
 
 
-def warp_intensity(images: Tensor, generator: Generator) -> Tensor:
-    """(N, S, S) in 0..255 to (N, S, S) in about 0..1: curves, bias field, blur, resolution, noise, windows."""
+def warp_intensity(images: Tensor, generator: Generator, gentle_rate: float = 0.0) -> Tensor:
+    """(N, S, S) in 0..255 to (N, S, S) in about 0..1: curves, bias field, blur, resolution, noise, windows.
+
+    `gentle_rate` is the chance of an image to stay as it was acquired.
+    """
     count = images.shape[0]
-    x = images / 255.0
+    plain = images / 255.0
+    gentle = _chance(count, gentle_rate, generator)
+    x = plain
     x = _shave(x, _chance(count, 0.12, generator), generator)
     head = (x > 0.5 * x.mean(dim=(1, 2), keepdim=True)).float()
     x = _when(_chance(count, 0.55, generator), _curve(x, generator, monotone=True), x)
@@ -76,7 +81,8 @@ def warp_intensity(images: Tensor, generator: Generator) -> Tensor:
     x = _when(_chance(count, 0.1, generator), (x + (x - _soft(x)) * 1.5).clamp_min(0), x)
     x = _when(_chance(count, 0.35, generator), _coarsen(x, generator), x)
     x = _when(_chance(count, 0.45, generator), _rician(x, generator), x)
-    return _when(_chance(count, 0.35, generator), _window(x, generator), x)
+    x = _when(_chance(count, 0.35, generator), _window(x, generator), x)
+    return _when(gentle, plain, x)
 
 
 def _curve(x: Tensor, generator: Generator, *, monotone: bool) -> Tensor:

@@ -43,12 +43,30 @@ SHARES = {
     "ptbp_healthy": Share(weight=0.07, tumor_rate=0.0, implant_rate=0.4),
 }
 NOT_BRAIN_WEIGHT = 0.13
+BLEND_RATE = 0.25
+"""How often contrasts are mixed into one that no scanner made, at full strength."""
 LOWEST_HOST_POSITION = 0.3
 """Axial slices below this part of the volume show face and neck: no place for an implanted brain lesion."""
 STRUCTURE_LIMIT = 0.45
 """Part of a square's variation that survives a 9 px mean; slices of air and noise keep about a ninth."""
 SMALLEST_VISIBLE_PX = 10
 """A lesion of which geometry left fewer pixels (at network size) no longer makes the slice a tumour slice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ease:
+    """From easy to hard: which part of the pictures keeps its own intensities, falling over the steps of a run."""
+
+    first: float
+    last: float
+    steps: int
+
+    def rate_at(self, step: int) -> float:
+        """The part at a step; it stays at `last` once `steps` are over."""
+        return self.first + (self.last - self.first) * min(step / self.steps, 1.0)
+
+
+FULL_STRENGTH = Ease(first=0.0, last=0.0, steps=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +89,8 @@ class Batch:
 class BatchMaker:
     """Makes the batch of any step from the bank of training slices."""
 
-    def __init__(self, bank: Bank, *, seed: int, batch_size: int = 16) -> None:
-        self._bank, self._seed, self._size = bank, seed, batch_size
+    def __init__(self, bank: Bank, *, seed: int, batch_size: int = 16, ease: Ease = FULL_STRENGTH) -> None:
+        self._bank, self._seed, self._size, self._ease = bank, seed, batch_size, ease
         self._tumor = bank.tumor
         usable = structured(bank)
         self._groups: dict[tuple[str, bool], NDArray[np.int64]] = {}
@@ -108,13 +126,14 @@ class BatchMaker:
             images[row], masks[row] = self._bank.images[index], self._bank.masks[index]
             if not self._tumor[index] and rng.random() < SHARES[source].implant_rate and self._hosts(index):
                 lesions.append((row, index))
-        mixed = mix_contrasts(torch.from_numpy(images), generator)
+        gentle_rate = self._ease.rate_at(step)
+        mixed = mix_contrasts(torch.from_numpy(images), generator, BLEND_RATE * (1.0 - gentle_rate))
         for row, _ in lesions:
             planted = implant(mixed[row].numpy(), rng)
             if planted is not None:
                 mixed[row], masks[row] = torch.from_numpy(planted[0]), planted[1]
         squares, truth = warp_geometry(mixed, torch.from_numpy(masks), INPUT_SIDE_PX, generator)
-        planes = np.stack([normalize(square) for square in warp_intensity(squares, generator).numpy()])
+        planes = np.stack([normalize(square) for square in warp_intensity(squares, generator, gentle_rate).numpy()])
         visible = truth.flatten(1).sum(dim=1) >= SMALLEST_VISIBLE_PX
         return Batch(
             images=torch.from_numpy(planes)[:, None],

@@ -2,8 +2,9 @@
 
 One input channel of any MR contrast; three answers from one pass. The tumour answer is pooled only over what the
 segmentation suspects: a head that saw the whole picture would learn brain area and slice position, which alone reach
-AUC 0.83 on slices of one collection and mean nothing elsewhere. Instance-wise normalization (GroupNorm) keeps answers
-independent of the batch, so that one upload and a batch of a thousand get the same number.
+AUC 0.83 on slices of one collection and mean nothing elsewhere. Batch normalization learns several times faster here
+than group normalization at equal cost; once trained its statistics are constants, so that one upload and a batch of a
+thousand get the same number.
 
 In: float32 (N, 1, S, S) from `preprocess`, S a multiple of 16. Out: `Answers`, all of them logits.
 """
@@ -17,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SUSPICION_TEMPERATURE = 1.0
-CHANNELS_A_GROUP = 8
 
 
 class Answers(NamedTuple):
@@ -32,14 +32,14 @@ class Answers(NamedTuple):
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions with GroupNorm and SiLU around a shortcut."""
+    """Two 3x3 convolutions with batch normalization and SiLU around a shortcut."""
 
     def __init__(self, inward: int, outward: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(inward, outward, 3, padding=1, bias=False)
-        self.norm_first = nn.GroupNorm(outward // CHANNELS_A_GROUP, outward)
+        self.norm_first = nn.BatchNorm2d(outward)
         self.second = nn.Conv2d(outward, outward, 3, padding=1, bias=False)
-        self.norm_second = nn.GroupNorm(outward // CHANNELS_A_GROUP, outward)
+        self.norm_second = nn.BatchNorm2d(outward)
         self.shortcut = nn.Conv2d(inward, outward, 1, bias=False) if inward != outward else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:

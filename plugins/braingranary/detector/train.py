@@ -11,7 +11,6 @@ network. Fails with RejectedInput where the folder holds a checkpoint of another
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import math
 import time
@@ -24,11 +23,10 @@ from typing import Any
 
 import structlog
 import torch
-from safetensors.torch import save as bytes_of
 from torch import Tensor, nn
 
 from braingranary.detector.bank import Bank
-from braingranary.detector.batches import Batch, BatchMaker
+from braingranary.detector.batches import Batch, BatchMaker, Ease
 from braingranary.detector.losses import Losses, losses
 from braingranary.detector.network import TumorNet
 from braingranary.errors import Code, RejectedInput
@@ -44,14 +42,17 @@ class Plan:
     """Everything that decides a training run besides the data."""
 
     seed: int = 20261122
-    epochs: int = 20
+    epochs: int = 16
     steps_an_epoch: int = 250
     batch_size: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 0.03
     warmup_steps: int = 200
     average_decay: float = 0.998
-    positive_pixel_weight: float = 1.0
+    positive_pixel_weight: float = 6.0
+    gentle_first: float = 0.9
+    gentle_last: float = 0.5
+    """Part of the pictures whose intensities stay as acquired, at the first and the last step: from easy to hard."""
     widths: tuple[int, ...] = (24, 48, 96, 160)
 
     @property
@@ -83,7 +84,6 @@ def train(
     plan: Plan,
     folder: Path,
     *,
-    initial: TumorNet | None = None,
     device: torch.device | None = None,
     loaders: int = 0,
     stop_after: int | None = None,
@@ -92,19 +92,18 @@ def train(
 ) -> TumorNet:
     """Train on every slice of `bank` (pass the training split only) and return the averaged network in eval mode.
 
-    `initial` gives the starting weights (of equal widths) in place of the seed's; `loaders` threads make batches ahead,
-    for a GPU that would wait for them; `stop_after` ends after so many of the plan's epochs, its schedule left alone,
-    so that a later call without it goes on. `progress(step, steps)` is called after every step; training waits while
-    `pause_file` exists.
+    `loaders` threads make batches ahead, for a GPU that would wait for them; `stop_after` ends after so many of the
+    plan's epochs, its schedule left alone, so that a later call without it goes on. `progress(step, steps)` is called
+    after every step; training waits while `pause_file` exists.
     """
     folder.mkdir(parents=True, exist_ok=True)
     chosen = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    maker = BatchMaker(bank, seed=plan.seed, batch_size=plan.batch_size)
+    ease = Ease(first=plan.gentle_first, last=plan.gentle_last, steps=plan.steps)
+    maker = BatchMaker(bank, seed=plan.seed, batch_size=plan.batch_size, ease=ease)
     tumor_rate, brain_rate = maker.balance(4)
     log.info("class balance of batches", tumor_rate=round(tumor_rate, 3), brain_rate=round(brain_rate, 3))
-    start = "" if initial is None else hashlib.sha256(bytes_of(initial.state_dict())).hexdigest()
-    identity = json.dumps({"plan": asdict(plan), "data": bank.sha256(), "start": start}, sort_keys=True)
-    state = _state(plan, folder / "checkpoint.pt", identity, chosen, initial)
+    identity = json.dumps({"plan": asdict(plan), "data": bank.sha256()}, sort_keys=True)
+    state = _state(plan, folder / "checkpoint.pt", identity, chosen)
     for epoch in range(state.epoch, min(plan.epochs, stop_after or plan.epochs)):
         began = time.monotonic()
         sums = torch.zeros(len(Losses._fields))
@@ -157,15 +156,16 @@ def _step(state: _State, batch: Batch, plan: Plan, step: int, device: torch.devi
     with torch.no_grad():
         for kept, new in zip(state.average.parameters(), state.network.parameters(), strict=True):
             kept.lerp_(new, 1.0 - decay)
+        for mean, latest in zip(state.average.buffers(), state.network.buffers(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(latest, 1.0 - decay)
     return torch.stack([part.detach().float().cpu() for part in parts])
 
 
-def _state(plan: Plan, checkpoint: Path, identity: str, device: torch.device, initial: TumorNet | None) -> _State:
-    """A fresh state from the seed or the initial weights, or the checkpoint's."""
+def _state(plan: Plan, checkpoint: Path, identity: str, device: torch.device) -> _State:
+    """A fresh state from the seed, or the checkpoint's."""
     torch.manual_seed(plan.seed)
     network, average = TumorNet(plan.widths).to(device), TumorNet(plan.widths).to(device)
-    if initial is not None:
-        network.load_state_dict(initial.state_dict())
     average.load_state_dict(network.state_dict())
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
     state = _State(network=network, average=average, optimizer=optimizer, epoch=0, curves=[])
