@@ -69,6 +69,9 @@ class Code(StrEnum):
     CONFIGURATION_INVALID = "configuration_invalid"
     REQUEST_INVALID = "request_invalid"
     NOT_FOUND = "not_found"
+    REQUEST_TOO_LARGE = "request_too_large"
+    SERVER_BUSY = "server_busy"
+    CATALOG_TIMEOUT = "catalog_timeout"
     INTERNAL = "internal"
 
 

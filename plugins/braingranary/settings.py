@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,6 +52,24 @@ class ServingSettings(BaseSettings):
     statement_timeout_ms: int = Field(default=15_000, ge=1)
     download_timeout_ms: int = Field(default=300_000, ge=1)
     """The same for the one statement that plans a download of any size."""
+    pool_waiting_max: int = Field(default=16, ge=1)
+    """Requests of one process that may wait for a connection; the next one is answered 503 at once."""
+    downloads_max: int = Field(default=40, ge=1)
+    """Long answers that one process sends at once; the next one is answered 503 at once."""
+    uploads_max: int = Field(default=8, ge=1)
+    """Requests with a body that one process reads at once; the next one is answered 503 at once."""
+    body_max_bytes: int = Field(default=64 * 1024, ge=1)
+    """Longest body of a request to a route that does not say otherwise; a longer one is answered 413 at once."""
+    slow_request_ms: int = Field(default=1_000, ge=1)
+    """A request that takes longer to its first byte is logged as a warning."""
+    trusted_hosts: tuple[str, ...] = ()
+    """Names that requests may be addressed to (`.example.org`: with all below it); none given: any."""
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks of the proxies in front; only from them are X-Forwarded-For, -Proto and -Host believed."""
+    proxy_hops: int = Field(default=1, ge=1)
+    """Proxies in front, one behind the other."""
+    metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Networks that may read /metrics without an account; everybody else must be an operator."""
 
 
 class SqlSettings(BaseSettings):
