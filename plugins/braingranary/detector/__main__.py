@@ -1,8 +1,8 @@
 """`python -m braingranary.detector`: train, judge, write the card; each step resumes and can be run alone.
 
 `train` walks the stages and leaves `one_hospital.safetensors` and `all.safetensors` in the work folder; `evaluate`
-judges them and writes `evaluation.json` and the model card; `ship` puts the model with its pin into the library;
-`cross-validate` is the long run. Exits with 1 and a coded message on bad data, 2 on bad usage.
+judges them, with `--folds` also by cross-validation, which is the long run, and writes `evaluation.json` and the model
+card; `ship` puts the model with its pin into the library. Exits with 1 and a coded message on bad data, 2 on bad usage.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rich.progress import Progress, TaskID
 from braingranary.detector import workflow
 from braingranary.detector.card import Evaluation, card, failure_gallery
 from braingranary.detector.data import read_all
-from braingranary.detector.evaluate import decline_report
+from braingranary.detector.evaluate import GroupReport, decline_report
 from braingranary.detector.weights import Model, assemble, load, pack, ship
 from braingranary.errors import GranaryError
 
@@ -73,18 +73,24 @@ def train_command(
 @click.argument("data", type=FOLDER)
 @click.argument("work", type=ANY)
 @click.option("--card", "card_path", type=ANY, help="Where the model card goes, its picture beside it.")
-def evaluate_command(data: Path, work: Path, card_path: Path | None) -> None:
+@click.option("--folds", default=0, help=f"Cross-validate over so many patient groups, for example {workflow.FOLDS}.")
+def evaluate_command(data: Path, work: Path, card_path: Path | None, folds: int) -> None:
     """Judge the models in WORK on the patients of DATA that they did not see."""
     slices = tuple(read_all(data))
     bank = workflow.bank_of(slices, work)
     first, last = (_model(work, stage.name) for stage in workflow.STAGES)
+    cross_validated: tuple[GroupReport, ...] = ()
+    if folds:
+        with Progress() as progress:
+            tell = partial(_advance, progress, progress.add_task("folds", total=folds * workflow.FOLD_PLAN.steps))
+            cross_validated = workflow.cross_validate(bank, slices, work, folds=folds, progress=tell)
     evaluation = Evaluation(
         version=last.facts.version,
         sha256=last.sha256,
         data_sha256=last.facts.data_sha256,
         test=workflow.judge_test(last, slices),
         new_site=workflow.judge_new_site(first, slices),
-        cross_validated=(),
+        cross_validated=cross_validated,
         declines=decline_report(last.network, last.facts.calibration),
         audits=tuple(workflow.audit_stage(bank, stage, force=True) for stage in workflow.STAGES),
     )
@@ -102,18 +108,6 @@ def evaluate_command(data: Path, work: Path, card_path: Path | None) -> None:
 def ship_command(work: Path) -> None:
     """Put the last stage's model of WORK into the library and pin its hash."""
     click.echo(ship(_model(work, workflow.STAGES[-1].name)))
-
-
-@main.command("cross-validate")
-@click.argument("data", type=FOLDER)
-@click.argument("work", type=ANY)
-@click.option("--folds", default=workflow.FOLDS, show_default=True)
-def cross_validate_command(data: Path, work: Path, folds: int) -> None:
-    """Patient-grouped cross-validation over all tumour patients of DATA."""
-    slices = tuple(read_all(data))
-    bank = workflow.bank_of(slices, work)
-    for item in workflow.cross_validate(bank, slices, work, folds=folds):
-        click.echo(f"{item.source} {item.contrast}: AUC {item.auc}, like position {item.matched_auc}, Dice {item.dice}")
 
 
 def _advance(progress: Progress, task: TaskID, _stage: str, step: int, _steps: int) -> None:

@@ -152,16 +152,17 @@ def table(reports: Sequence[GroupReport]) -> str:
 
 
 def target_table(evaluation: Evaluation) -> str:
-    """Every target with the test patients' and the new site's figure, and whether it is met."""
-    rows = ["| target | test patients | new site |", "|---|---|---|"]
+    """Every target with its figure by cross-validation, at the new site and on test patients, and whether it is met."""
+    rows = ["| target | cross-validation | new site | test patients |", "|---|---|---|---|"]
+    judged = (evaluation.cross_validated, evaluation.new_site, evaluation.test)
     for source, contrast, name, limit, sense in TARGETS:
-        found = [_figure(reports, source, contrast, name) for reports in (evaluation.test, evaluation.new_site)]
+        found = [_figure(reports, source, contrast, name) for reports in judged]
         cells = [f"{_text(f)}: {_met(f.value, limit, sense)}" if f else "not measured" for f in found]
         rows.append(f"| {source} {contrast}: {HEADINGS[name]} {sense} {limit} | {' | '.join(cells)} |")
     total = sum(item.count for item in evaluation.declines)
     refused = sum(item.count - len(item.passed) for item in evaluation.declines) / max(total, 1)
     rows.append(
-        f"| declined pictures that are no brain at least 0.99 | {refused:.3f}: {_met(refused, 0.99, 'at least')} | |"
+        f"| declined pictures that are no brain at least 0.99 | | | {refused:.3f}: {_met(refused, 0.99, 'at least')} |"
     )
     return "\n".join(rows)
 

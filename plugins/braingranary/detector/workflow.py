@@ -173,7 +173,7 @@ def cross_validate(
         name = f"fold_{fold}"
         outside = np.array([groups.get(patient, -1) != fold for patient in bank.patients.tolist()])
         training = bank.where(outside & (bank.splits != "val") & (bank.sources != "mni152"))
-        tell = None if progress is None else partial(progress, name)
+        tell = None if progress is None else partial(_after, progress, name, fold * plan.steps)
         network = train(training, replace(plan, seed=plan.seed + fold), work / name, progress=tell).cpu().eval()
         validation = (i for i in slices if i.split == "val" and groups.get(i.patient, -1) != fold)
         calibration = calibrate(predict(network, validation))
@@ -183,6 +183,10 @@ def cross_validate(
         thresholds.append((calibration.tumor_threshold, calibration.brain_threshold))
     tumor_threshold, brain_threshold = (float(value) for value in np.mean(thresholds, axis=0))
     return report(join(held), Calibration(tumor_threshold=tumor_threshold, brain_threshold=brain_threshold))
+
+
+def _after(progress: Progress, name: str, before: int, step: int, steps: int) -> None:
+    progress(name, before + step, steps)
 
 
 def fold_of_patients(bank: Bank, folds: int) -> dict[str, int]:
