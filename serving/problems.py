@@ -19,7 +19,12 @@ from braingranary.errors import Code, GranaryError, TransientFailure
 
 RETRY_AFTER_S: Final = 5
 _STATUS: Final = {Code.REQUEST_INVALID: 400, Code.NOT_FOUND: 404, Code.UID_INVALID: 400, Code.KEY_INVALID: 400}
-_CODE_OF_STATUS: Final = {404: Code.NOT_FOUND, 405: Code.REQUEST_INVALID, 503: Code.CATALOG_UNAVAILABLE}
+_CODE_OF_STATUS: Final = {
+    404: Code.NOT_FOUND,
+    405: Code.REQUEST_INVALID,
+    413: Code.REQUEST_TOO_LARGE,
+    503: Code.CATALOG_UNAVAILABLE,
+}
 
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +67,10 @@ def register(app: Flask) -> None:
     def ours(error: GranaryError) -> Response:
         if isinstance(error, TransientFailure):
             _log.warning("request_unavailable", code=error.code, detail=error.message)
+            if error.code is Code.SERVER_BUSY:
+                return problem(503, error.code, error.message)
+            if error.code is Code.CATALOG_TIMEOUT:
+                return problem(504, error.code, "the catalogue took too long for this request; narrow it")
             return problem(503, error.code, "a part of the service does not answer; try again")
         status = _STATUS.get(error.code, 500)
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -1,24 +1,28 @@
-"""What the routes stand on: a pool of connections to the catalogue and the object store.
+"""What the routes stand on: a pool of connections to the catalogue, the object store, and places for long work.
 
 Made before a worker forks, opened after it: neither a socket to PostgreSQL nor one to S3 survives a fork. Goes in: the
-settings. Comes out: short read-only transactions, and the store. Fails with TransientFailure(CATALOG_UNAVAILABLE) when
-no connection can be had in time.
+settings. Comes out: read-only connections, and the store. Fails with TransientFailure: CATALOG_UNAVAILABLE when no
+connection can be had in time, CATALOG_TIMEOUT when a statement takes longer than it may.
 """
 
 from __future__ import annotations
 
+import select
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 import psycopg
 from flask import current_app
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from braingranary.errors import Code, TransientFailure
 from braingranary.settings import CatalogSettings, ServingSettings, StoreSettings
 from braingranary.storage.store import ObjectStore
+from serving import metrics
+from serving.slots import Slots
 
 
 class Services:
@@ -26,6 +30,10 @@ class Services:
 
     def __init__(self, *, catalog: CatalogSettings, store: StoreSettings, serving: ServingSettings) -> None:
         self.serving = serving
+        self.downloads = Slots(serving.downloads_max)
+        self.uploads = Slots(serving.uploads_max)
+        self.readiness: dict[str, Callable[[float], None]] = {}
+        """Parts that /readyz asks, by name: each raises unless it works, and takes the seconds it has."""
         self._store_settings = store
         self._lock = threading.Lock()
         self._store: ObjectStore | None = None
@@ -33,14 +41,17 @@ class Services:
             catalog.dsn.get_secret_value(),
             min_size=1,
             max_size=serving.pool_max,
+            max_waiting=serving.pool_waiting_max,
             timeout=serving.pool_timeout_s,
             kwargs={
+                # One statement needs no BEGIN and COMMIT around it: that is two of three round trips.
+                "autocommit": True,
                 # A statement prepared once is planned for no value in particular, and optional filters need the values.
                 "prepare_threshold": None,
                 "options": f"-c statement_timeout={serving.statement_timeout_ms} -c default_transaction_read_only=on",
                 "application_name": "braingranary-serving",
             },
-            check=ConnectionPool.check_connection,
+            check=check_connection,
             open=False,
         )
         self._opened = False
@@ -68,17 +79,36 @@ class Services:
     def catalog(
         self, *, statement_timeout_ms: int | None = None, wait_s: float | None = None
     ) -> Iterator[psycopg.Connection[Any]]:
-        """A connection inside one read-only transaction."""
+        """A connection that reads; with a time of its own for its statements, inside one transaction."""
         self.open()
+        asked = time.monotonic()
         try:
             with self._pool.connection(timeout=wait_s) as connection:
-                if statement_timeout_ms is not None:
+                metrics.pool_waited(time.monotonic() - asked)
+                if statement_timeout_ms is None:
+                    yield connection
+                    return
+                with connection.transaction():
                     connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(statement_timeout_ms)])
-                yield connection
-        except PoolTimeout as error:
+                    yield connection
+        except (PoolTimeout, TooManyRequests) as error:
+            metrics.pool_refused()
             raise TransientFailure(Code.CATALOG_UNAVAILABLE, "no connection to the catalogue is free") from error
+        except psycopg.errors.QueryCanceled as error:
+            raise TransientFailure(Code.CATALOG_TIMEOUT, "a statement took longer than it may") from error
         except psycopg.OperationalError as error:
             raise TransientFailure(Code.CATALOG_UNAVAILABLE, f"PostgreSQL: {type(error).__name__}") from error
+
+
+def check_connection(connection: psycopg.Connection[Any]) -> None:
+    """Raise psycopg.OperationalError for a connection whose server has gone, without asking a living one.
+
+    An idle connection has nothing to read; when it has, that is the end of it, or a notice, and asking tells which.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        connection.execute("")
 
 
 def services() -> Services:
