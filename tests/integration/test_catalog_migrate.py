@@ -14,7 +14,7 @@ pytestmark = pytest.mark.stack
 
 TABLES = {
     "collection", "subject", "study", "series", "pack", "slice", "label", "reject", "ingest_run", "facet",
-    "named_query", "schema_migrations",
+    "named_query", "model", "series_prediction", "slice_prediction", "score_run", "schema_migrations",
 }  # fmt: skip
 
 
