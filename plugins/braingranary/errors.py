@@ -65,6 +65,17 @@ class Code(StrEnum):
     MODEL_INVALID = "model_invalid"
     TRAINING_DATA_INVALID = "training_data_invalid"
     TRAINING_DATA_CONFOUNDED = "training_data_confounded"
+    # accounts
+    EMAIL_INVALID = "email_invalid"
+    PASSWORD_INVALID = "password_invalid"
+    CREDENTIALS_INVALID = "credentials_invalid"
+    TOKEN_INVALID = "token_invalid"
+    ACCOUNT_REQUIRED = "account_required"
+    ACCOUNT_EXISTS = "account_exists"
+    ROLE_INSUFFICIENT = "role_insufficient"
+    OWN_ACCOUNT = "own_account"
+    RATE_LIMITED = "rate_limited"
+    ACCOUNTS_UNAVAILABLE = "accounts_unavailable"
     # configuration and requests
     CONFIGURATION_INVALID = "configuration_invalid"
     REQUEST_INVALID = "request_invalid"

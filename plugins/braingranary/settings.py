@@ -6,18 +6,46 @@ value came from. A missing secret is an error at start, not a surprise later.
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Final, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from braingranary.errors import Code, ConfigurationError
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+KEY_BYTES: Final = 32
+"""Length of a key for HMAC-SHA-256: shorter than its output would be weaker than the hash (RFC 7518, 3.2)."""
+_KID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
+_DISTINCT_CHARACTERS: Final = 20  # 32 random bytes have about 31 in base64; words and repetitions have fewer
+_SAMPLE: Final = re.compile("sample|example|change|secret|default|password|insert", re.IGNORECASE)
+
+
+def _strong(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    try:
+        length = len(key_bytes(value))
+    except ValueError:
+        length = 0
+    if length < KEY_BYTES or len(set(text)) < _DISTINCT_CHARACTERS or _SAMPLE.search(text):
+        raise ValueError("not a generated secret: make one with `granary account keys`")
+    return value
+
+
+def key_bytes(value: SecretStr) -> bytes:
+    """The key behind its base64url text; raises ValueError when it is none."""
+    text = value.get_secret_value()
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
+StrongSecret: TypeAlias = Annotated[SecretStr, AfterValidator(_strong)]
+"""At least 32 random bytes in base64url; short ones and those of examples are refused."""
 
 
 class StoreSettings(BaseSettings):
@@ -72,6 +100,52 @@ class ServingSettings(BaseSettings):
     """Networks that may read /metrics without an account; everybody else must be an operator."""
 
 
+class AccountsSettings(BaseSettings):
+    """Accounts of the front door: their own login to PostgreSQL, and the keys that nobody else may know."""
+
+    model_config = SettingsConfigDict(env_prefix="GRANARY_ACCOUNTS_", frozen=True)
+
+    dsn: SecretStr
+    """PostgreSQL URL of a login in the role granary_accounts."""
+    keys: dict[str, StrongSecret]
+    """Keys that sign tokens, by key id: JSON as in `granary account keys`. Older ones still check, until they go."""
+    current_kid: str
+    """The key that signs new tokens."""
+    hash_key: StrongSecret
+    """Key under which the audit trail and the limits know e-mail and network addresses."""
+    sign_up: Literal["open", "invitation", "closed"] = "open"
+    issuer: str = Field(default="braingranary", min_length=1)
+    audience: str = Field(default="braingranary", min_length=1)
+    """What a token is for; two installations that shared a key would still refuse each other's tokens."""
+    token_minutes: int = Field(default=60, ge=1, le=24 * 60)
+    hashing_max: int = Field(default=2, ge=1)
+    """Passwords that one process checks at once: each takes 19 MiB and a core for some hundredths of a second."""
+    pool_max: int = Field(default=4, ge=1)
+
+    @model_validator(mode="after")
+    def _current_is_there(self) -> Self:
+        if self.current_kid not in self.keys or not all(map(_KID.fullmatch, self.keys)):
+            raise ValueError("current_kid is one of keys, whose names are letters, digits, '.', '_' and '-'")
+        return self
+
+
+class LimitsSettings(BaseSettings):
+    """How many requests the front door admits, in the notation of the library `limits`; an empty text: any number."""
+
+    model_config = SettingsConfigDict(env_prefix="GRANARY_LIMITS_", frozen=True)
+
+    store: SecretStr
+    """`valkey://` or `redis://` URL, shared by all processes; `memory://` only for a single process of a test."""
+    general: str = "6000/minute"
+    """Requests of one address, and again of one account, to anything that has no budget of its own."""
+    detect: str = "120/minute"
+    download: str = "240/minute"
+    login: str = "30/minute;300/hour"
+    """Attempts of one address to sign in or up."""
+    login_email: str = "10/minute;30/hour"
+    """Attempts of one address for one e-mail address; forgotten when one succeeds."""
+
+
 class SqlSettings(BaseSettings):
     """Where the folder sql/ lies, when it is neither in a checkout nor inside the installed package."""
 
@@ -93,6 +167,16 @@ def load_catalog_settings() -> CatalogSettings:
 def load_serving_settings() -> ServingSettings:
     """Settings from the environment; nothing is required."""
     return _checked(ServingSettings)
+
+
+def load_accounts_settings() -> AccountsSettings:
+    """Settings from the environment; raises ConfigurationError when a secret is missing, short or a sample."""
+    return _checked(AccountsSettings)
+
+
+def load_limits_settings() -> LimitsSettings:
+    """Settings from the environment; raises ConfigurationError when no store is named."""
+    return _checked(LimitsSettings)
 
 
 def load_sql_settings() -> SqlSettings:
