@@ -1,6 +1,8 @@
-"""What happens around every request: an id, one log line, security headers, and no parameter twice.
+"""What happens around every request: an id, a bound on its body, one log line, a count, security headers.
 
-The id comes from a proxy where it sends a harmless one. The log line holds the route, never the query string.
+The id comes from a proxy where it sends a harmless one. The log line holds the route, never the query string. A body is
+refused by its length before anything reads it, and only some requests of a process may read one at a time, so that slow
+senders never hold every thread.
 """
 
 from __future__ import annotations
@@ -8,16 +10,21 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
+from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge
 
 from braingranary.errors import Code
+from serving import metrics
 from serving.problems import problem
+from serving.services import Services, services
 
+ViewT = TypeVar("ViewT", bound=Callable[..., Any])
 REQUEST_ID_HEADER: Final = "X-Request-ID"
-_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
+HSTS: Final = "max-age=31536000; includeSubDomains"
 HEADERS: Final = {
     # Nothing inline and nothing from elsewhere: a description that smuggles a script in finds nobody to run it.
     "Content-Security-Policy": (
@@ -30,36 +37,79 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
+_BODY_MAX: Final = "__granary_body_max_bytes__"
 
 _log = structlog.get_logger("serving.access")
 
 
-def register(app: Flask) -> None:
+def takes_body(max_bytes: int) -> Callable[[ViewT], ViewT]:
+    """Mark a view whose requests may have a body of up to `max_bytes`, other than the setting's few."""
+
+    def mark(view: ViewT) -> ViewT:
+        setattr(view, _BODY_MAX, max_bytes)
+        return view
+
+    return mark
+
+
+def register(app: Flask, service: Services) -> None:
     """Wrap every request of `app`."""
+    slow_s = service.serving.slow_request_ms / 1000
 
     @app.before_request
     def begin() -> Response | None:
+        g.started = time.monotonic()
         offered = request.headers.get(REQUEST_ID_HEADER, "")
         g.request_id = offered if _ID.match(offered) else uuid.uuid4().hex
-        g.started = time.monotonic()
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
+        if not request.query_string:
+            return None
         repeated = sorted(name for name, values in request.args.lists() if len(values) > 1)
         if repeated:
             errors = [{"name": name[:100], "reason": "given more than once"} for name in repeated]
             return problem(400, Code.REQUEST_INVALID, "a parameter is given more than once", errors)
         return None
 
+    app.before_request(_bound_body)
+
     @app.after_request
     def finish(response: Response) -> Response:
+        seconds = time.monotonic() - g.get("started", time.monotonic())
         response.headers[REQUEST_ID_HEADER] = g.get("request_id", "")
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        _log.info(
-            "request",
+        if request.is_secure:
+            response.headers.setdefault("Strict-Transport-Security", HSTS)
+        route = request.url_rule.rule if request.url_rule else None
+        metrics.answered(request.method, route, response.status_code, seconds)
+        log = _log.warning if seconds > slow_s else _log.info
+        log(
+            "slow_request" if seconds > slow_s else "request",
             method=request.method,
-            route=request.url_rule.rule if request.url_rule else None,
+            route=route,
             status=response.status_code,
-            ms=round((time.monotonic() - g.get("started", time.monotonic())) * 1000, 1),
+            ms=round(seconds * 1000, 1),
         )
         return response
+
+    @app.teardown_request
+    def leave(_error: BaseException | None) -> None:
+        if g.pop("holds_upload_place", False):
+            service.uploads.release()
+
+
+def _bound_body() -> None:
+    """Refuse a body that is too long or of unknown length, and take a place for reading one."""
+    length = request.content_length
+    if length is None and request.headers.get("Transfer-Encoding"):
+        raise LengthRequired("a body needs a Content-Length")
+    if not length:
+        return
+    view = current_app.view_functions.get(request.endpoint or "")
+    request.max_content_length = getattr(view, _BODY_MAX, services().serving.body_max_bytes)
+    if length > request.max_content_length:
+        raise RequestEntityTooLarge(f"a body may have {request.max_content_length} bytes here")
+    services().uploads.take()
+    g.holds_upload_place = True

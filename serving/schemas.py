@@ -229,6 +229,13 @@ class Health(BaseModel):
     status: Literal["ok"]
 
 
+class Readiness(BaseModel):
+    """Whether what requests need works."""
+
+    status: Literal["ready", "unready"]
+    parts: dict[str, Literal["ok", "failing"]]
+
+
 class Problem(BaseModel):
     """An error, as in RFC 9457."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from braingranary.errors import Code, TransientFailure
 from braingranary.settings import CatalogSettings, ServingSettings, StoreSettings
 from braingranary.storage.store import ObjectStore
 from serving import metrics
+from serving.readiness import Readiness
 from serving.slots import Slots
 
 
@@ -32,8 +33,9 @@ class Services:
         self.serving = serving
         self.downloads = Slots(serving.downloads_max)
         self.uploads = Slots(serving.uploads_max)
-        self.readiness: dict[str, Callable[[float], None]] = {}
-        """Parts that /readyz asks, by name: each raises unless it works, and takes the seconds it has."""
+        self.readiness = Readiness()
+        self.readiness["database"] = self._ask_catalog
+        self.readiness["object_store"] = lambda _timeout_s: self.store.check()
         self._store_settings = store
         self._lock = threading.Lock()
         self._store: ObjectStore | None = None
@@ -98,6 +100,10 @@ class Services:
             raise TransientFailure(Code.CATALOG_TIMEOUT, "a statement took longer than it may") from error
         except psycopg.OperationalError as error:
             raise TransientFailure(Code.CATALOG_UNAVAILABLE, f"PostgreSQL: {type(error).__name__}") from error
+
+    def _ask_catalog(self, timeout_s: float) -> None:
+        with self.catalog(wait_s=timeout_s) as connection:
+            connection.execute("SELECT 1")
 
 
 def check_connection(connection: psycopg.Connection[Any]) -> None:

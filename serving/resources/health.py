@@ -1,25 +1,70 @@
-"""`/healthz`: whether this process can answer requests."""
+"""`/healthz`, `/readyz` and `/metrics`: for those who run the front door.
+
+`/healthz` says that this process answers requests and touches nothing else, so that it is as quick on a bad day as on a
+good one. `/readyz` asks each part that requests need; a part that fails is named, why it fails stands in the log alone.
+`/metrics` is for operators, and for the networks that the settings name.
+"""
 
 from __future__ import annotations
 
-from flask import Response, jsonify
-from flask_openapi3.blueprint import APIBlueprint
+from typing import Final
 
-from braingranary.catalog import search
-from serving.policies import Access, access
-from serving.schemas import Health, NoParameters
+from flask import Response, jsonify, request
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from werkzeug.exceptions import Forbidden, Unauthorized
+
+from braingranary.accounts.records import Role
+from serving import metrics
+from serving.policies import Access, access, current_account
+from serving.proxies import within
+from serving.schemas import Health, NoParameters, Problem, Readiness
 from serving.services import services
 
-WAIT_S = 1.0
-api = APIBlueprint("health", __name__)
+PARTS_TIMEOUT_S: Final = 1.0
+api = APIBlueprint("health", __name__, abp_tags=[Tag(name="operations")])
 
 
-@api.get("/healthz", summary="Whether the service works", responses={"200": Health})
+@api.get("/healthz", summary="Whether this process answers", responses={"200": Health})
 @access(Access.PUBLIC)
 def healthz(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
-    """200 when the catalogue answers; 503 otherwise."""
-    with services().catalog(wait_s=WAIT_S, statement_timeout_ms=1000) as connection:
-        search.named_queries(connection)
-    response = jsonify(Health(status="ok").model_dump())
+    """200 as long as a request finds a thread."""
+    return _unkept(jsonify(Health(status="ok").model_dump()))
+
+
+@api.get("/readyz", summary="Whether every part answers", responses={"200": Readiness, "503": Readiness})
+@access(Access.PUBLIC)
+def readyz(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
+    """200 when all that requests need works; 503 naming the parts that do not."""
+    parts = services().readiness.ask(PARTS_TIMEOUT_S)
+    ready = all(parts.values())
+    body = Readiness(
+        status="ready" if ready else "unready",
+        parts={name: "ok" if works else "failing" for name, works in parts.items()},
+    )
+    response = _unkept(jsonify(body.model_dump()))
+    response.status_code = 200 if ready else 503
+    return response
+
+
+@api.get(
+    "/metrics",
+    summary="Counts for Prometheus",
+    responses={"200": {"content": {"text/plain": {}}}, "401": Problem, "403": Problem},
+)
+@access(Access.PUBLIC)
+def read_metrics(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
+    """Requests, downloads, detections and waits of all processes; for operators and the networks of the settings."""
+    if not within(request.remote_addr, services().serving.metrics_networks):
+        account = current_account()
+        if account is None:
+            raise Unauthorized("counts are for operators")
+        if not account.may(Role.OPERATOR):
+            raise Forbidden("counts are for operators")
+    return _unkept(Response(metrics.text(), content_type=CONTENT_TYPE_PLAIN_0_0_4))
+
+
+def _unkept(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -118,6 +118,11 @@ class ObjectStore:
 
     # reading
 
+    def check(self) -> None:
+        """Raise unless the store answers and the bucket is there for us."""
+        with mapped(f"look for bucket {self.bucket}"):
+            self.client.head_bucket(Bucket=self.bucket)
+
     def head(self, key: str) -> ObjectInfo | None:
         """What is known of `key`, or None where there is no such object."""
         _check(key)
