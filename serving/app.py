@@ -15,6 +15,7 @@ from flask_openapi3.openapi import OpenAPI
 from braingranary import settings
 from serving import problems, requests
 from serving.policies import Access, access
+from serving.proxies import TrustedProxies
 from serving.resources import front, health, images, series, slices
 from serving.schemas import Problem
 from serving.services import Services
@@ -39,12 +40,17 @@ def create_app(
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.jinja_env.filters["thousands"] = lambda number: f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    app.extensions["granary"] = Services(
+    serving = serving or settings.load_serving_settings()
+    app.extensions["granary"] = service = Services(
         catalog=catalog or settings.load_catalog_settings(),
         store=store or settings.load_store_settings(),
-        serving=serving or settings.load_serving_settings(),
+        serving=serving,
     )
-    requests.register(app)
+    app.config["TRUSTED_HOSTS"] = list(serving.trusted_hosts) or None
+    app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
+        app.wsgi_app, serving.trusted_proxies, hops=serving.proxy_hops
+    )
+    requests.register(app, service)
     problems.register(app)
     for api in RESOURCES:
         app.register_api(api)
