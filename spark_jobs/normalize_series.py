@@ -15,18 +15,17 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 
 from braingranary.normalization.batch import normalize_batch
-from braingranary.normalization.job import NormalizeJob, StorePlace
+from braingranary.normalization.job import NormalizeJob
 from braingranary.normalization.parts import PartResult, PublishedRun, published_key
 from braingranary.normalization.plan import batches
 from braingranary.normalization.profile import Profile
 from braingranary.normalization.publish import publish, read_published
+from braingranary.storage.place import StorePlace, read_at
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -69,15 +68,6 @@ def run_job(spark: SparkSession, job: NormalizeJob) -> PublishedRun:
     return publish(store, job.run, job.profile, [PartResult.from_json(row["part"]) for row in done])
 
 
-def read_job(location: str, endpoint_url: str | None) -> NormalizeJob:
-    """The job at a path or at `s3://bucket/key`."""
-    parts = urlsplit(location)
-    if parts.scheme != "s3":
-        return NormalizeJob.from_json(Path(location).read_bytes())
-    place = StorePlace(bucket=parts.netloc, endpoint_url=endpoint_url)
-    return NormalizeJob.from_json(place.open().get(parts.path.lstrip("/")))
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the job that argv names; returns the exit status."""
     parser = argparse.ArgumentParser(description="Normalize staged series into slice packs.")
@@ -86,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
         "--endpoint-url", help="S3 endpoint of an s3:// run.json; default: GRANARY_S3_ENDPOINT_URL or AWS"
     )
     arguments = parser.parse_args(argv)
-    job = read_job(arguments.run_json, arguments.endpoint_url)
+    job = NormalizeJob.from_json(read_at(arguments.run_json, arguments.endpoint_url))
 
     from pyspark.sql import SparkSession  # noqa: PLC0415 - a wrong run.json is told before a JVM is started
 

@@ -35,12 +35,13 @@ from pyspark.sql import SparkSession
 
 from braingranary.imaging import intensity, jpeg
 from braingranary.normalization.batch import normalize_batch
-from braingranary.normalization.job import NormalizeJob, StorePlace
+from braingranary.normalization.job import NormalizeJob
 from braingranary.normalization.parts import PartResult, PublishedRun
 from braingranary.normalization.plan import PendingSeries, batches
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.publish import publish
 from braingranary.settings import StoreSettings
+from braingranary.storage.place import StorePlace
 from braingranary.storage.store import ObjectStore
 from spark_jobs.normalize_series import BATCHES_A_CORE, run_job
 from tests.bench.harness import compare

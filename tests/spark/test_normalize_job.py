@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from braingranary.normalization.job import NormalizeJob, StorePlace, run_json_key, write_run_json
+from braingranary.normalization.job import NormalizeJob, run_json_key, write_run_json
 from braingranary.normalization.library_zip import write_library_zip
 from braingranary.normalization.parts import PublishedRun
 from braingranary.normalization.plan import PendingSeries
 from braingranary.normalization.publish import read_published
 from braingranary.settings import StoreSettings
+from braingranary.storage.place import StorePlace
 from braingranary.storage.store import ObjectStore
 from spark_jobs.normalize_series import run_job
 from tests.unit.normalization import phantom

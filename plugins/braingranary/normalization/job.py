@@ -7,9 +7,7 @@ ConfigurationError on a file that does not tell this.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,26 +16,9 @@ from braingranary.errors import Code, ConfigurationError
 from braingranary.normalization.parts import STEP
 from braingranary.normalization.plan import BATCH_BYTES_DEFAULT, PendingSeries
 from braingranary.normalization.profile import DEFAULT_PROFILE, Profile
-from braingranary.settings import StoreSettings
 from braingranary.storage import keys
+from braingranary.storage.place import StorePlace
 from braingranary.storage.store import ObjectStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StorePlace:
-    """Where objects live; the keys to it come from the environment or from the instance's role."""
-
-    bucket: str
-    endpoint_url: str | None = None
-    region: str = "us-east-1"
-
-    def settings(self) -> StoreSettings:
-        """This place, with the credentials of the process' environment."""
-        return StoreSettings(bucket=self.bucket, endpoint_url=self.endpoint_url, region=self.region)
-
-    def open(self) -> ObjectStore:
-        """The store at this place: made once a process and shared by its threads, since to make a client is dear."""
-        return _opened(self, os.getpid())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +47,9 @@ class NormalizeJob:
 _JOB: Final = TypeAdapter(NormalizeJob)
 
 
-@lru_cache(maxsize=4)
-def _opened(place: StorePlace, process: int) -> ObjectStore:  # noqa: ARG001 - a client must not live on across a fork
-    return ObjectStore.from_settings(place.settings())
-
-
 def run_json_key(run: str) -> str:
     """Object key of a run's `run.json`."""
-    return keys.run_object(STEP, run, "run.json")
+    return keys.run_json(STEP, run)
 
 
 def write_run_json(store: ObjectStore, job: NormalizeJob) -> str:

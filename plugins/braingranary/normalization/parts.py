@@ -89,17 +89,17 @@ def part_name(raw_keys: Sequence[str], profile: Profile) -> str:
 
 def table_key(run: str, part: str, table: str) -> str:
     """Object key of one table's Parquet file of one part."""
-    return keys.run_object(STEP, run, f"parts/{part}/{table}.parquet")
+    return keys.part_object(STEP, run, part, f"{table}.parquet")
 
 
 def part_key(run: str, part: str) -> str:
     """Object key of the part's own record, written when all else of it stands."""
-    return keys.run_object(STEP, run, f"parts/{part}/part.json")
+    return keys.part_object(STEP, run, part, "part.json")
 
 
 def published_key(run: str) -> str:
     """Object key of the run's one list of parts."""
-    return keys.run_object(STEP, run, "published.json")
+    return keys.published(STEP, run)
 
 
 __all__ = ["STEP", "PartResult", "PublishedRun", "part_key", "part_name", "published_key", "table_key"]

@@ -9,7 +9,6 @@ run that is not published) or TransientFailure.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -22,6 +21,7 @@ from braingranary.normalization.parts import STEP, PublishedRun
 from braingranary.normalization.profile import Profile
 from braingranary.normalization.raw import parse_raw_key
 from braingranary.storage import keys
+from braingranary.storage.spread import spread
 from braingranary.storage.store import ObjectStore
 
 BATCH_BYTES_DEFAULT: Final = 96 * 1024 * 1024  # 64 to 128 MB of input keep a task's own cost below a few percent
@@ -64,27 +64,16 @@ def batches(
     batches_min: int = 1,
     multiple_of: int = 1,
 ) -> tuple[tuple[str, ...], ...]:
-    """Raw keys in batches of about equal bytes, none much above `batch_bytes`, the largest batch first.
-
-    There are at least `batches_min` batches where there are as many series, so that no worker is idle, and a multiple
-    of `multiple_of` (the cores), so that none is idle in the last round either. Each series goes to the lightest batch,
-    longest first (Graham 1969), so the same series always give the same batches.
-    """
-    ordered = sorted(series, key=lambda one: (-one.zip_bytes, one.raw_key))
-    if not ordered:
-        return ()
-    total = sum(one.zip_bytes for one in ordered)
-    count = max(batches_min, -(-total // batch_bytes))
-    count = min(len(ordered), -(-count // multiple_of) * multiple_of)
-    heap: list[tuple[int, int]] = [(0, number) for number in range(count)]
-    contents: list[list[str]] = [[] for _ in range(count)]
-    for one in ordered:
-        weight, number = heapq.heappop(heap)
-        contents[number].append(one.raw_key)
-        heapq.heappush(heap, (weight + max(1, one.zip_bytes), number))
-    weights = {number: weight for weight, number in heap}
-    largest_first = sorted(range(count), key=lambda number: (-weights[number], number))
-    return tuple(tuple(contents[number]) for number in largest_first)
+    """Raw keys in batches of about equal bytes, the largest batch first; see `storage.spread`."""
+    made = spread(
+        series,
+        weight=lambda one: one.zip_bytes,
+        name=lambda one: one.raw_key,
+        batch_bytes=batch_bytes,
+        batches_min=batches_min,
+        multiple_of=multiple_of,
+    )
+    return tuple(tuple(one.raw_key for one in batch) for batch in made)
 
 
 def _done(store: ObjectStore, profile: Profile) -> frozenset[str]:

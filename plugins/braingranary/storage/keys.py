@@ -6,6 +6,7 @@ Layout (see docs/architecture.md):
     normalized/<profile>/<series_uid>/<volume>-<plane>.zip, sidecar.json, <volume>.nii.gz
     quarantine/<archive>/<collection>/<series_uid>/<code>-<sha256>.bin and .json
     runs/<step>/<run>/<name>                                 manifests, results and published row files
+    models/<version>/<sha256>.safetensors                    weights of the registered detectors
 """
 
 from __future__ import annotations
@@ -84,6 +85,11 @@ def slice_pack(profile: str, series_uid: str, volume: int, plane: Plane) -> str:
     return f"{normalized_prefix(profile, series_uid)}{volume:03d}-{plane}.zip"
 
 
+def nifti(profile: str, series_uid: str, volume: int) -> str:
+    """The voxels of one volume as a compressed RAS+ file, where somebody asked for one."""
+    return f"{normalized_prefix(profile, series_uid)}{volume:03d}.nii.gz"
+
+
 def sidecar(profile: str, series_uid: str) -> str:
     """The JSON that tells how the packs beside it were made."""
     return f"{normalized_prefix(profile, series_uid)}sidecar.json"
@@ -92,6 +98,26 @@ def sidecar(profile: str, series_uid: str) -> str:
 def run_object(step: str, run: str, name: str) -> str:
     """A small object of one run: `name` may hold slashes between safe segments."""
     return f"runs/{segment(step)}/{segment(run)}/{'/'.join(segment(part) for part in name.split('/'))}"
+
+
+def part_object(step: str, run: str, part: str, name: str) -> str:
+    """An object of one part of a run; nobody reads it before the run's list of parts names the part."""
+    return run_object(step, run, f"parts/{part}/{name}")
+
+
+def published(step: str, run: str) -> str:
+    """The one list of a run's parts, written once by a conditional PUT."""
+    return run_object(step, run, "published.json")
+
+
+def run_json(step: str, run: str) -> str:
+    """What a run is to do, written once by whoever plans it."""
+    return run_object(step, run, "run.json")
+
+
+def weights(version: str, sha256: str) -> str:
+    """The weights file of one version of the detector."""
+    return f"models/{segment(version)}/{_checked_sha256(sha256)}.safetensors"
 
 
 def _checked_sha256(sha256: str) -> str:

@@ -8,11 +8,12 @@ from zipfile import ZipFile
 import pytest
 
 from braingranary.errors import Code, ConfigurationError, RejectedInput
-from braingranary.normalization.job import NormalizeJob, StorePlace
+from braingranary.normalization.job import NormalizeJob
 from braingranary.normalization.library_zip import write_library_zip
 from braingranary.normalization.parts import PartResult, PublishedRun, part_name
 from braingranary.normalization.plan import PendingSeries, batches
 from braingranary.normalization.profile import DEFAULT_PROFILE, Profile
+from braingranary.storage.place import StorePlace
 
 CHANGES: list[dict[str, float]] = [
     {"low_percentile": 1.0},

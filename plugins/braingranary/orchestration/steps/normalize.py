@@ -6,12 +6,13 @@ from dataclasses import asdict
 
 import structlog
 
-from braingranary.normalization.job import NormalizeJob, StorePlace, run_json_key, write_run_json
+from braingranary.normalization.job import NormalizeJob, run_json_key, write_run_json
 from braingranary.normalization.plan import pending
 from braingranary.normalization.profile import DEFAULT_PROFILE, Profile
 from braingranary.normalization.publish import read_published
 from braingranary.orchestration.connections import store_settings
 from braingranary.orchestration.steps.context import current_run, skip
+from braingranary.storage.place import StorePlace, run_json_arguments
 from braingranary.storage.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
@@ -28,7 +29,7 @@ def plan() -> list[str]:
         series = pending(store, profile, force=bool(here.params.get("force")))
         if not series:
             raise skip(f"every staged series is normalized under profile {profile.name}")
-        place = StorePlace(bucket=settings.bucket, endpoint_url=settings.endpoint_url, region=settings.region)
+        place = StorePlace.of(settings)
         write_run_json(store, NormalizeJob(run=here.run, store=place, series=series, profile=profile))
     job = NormalizeJob.from_json(store.get(key))
     _log.info(
@@ -38,8 +39,7 @@ def plan() -> list[str]:
         series=len(job.series),
         megabytes=round(sum(series.zip_bytes for series in job.series) / 1e6, 1),
     )
-    endpoint = ["--endpoint-url", settings.endpoint_url] if settings.endpoint_url else []
-    return ["--run-json", f"s3://{settings.bucket}/{key}", *endpoint]
+    return run_json_arguments(settings, key)
 
 
 def publish() -> dict[str, int]:
