@@ -21,6 +21,16 @@ def series_id(series_uid: str) -> int:
     return stable_id("series", series_uid)
 
 
+def study_id(study_uid: str) -> int:
+    """Key of `study`."""
+    return stable_id("study", study_uid)
+
+
+def subject_id(patient_id: str) -> int:
+    """Key of `subject`."""
+    return stable_id("subject", patient_id)
+
+
 def pack_id(series_uid: str, volume: int, plane: str) -> int:
     """Key of `pack`."""
     return stable_id("pack", series_uid, volume, plane)
