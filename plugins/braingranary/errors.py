@@ -58,21 +58,28 @@ class Code(StrEnum):
     # catalogue
     CATALOG_CHECK_FAILED = "catalog_check_failed"
     CATALOG_UNAVAILABLE = "catalog_unavailable"
+    CATALOG_CHANGED = "catalog_changed"
     # the detector
     IMAGE_INVALID = "image_invalid"
     IMAGE_TOO_LARGE = "image_too_large"
     NOT_BRAIN_MR = "not_brain_mr"
     MODEL_INVALID = "model_invalid"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    DETECTOR_BUSY = "detector_busy"
+    DETECTION_FAILED = "detection_failed"
+    UPLOAD_INVALID = "upload_invalid"
+    UPLOAD_TOO_LARGE = "upload_too_large"
     TRAINING_DATA_INVALID = "training_data_invalid"
     TRAINING_DATA_CONFOUNDED = "training_data_confounded"
     # accounts
     EMAIL_INVALID = "email_invalid"
-    PASSWORD_INVALID = "password_invalid"
+    PASSWORD_INVALID = "password_invalid"  # noqa: S105 - the name of a fault
     CREDENTIALS_INVALID = "credentials_invalid"
-    TOKEN_INVALID = "token_invalid"
+    TOKEN_INVALID = "token_invalid"  # noqa: S105 - as above
     ACCOUNT_REQUIRED = "account_required"
     ACCOUNT_EXISTS = "account_exists"
     ROLE_INSUFFICIENT = "role_insufficient"
+    TERMS_NOT_ACCEPTED = "terms_not_accepted"
     OWN_ACCOUNT = "own_account"
     RATE_LIMITED = "rate_limited"
     ACCOUNTS_UNAVAILABLE = "accounts_unavailable"
@@ -80,6 +87,7 @@ class Code(StrEnum):
     CONFIGURATION_INVALID = "configuration_invalid"
     REQUEST_INVALID = "request_invalid"
     NOT_FOUND = "not_found"
+    VOLUME_NOT_MADE = "volume_not_made"
     REQUEST_TOO_LARGE = "request_too_large"
     SERVER_BUSY = "server_busy"
     CATALOG_TIMEOUT = "catalog_timeout"
