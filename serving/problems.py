@@ -18,7 +18,14 @@ from werkzeug.exceptions import HTTPException
 from braingranary.errors import Code, GranaryError, TransientFailure
 
 RETRY_AFTER_S: Final = 5
-_STATUS: Final = {Code.REQUEST_INVALID: 400, Code.NOT_FOUND: 404, Code.UID_INVALID: 400, Code.KEY_INVALID: 400}
+_STATUS: Final = {
+    Code.REQUEST_INVALID: 400,
+    Code.NOT_FOUND: 404,
+    Code.VOLUME_NOT_MADE: 404,
+    Code.TERMS_NOT_ACCEPTED: 403,
+    Code.UID_INVALID: 400,
+    Code.KEY_INVALID: 400,
+}
 _CODE_OF_STATUS: Final = {
     404: Code.NOT_FOUND,
     405: Code.REQUEST_INVALID,
