@@ -55,6 +55,21 @@ def write_pack(jpegs: Iterable[bytes]) -> Pack:
     return Pack(data=buffer.getvalue(), entries=tuple(entries))
 
 
+def read_pack(data: bytes) -> tuple[bytes, ...]:
+    """All JPEGs of a pack in slice order; raises RejectedInput(ZIP_INVALID) on bytes that are no pack.
+
+    For packs whose hash was checked: limits that a foreign zip would need are not kept here.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+                raise RejectedInput(Code.ZIP_INVALID, "a member of a slice pack is compressed")
+            return tuple(archive.read(member) for member in members)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise RejectedInput(Code.ZIP_INVALID, "not a slice pack") from error
+
+
 def checked_slice(data: bytes, entry: Entry) -> bytes:
     """`data`, read from the pack at `entry`, when it is that slice; raises RejectedInput(CHECKSUM_MISMATCH)."""
     if len(data) != entry.length or zlib.crc32(data) != entry.crc32:

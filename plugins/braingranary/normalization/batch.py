@@ -29,9 +29,10 @@ from braingranary.normalization.profile import Profile
 from braingranary.normalization.raw import RawKey, parse_raw_key, raw_zip, read_receipt
 from braingranary.normalization.rows import TABLES
 from braingranary.normalization.series import STEP, NormalizedSeries, normalize_series
-from braingranary.normalization.tables import RowSet, reject_row
+from braingranary.normalization.tables import RowSet
 from braingranary.records import Receipt, Reject
 from braingranary.storage import keys
+from braingranary.storage.row_files import reject_row
 from braingranary.storage.store import ObjectStore
 
 SEGMENTATION_MODALITY: Final = "SEG"
@@ -188,13 +189,8 @@ def _rejected(
     )
     row = reject_row(reject)
     note = json.dumps({**row, "profile": profile.name}, sort_keys=True, indent=1).encode()
-    store.put(_note_key(reject, raw.sha256), note)
+    store.put(keys.quarantine_note(archive, collection, reject.series_uid, code, raw.sha256), note)
     _log.warning("series_rejected", raw_key=raw.key, code=str(code))
     rows = RowSet()
     rows.add("rejects", [row])
     return rows
-
-
-def _note_key(reject: Reject, sha256: str) -> str:
-    bytes_key = keys.quarantine(reject.archive, reject.collection, reject.series_uid, reject.code, sha256)
-    return f"{bytes_key.removesuffix('.bin')}.json"

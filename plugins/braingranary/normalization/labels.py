@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braingranary.normalization.sidecar import Sidecar, SidecarPack
-from braingranary.normalization.tables import Row
 from braingranary.records import SeriesRecord
+from braingranary.storage.row_files import Row
 
 # Public collections in which every subject has an intracranial tumour, by the archive's own description of them.
 TUMOR_COLLECTIONS: Final = frozenset(

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from braingranary.storage.row_files import REJECTS
+
 
 def _schema(fields: list[pa.Field[Any]]) -> pa.Schema:
     return pa.schema(fields)
@@ -98,19 +100,6 @@ SLICES: Final = _schema(
         pa.field("byte_offset", pa.int64(), nullable=False),  # of the JPEG's first byte in the pack
         pa.field("byte_length", pa.int32(), nullable=False),
         pa.field("crc32", pa.int64(), nullable=False),
-    ]
-)
-
-REJECTS: Final = _schema(
-    [
-        pa.field("archive", pa.string(), nullable=False),
-        pa.field("collection", pa.string(), nullable=False),
-        pa.field("series_uid", pa.string(), nullable=False),
-        pa.field("code", pa.string(), nullable=False),
-        pa.field("step", pa.string(), nullable=False),
-        pa.field("detail", pa.string(), nullable=False),
-        pa.field("object_key", pa.string()),
-        pa.field("fatal", pa.bool_(), nullable=False),
     ]
 )
 

@@ -19,9 +19,10 @@ from braingranary.normalization.encode import EncodedVolume, PlanePack, encode_v
 from braingranary.normalization.labels import collection_labels
 from braingranary.normalization.profile import Profile
 from braingranary.normalization.sidecar import Sidecar, make_sidecar
-from braingranary.normalization.tables import Row, RowSet, reject_row
+from braingranary.normalization.tables import RowSet
 from braingranary.records import Json, Receipt, Reject, SeriesRecord
 from braingranary.storage import keys
+from braingranary.storage.row_files import Row, reject_row
 
 STEP: Final = "normalize"
 VOLUMES_MAX: Final = 999  # the number stands with three digits in the pack's name

@@ -6,17 +6,12 @@ with ValueError when a row breaks its schema: that is a defect of ours, never of
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from braingranary.normalization.rows import TABLES
-from braingranary.records import Reject
-
-Row: TypeAlias = Mapping[str, object]
+from braingranary.storage.row_files import Row, checked_table, parquet_bytes
 
 
 class RowSet:
@@ -44,35 +39,9 @@ class RowSet:
 
     def parquet(self, table: str) -> bytes:
         """The Parquet file of one table, with all columns of its schema, zstd; raises ValueError on a broken row."""
-        data = arrow_table(table, self._rows[table])
-        sink = io.BytesIO()
-        pq.write_table(data, sink, compression="zstd")
-        return sink.getvalue()
+        return parquet_bytes(arrow_table(table, self._rows[table]))
 
 
 def arrow_table(table: str, rows: Iterable[Row]) -> pa.Table:
     """`rows` as an Arrow table of the schema of `table`; raises ValueError for an unknown column or a null."""
-    schema = TABLES[table]
-    listed = list(rows)
-    known = set(schema.names)
-    if any(set(row) - known for row in listed):
-        raise ValueError(f"a row of {table} has a column that its schema does not know")
-    data = pa.Table.from_pylist(listed, schema=schema)
-    for field in schema:
-        if not field.nullable and data.column(field.name).null_count:
-            raise ValueError(f"{table}.{field.name} must not be null")
-    return data
-
-
-def reject_row(reject: Reject) -> Row:
-    """The row of table `rejects` for one reject."""
-    return {
-        "archive": reject.archive,
-        "collection": reject.collection,
-        "series_uid": reject.series_uid,
-        "code": str(reject.code),
-        "step": reject.step,
-        "detail": reject.detail,
-        "object_key": reject.object_key,
-        "fatal": reject.fatal,
-    }
+    return checked_table(TABLES[table], rows, name=table)

@@ -75,6 +75,11 @@ def quarantine(archive: str, collection: str, series_uid: str, code: Code, sha25
     return f"{stem}/{code}-{_checked_sha256(sha256)}.bin"
 
 
+def quarantine_note(archive: str, collection: str, series_uid: str, code: Code, sha256: str) -> str:
+    """What is told of unusable bytes that stay where they are."""
+    return f"{quarantine(archive, collection, series_uid, code, sha256).removesuffix('.bin')}.json"
+
+
 def normalized_prefix(profile: str, series_uid: str) -> str:
     """Everything made of one series under one profile."""
     return f"normalized/{segment(profile)}/{checked_uid(series_uid)}/"
