@@ -16,11 +16,41 @@ from braingranary import settings
 from serving import problems, requests
 from serving.policies import Access, access
 from serving.proxies import TrustedProxies
-from serving.resources import front, health, images, series, slices
+from serving.resources import (
+    collections,
+    front,
+    health,
+    images,
+    lineage,
+    pages,
+    pipeline,
+    predictions,
+    queries,
+    series,
+    slices,
+    studies,
+    subjects,
+    volumes,
+)
 from serving.schemas import Problem
 from serving.services import Services
 
-RESOURCES = (front.api, health.api, images.api, series.api, slices.api)
+RESOURCES = (
+    collections.api,
+    front.api,
+    health.api,
+    images.api,
+    lineage.api,
+    pages.api,
+    pipeline.api,
+    predictions.api,
+    queries.api,
+    series.api,
+    slices.api,
+    studies.api,
+    subjects.api,
+    volumes.api,
+)
 
 
 def create_app(

@@ -211,6 +211,12 @@ class NamedQuery(Answer):
     url: str = ""
 
 
+class NamedQueryList(BaseModel):
+    """The predefined queries in the order they are shown."""
+
+    queries: list[NamedQuery]
+
+
 class FrontPage(BaseModel):
     """What a program gets at the front door."""
 

@@ -1,50 +1,76 @@
-"""`/api/v1/slices/<id>.jpg`: one slice by one range GET out of its pack."""
+"""`/api/v1/slices/<id>`: one slice by one range GET out of its pack, as it lies there or as a rendition."""
 
 from __future__ import annotations
 
-import zlib
-
-from flask import Response, request, url_for
+from flask import Response, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
-from braingranary.errors import Code, GranaryError, RejectedInput
+from braingranary.errors import Code, RejectedInput
+from braingranary.imaging import jpeg
+from braingranary.imaging.contact_sheet import to_png
+from braingranary.imaging.rendition import fitted
+from serving.pictures import packed, picture
 from serving.policies import Access, access
-from serving.schemas import NoParameters, Problem, SlicePath
+from serving.schemas import NoParameters, SlicePath
+from serving.schemas_pictures import PictureParameters
 from serving.services import services
 
-# Not `immutable`: another profile may make another image of the same slice one day.
-CACHE_CONTROL = "public, max-age=86400"
-api = APIBlueprint("slices", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="slices")])
+TAG = Tag(name="slices", description="Single slices, radiologically: patient's right on the viewer's left.")
+api = APIBlueprint("slices", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get(
     "/slices/<slice_id>.jpg",
-    summary="One slice as JPEG",
-    responses={"200": {"content": {"image/jpeg": {}}}, "404": Problem},
+    summary="One slice as packed",
+    responses={"200": {"content": {"image/jpeg": {}}}},
 )
 @access(Access.PUBLIC)
 def one_slice(path: SlicePath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """The JPEG exactly as it lies in the pack."""
-    pack_id, slice_index = (int(part) for part in path.slice_id.split("-"))
-    with services().catalog() as connection:
-        found = search.slice_location(connection, pack_id, slice_index)
-    if found is None:
-        raise RejectedInput(Code.NOT_FOUND, "there is no such slice")
-    response = Response(content_type="image/jpeg")
-    response.set_etag(f"{found.sha256[:32]}-{slice_index}")
-    response.headers["Cache-Control"] = CACHE_CONTROL
-    if request.if_none_match.contains(response.get_etag()[0] or ""):
-        response.status_code = 304
-        return response
-    data = services().store.get_range(found.object_key, found.byte_offset, found.byte_length)
-    if zlib.crc32(data) != found.crc32:
-        raise GranaryError(Code.CHECKSUM_MISMATCH, f"{found.object_key}: not the bytes that were catalogued")
-    response.set_data(data)
-    return response
+    found, index = _found(path)
+    return picture(_etag(found, index), "image/jpeg", lambda: packed(services().store, found.object_key, found))
+
+
+@api.get(
+    "/slices/<slice_id>",
+    summary="One slice as JPEG or PNG at a size",
+    responses={"200": {"content": {"image/jpeg": {}, "image/png": {}}}},
+)
+@access(Access.PUBLIC)
+def slice_rendition(path: SlicePath, query: PictureParameters) -> Response:
+    """A rendition with square pixels; a JPEG without a size is the packed one."""
+    found, index = _found(path)
+
+    def make() -> bytes:
+        data = packed(services().store, found.object_key, found)
+        if query.size is None and query.format == "jpeg":
+            return data
+        grey = jpeg.decode(data)
+        if query.size is not None:
+            grey = fitted(grey, query.size, pixel_aspect=found.pixel_height_mm / found.pixel_width_mm)
+        return to_png(grey) if query.format == "png" else jpeg.encode(grey)
+
+    plain = query.size is None and query.format == "jpeg"
+    etag = _etag(found, index) if plain else f"{_etag(found, index)}-{query.format}-{query.size or 'whole'}"
+    return picture(etag, f"image/{query.format}", make)
 
 
 def slice_url(slice_id: str) -> str:
     """Address of a slice."""
     return url_for("slices.one_slice", slice_id=slice_id)
+
+
+def _found(path: SlicePath) -> tuple[search.SliceLocation, int]:
+    pack_id, slice_index = (int(part) for part in path.slice_id.split("-"))
+    with services().catalog() as connection:
+        found = search.slice_location(connection, pack_id, slice_index)
+    if found is None:
+        raise RejectedInput(Code.NOT_FOUND, "there is no such slice")
+    return found, slice_index
+
+
+def _etag(found: search.SliceLocation, slice_index: int) -> str:
+    """Pack and number name the bytes."""
+    return f"{found.sha256[:32]}-{slice_index}"

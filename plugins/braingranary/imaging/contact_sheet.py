@@ -27,8 +27,8 @@ def contact_sheet(
     `tile_pixels`, the rest of a square is black.
     """
     count, height, width = slices.shape
-    tiles = min(count, tiles_max)
-    chosen = np.linspace(0, count - 1, tiles).round().astype(int)
+    chosen = evenly(count, tiles_max)
+    tiles = len(chosen)
     columns = math.ceil(math.sqrt(tiles))
     sheet = np.zeros((math.ceil(tiles / columns) * tile_pixels, columns * tile_pixels), dtype=np.uint8)
     zoom = tile_pixels / max(height * pixel_aspect, width)
@@ -39,6 +39,13 @@ def contact_sheet(
         left = (place % columns) * tile_pixels + (tile_pixels - size[0]) // 2
         sheet[top : top + size[1], left : left + size[0]] = np.asarray(tile)
     return sheet
+
+
+def evenly(count: int, tiles_max: int) -> list[int]:
+    """Numbers of at most `tiles_max` out of `count` slices, evenly chosen, first and last among them; or the middle."""
+    if tiles_max == 1:
+        return [count // 2]
+    return [int(index) for index in np.linspace(0, count - 1, min(count, tiles_max)).round()]
 
 
 def to_png(picture: NDArray[np.uint8]) -> bytes:

@@ -1,0 +1,45 @@
+"""`/api/v1/queries`: the predefined queries with their counts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Response, url_for
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+from braingranary.catalog import search
+from braingranary.errors import Code, RejectedInput
+from serving import schemas
+from serving.answers import answer
+from serving.policies import Access, access
+from serving.schemas import NoParameters, QueryPath
+from serving.services import services
+
+TAG = Tag(name="queries", description="Predefined queries: slices with or without a tumour, by plane.")
+api = APIBlueprint("queries", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+
+
+@api.get("/queries", summary="Named queries", responses={"200": schemas.NamedQueryList})
+@access(Access.PUBLIC)
+def list_queries(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
+    """The predefined queries in their order, with counts as of the last load."""
+    with services().catalog() as connection:
+        found = search.named_queries(connection)
+    return answer(schemas.NamedQueryList(queries=[shown(item) for item in found]))
+
+
+@api.get("/queries/<query>", summary="One named query", responses={"200": schemas.NamedQuery})
+@access(Access.PUBLIC)
+def one_query(path: QueryPath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
+    """One predefined query with its counts."""
+    with services().catalog() as connection:
+        found = [item for item in search.named_queries(connection) if item.name == path.query]
+    if not found:
+        raise RejectedInput(Code.NOT_FOUND, "there is no such query")
+    return answer(shown(found[0]))
+
+
+def shown(item: search.NamedQuery) -> schemas.NamedQuery:
+    """A query with the address of its zip."""
+    return schemas.NamedQuery.model_validate({**asdict(item), "url": url_for("images.download", query=item.name)})

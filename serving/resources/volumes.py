@@ -1,0 +1,69 @@
+"""A whole series in one file: `/api/v1/series/<uid>/sheet.jpg` for eyes, `/volume.nii.gz` for programs."""
+
+from __future__ import annotations
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+from braingranary.catalog import sheets
+from braingranary.catalog.lineage import lineage_of_series
+from braingranary.errors import Code, RejectedInput
+from braingranary.imaging.contact_sheet import evenly
+from braingranary.storage import keys
+from serving import contact_sheets, objects
+from serving.pictures import picture
+from serving.policies import Access, Rate, access
+from serving.schemas import SeriesPath
+from serving.schemas_pictures import SheetParameters, VolumeParameters
+from serving.services import services
+
+api = APIBlueprint("volumes", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="series")])
+
+
+@api.get(
+    "/series/<uid>/sheet.jpg",
+    summary="A series as contact sheet",
+    responses={"200": {"content": {"image/jpeg": {}}}},
+)
+@access(Access.PUBLIC)
+def contact_sheet(path: SeriesPath, query: SheetParameters) -> Response:
+    """Evenly chosen slices of one plane side by side, the first at the upper left."""
+    with services().catalog() as connection:
+        pack = sheets.sheet_pack(connection, path.uid, volume=query.volume, plane=query.plane)
+        if pack is None:
+            raise RejectedInput(Code.NOT_FOUND, "there is no such series, volume or plane")
+        chosen = sheets.pack_slices(connection, pack.pack_id, evenly(pack.slice_count, query.tiles))
+    return picture(
+        f"{pack.sha256[:32]}-sheet-{query.tiles}-{query.size}",
+        "image/jpeg",
+        lambda: contact_sheets.sheet(services().store, pack, chosen, tile_pixels=query.size),
+    )
+
+
+@api.get(
+    "/series/<uid>/volume.nii.gz",
+    summary="A volume as NIfTI",
+    responses={
+        "200": {"content": {"application/gzip": {}}},
+        "206": {"description": "The part asked for by Range", "content": {"application/gzip": {}}},
+    },
+)
+@access(Access.PUBLIC, rate=Rate.DOWNLOAD)
+def volume(path: SeriesPath, query: VolumeParameters) -> Response:
+    """Voxels as acquired, axes nearest to RAS+, where such a file was made; 404 `volume_not_made` says how to make it.
+
+    Range, If-Range and If-None-Match are honoured.
+    """
+    with services().catalog() as connection:
+        found = lineage_of_series(connection, path.uid)
+    if found is None:
+        raise RejectedInput(Code.NOT_FOUND, "there is no such series")
+    info = services().store.head(keys.nifti(found.profile, path.uid, query.volume))
+    if info is None:
+        raise RejectedInput(
+            Code.VOLUME_NOT_MADE,
+            "no NIfTI of this volume was made yet: an operator makes one with `granary volume <series uid>`; "
+            "the lineage of the series tells where its DICOM is",
+        )
+    return objects.streamed(services().store, info, "application/gzip", f"{path.uid}-{query.volume:03d}.nii.gz")
