@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from braingranary.detector.fused import fused
 from braingranary.detector.preprocess import Frame, Picture, Plane32, Prepared, prepare
 from braingranary.detector.weights import Model
 from braingranary.errors import Code, RejectedInput
@@ -87,8 +89,10 @@ class SeriesScore:
 class Scorer:
     """A model that scores pictures; holds no state between calls, so threads may share it."""
 
-    def __init__(self, model: Model, *, batch_size: int = BATCH_SIZE) -> None:
-        self.model, self._batch_size = model, batch_size
+    def __init__(self, model: Model, *, batch_size: int = BATCH_SIZE, workers: int = 1) -> None:
+        """`workers` threads share the batches, each with one core; a single one uses as many as torch is told to."""
+        self.model, self._batch_size, self._workers = model, batch_size, workers
+        self._network = fused(model.network)
 
     def score(self, pictures: Sequence[Picture]) -> list[SliceScore]:
         """One answer a picture, in order."""
@@ -96,31 +100,45 @@ class Scorer:
 
     def stream(self, pictures: Sequence[Picture]) -> Iterator[SliceScore]:
         """The same, batch by batch, for more pictures than memory should hold answers of."""
-        for start in range(0, len(pictures), self._batch_size):
-            yield from self._batch([prepare(picture) for picture in pictures[start : start + self._batch_size]])
+        batches = [pictures[at : at + self._batch_size] for at in range(0, len(pictures), self._batch_size)]
+        if self._workers == 1 or len(batches) == 1:
+            for batch in batches:
+                yield from self._batch(batch)
+            return
+        # Whole batches side by side: preparing one and asking the network about another fill each other's gaps.
+        with ThreadPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for start in range(0, len(batches), self._workers):
+                for scores in pool.map(self._batch, batches[start : start + self._workers]):
+                    yield from scores
 
-    def _batch(self, prepared: list[Prepared]) -> Iterator[SliceScore]:
+    def _batch(self, pictures: Sequence[Picture]) -> list[SliceScore]:
+        prepared = [prepare(picture) for picture in pictures]
         planes = torch.from_numpy(np.stack([item.plane for item in prepared]))[:, None]
         with torch.inference_mode():
-            answers = self.model.network(planes)
+            answers = self._network(planes)
             lesions = torch.sigmoid(answers.lesion[:, 0]).numpy()
-        calibration = self.model.facts.calibration
-        for item, plane, logit, brain in zip(
-            prepared, lesions, answers.tumor.tolist(), answers.brain.tolist(), strict=True
-        ):
-            probability = sigmoid(calibration.slope * logit + calibration.offset)
-            brain_probability = 0.0 if item.blank else sigmoid(brain)
-            declined = brain_probability < calibration.brain_threshold
-            yield SliceScore(
-                tumor_logit=logit,
-                tumor_probability=probability,
-                brain_probability=brain_probability,
-                declined=declined,
-                tumor=not declined and probability >= calibration.tumor_threshold,
-                lesion_plane=plane,
-                frame=item.frame,
-                lesion_threshold=calibration.lesion_threshold,
+        return [
+            self._answer(item, plane, logit, brain)
+            for item, plane, logit, brain in zip(
+                prepared, lesions, answers.tumor.tolist(), answers.brain.tolist(), strict=True
             )
+        ]
+
+    def _answer(self, item: Prepared, plane: Plane32, logit: float, brain: float) -> SliceScore:
+        calibration = self.model.facts.calibration
+        probability = sigmoid(calibration.slope * logit + calibration.offset)
+        brain_probability = 0.0 if item.blank else sigmoid(brain)
+        declined = brain_probability < calibration.brain_threshold
+        return SliceScore(
+            tumor_logit=logit,
+            tumor_probability=probability,
+            brain_probability=brain_probability,
+            declined=declined,
+            tumor=not declined and probability >= calibration.tumor_threshold,
+            lesion_plane=plane,
+            frame=item.frame,
+            lesion_threshold=calibration.lesion_threshold,
+        )
 
 
 def require_brain(score: SliceScore | SeriesScore) -> None:
