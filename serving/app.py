@@ -13,7 +13,9 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from braingranary import settings
-from serving import problems, requests
+from serving import policies, problems, requests
+from serving.identity import Identity
+from serving.limits import Limits
 from serving.policies import Access, access
 from serving.proxies import TrustedProxies
 from serving.resources import (
@@ -58,6 +60,8 @@ def create_app(
     catalog: settings.CatalogSettings | None = None,
     store: settings.StoreSettings | None = None,
     serving: settings.ServingSettings | None = None,
+    accounts: settings.AccountsSettings | None = None,
+    limits: settings.LimitsSettings | None = None,
 ) -> OpenAPI:
     """A new application; it opens no connection before its first request or `Services.open`."""
     app = OpenAPI(
@@ -75,20 +79,17 @@ def create_app(
         catalog=catalog or settings.load_catalog_settings(),
         store=store or settings.load_store_settings(),
         serving=serving,
+        identity=Identity(accounts or settings.load_accounts_settings()),
     )
+    bounds = Limits(limits or settings.load_limits_settings())
+    service.readiness["limits"] = bounds.ready
     app.config["TRUSTED_HOSTS"] = list(serving.trusted_hosts) or None
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
         app.wsgi_app, serving.trusted_proxies, hops=serving.proxy_hops
     )
     requests.register(app, service)
+    policies.register(app, bounds.register)
     problems.register(app)
     for api in RESOURCES:
         app.register_api(api)
-
-    @app.route("/api/v1/openapi.json")
-    @access(Access.PUBLIC)
-    def openapi() -> Response:
-        description: dict[str, Any] = app.api_doc
-        return jsonify(description)
-
     return app

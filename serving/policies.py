@@ -1,7 +1,9 @@
 """Who may call which view: every view names its least role, and one place holds all to it.
 
 `@access(Access.READER)` stands directly under `@api.get(...)` and only marks the view. The mark is read before the
-request is validated, so a stranger learns nothing about parameters; a view without a mark answers nobody.
+request is validated, so a stranger learns nothing about parameters; a view without a mark answers nobody. Each request
+goes through three steps: the caller is identified, counted (`serving.limits`), and held to the mark. Fails with
+RejectedInput: TOKEN_INVALID or ACCOUNT_REQUIRED (401), ROLE_INSUFFICIENT (403).
 """
 
 from __future__ import annotations
@@ -12,12 +14,20 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar, cast
 
 import structlog
-from flask import Flask, g
+from flask import Flask, Response, current_app, g, request
 
-from braingranary.accounts.records import Account
+from braingranary.accounts import audit as trail
+from braingranary.accounts import directory
+from braingranary.accounts.audit import Actor, Fact
+from braingranary.accounts.records import Account, Role
+from braingranary.accounts.tokens import Claims
+from braingranary.errors import Code, GranaryError, RejectedInput, TransientFailure
+from serving.identity import identity
 
 ViewT = TypeVar("ViewT", bound=Callable[..., Any])
-_MARK: Final = "__granary_access__"
+TOKEN_HEADER: Final = "auth-token"  # noqa: S105 - the name of a header
+_MARK: Final = "__granary_policy__"
+_BEARER: Final = "bearer"
 
 _log = structlog.get_logger("serving.audit")
 
@@ -35,9 +45,12 @@ class Rate(StrEnum):
     """Routes that share one budget of requests, by address and by account."""
 
     LOGIN = "login"
+    """Also: a token that comes along is not looked at, so that an old one never keeps its owner out."""
     DETECT = "detect"
     DOWNLOAD = "download"
     GENERAL = "general"
+    NONE = "none"
+    """Neither counted nor identified: for probes, which must answer when everything else is away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +71,14 @@ def access(least: Access, *, rate: Rate = Rate.GENERAL) -> Callable[[ViewT], Vie
     return mark
 
 
-def policy_of(view: Callable[..., Any]) -> Policy | None:
+def policy_of(view: Callable[..., Any] | None) -> Policy | None:
     """The mark of a view; None where somebody forgot it."""
     return getattr(view, _MARK, None)
+
+
+def current_policy() -> Policy | None:
+    """The mark of the view that answers the current request; None where there is none."""
+    return policy_of(current_app.view_functions.get(request.endpoint or ""))
 
 
 def current_account() -> Account | None:
@@ -68,11 +86,87 @@ def current_account() -> Account | None:
     return cast("Account | None", g.get("account"))
 
 
-def audit(event: str, **facts: str | int | float | bool | None) -> None:
-    """Record who did what. `facts` hold ids and counts: no e-mail address, no token, nothing about a patient."""
+def current_claims() -> Claims:
+    """Claims of the token that came with this request; only where an account is required."""
+    return cast(Claims, g.claims)
+
+
+def current_actor() -> Actor:
+    """Who acts in this request, for the audit trail."""
     account = current_account()
-    _log.info("audit", audit_event=event, account_id=account.account_id if account else None, facts=facts)
+    return Actor(
+        account_id=account.account_id if account else None,
+        origin=identity().pseudonyms.of("address", request.remote_addr or ""),
+        request_id=g.get("request_id"),
+    )
 
 
-def register(app: Flask) -> None:
-    """Hold every request of `app` to the marks of its views."""
+def audit(event: str, **facts: Fact) -> None:
+    """Record who did what. `facts` hold ids and counts: no e-mail address, no token, nothing about a patient.
+
+    A trail that cannot be written now is logged, so that a download does not fail for it.
+    """
+    actor = current_actor()
+    _log.info("audit", audit_event=event, account_id=actor.account_id, facts=facts)
+    try:
+        with identity().connection() as connection:
+            trail.record(connection, actor, event, facts)
+    except TransientFailure as error:
+        _log.error("audit_unwritten", audit_event=event, account_id=actor.account_id, facts=facts, code=error.code)
+
+
+def register(app: Flask, count: Callable[[Flask], None]) -> None:
+    """Hold every request of `app` to the marks of its views; `count` is asked once the caller is known."""
+    if app.has_static_folder:
+        access(Access.PUBLIC)(app.view_functions["static"])
+    app.before_request(_identify)
+    count(app)
+    app.before_request(_enforce)
+
+
+def _identify() -> None:
+    policy = current_policy()
+    if policy is None or policy.rate in {Rate.LOGIN, Rate.NONE}:
+        return
+    try:
+        token = _presented()
+        if token is None:
+            return
+        claims = identity().tokens.read(token)
+        with identity().reading() as connection:
+            account = directory.of_token(connection, claims)
+        if account is None:
+            raise RejectedInput(Code.TOKEN_INVALID, "the token is not valid (any more); sign in again")
+        g.claims, g.account = claims, account
+    except RejectedInput as error:
+        g.refusal = error  # told only once the request is counted, so that guessing tokens has its price
+
+
+def _enforce() -> Response | None:
+    if request.endpoint is None:
+        return None
+    policy = current_policy()
+    if policy is None:
+        raise GranaryError(Code.INTERNAL, f"{request.endpoint}: a view without a policy")
+    if "refusal" in g:
+        raise cast(RejectedInput, g.refusal)
+    if policy.least is Access.PUBLIC:
+        return None
+    account = current_account()
+    if account is None:
+        raise RejectedInput(Code.ACCOUNT_REQUIRED, f"this needs an account: POST /authorization, then {TOKEN_HEADER}")
+    if not account.may(Role(policy.least)):
+        raise RejectedInput(Code.ROLE_INSUFFICIENT, f"this needs the role {policy.least}")
+    return None
+
+
+def _presented() -> str | None:
+    """The token of the request, from either header; two different ones are none."""
+    own = request.headers.get(TOKEN_HEADER)
+    authorization = request.headers.get("Authorization")
+    if authorization is not None:
+        scheme, _, bearer = authorization.partition(" ")
+        if scheme.lower() != _BEARER or (own is not None and own != bearer.strip()):
+            raise RejectedInput(Code.TOKEN_INVALID, f"send one token, as {TOKEN_HEADER} or as Authorization: Bearer")
+        own = bearer.strip()
+    return own

@@ -20,6 +20,13 @@ from braingranary.errors import Code, GranaryError, TransientFailure
 RETRY_AFTER_S: Final = 5
 _STATUS: Final = {
     Code.REQUEST_INVALID: 400,
+    Code.EMAIL_INVALID: 400,
+    Code.PASSWORD_INVALID: 400,
+    Code.CREDENTIALS_INVALID: 401,
+    Code.TOKEN_INVALID: 401,
+    Code.ACCOUNT_REQUIRED: 401,
+    Code.ROLE_INSUFFICIENT: 403,
+    Code.OWN_ACCOUNT: 409,
     Code.NOT_FOUND: 404,
     Code.VOLUME_NOT_MADE: 404,
     Code.TERMS_NOT_ACCEPTED: 403,
@@ -49,6 +56,8 @@ def problem(status: int, code: Code, detail: str, errors: list[dict[str, str]] |
     if errors:
         body["errors"] = errors
     response = Response(json.dumps(body), status=status, content_type="application/problem+json")
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"  # which no browser asks a password for
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response

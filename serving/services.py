@@ -11,8 +11,8 @@ import select
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, cast
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from flask import current_app
@@ -25,16 +25,23 @@ from serving import metrics
 from serving.readiness import Readiness
 from serving.slots import Slots
 
+if TYPE_CHECKING:
+    from serving.identity import Identity
+
 
 class Services:
     """The outside world of one process of the front door."""
 
-    def __init__(self, *, catalog: CatalogSettings, store: StoreSettings, serving: ServingSettings) -> None:
+    def __init__(
+        self, *, catalog: CatalogSettings, store: StoreSettings, serving: ServingSettings, identity: Identity
+    ) -> None:
         self.serving = serving
+        self.identity = identity
         self.downloads = Slots(serving.downloads_max)
         self.uploads = Slots(serving.uploads_max)
         self.readiness = Readiness()
         self.readiness["database"] = self._ask_catalog
+        self.readiness["accounts"] = identity.ready
         self.readiness["object_store"] = lambda _timeout_s: self.store.check()
         self._store_settings = store
         self._lock = threading.Lock()
@@ -63,12 +70,18 @@ class Services:
         with self._lock:
             if not self._opened:
                 self._pool.open(wait=False)
+                self.identity.open()
                 self._store = ObjectStore.from_settings(self._store_settings)
                 self._opened = True
 
     def close(self) -> None:
-        """Close the pool; for the end of a process or a test."""
+        """Close the pools; for the end of a process or a test."""
         self._pool.close()
+        self.identity.close()
+
+    def accounts(self) -> AbstractContextManager[psycopg.Connection[Any]]:
+        """A connection in the role granary_accounts, inside one transaction that reads and writes."""
+        return self.identity.connection()
 
     @property
     def store(self) -> ObjectStore:

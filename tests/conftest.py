@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from braingranary.devstack import processes, s3, services
+from braingranary.devstack.limits_store import LimitsStore
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
@@ -117,6 +118,22 @@ def object_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.Objec
     yield server
     processes.stop(record)
     server.sweep()
+
+
+@pytest.fixture(scope="session")
+def limits_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of one store for request limits; it dies with the test process."""
+    folder = tmp_path_factory.mktemp("limits")
+    server = LimitsStore(
+        state=folder,
+        port=processes.free_ports(1)[0],
+        password=secrets.token_urlsafe(12),
+        logs=folder,
+        bound=True,
+    )
+    record = services.start(server)
+    yield server.url
+    processes.stop(record)
 
 
 @pytest.fixture

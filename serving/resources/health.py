@@ -17,7 +17,7 @@ from werkzeug.exceptions import Forbidden, Unauthorized
 
 from braingranary.accounts.records import Role
 from serving import metrics
-from serving.policies import Access, access, current_account
+from serving.policies import Access, Rate, access, current_account
 from serving.proxies import within
 from serving.schemas import Health, NoParameters, Problem, Readiness
 from serving.services import services
@@ -27,14 +27,14 @@ api = APIBlueprint("health", __name__, abp_tags=[Tag(name="operations")])
 
 
 @api.get("/healthz", summary="Whether this process answers", responses={"200": Health})
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, rate=Rate.NONE)
 def healthz(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """200 as long as a request finds a thread."""
     return _unkept(jsonify(Health(status="ok").model_dump()))
 
 
 @api.get("/readyz", summary="Whether every part answers", responses={"200": Readiness, "503": Readiness})
-@access(Access.PUBLIC)
+@access(Access.PUBLIC, rate=Rate.NONE)
 def readyz(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """200 when all that requests need works; 503 naming the parts that do not."""
     parts = services().readiness.ask(PARTS_TIMEOUT_S)

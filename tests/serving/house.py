@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import psycopg
 import simplejpeg
+from pydantic import SecretStr
 
 from braingranary.catalog.load import load_run
 from braingranary.catalog.migrate import migrate
 from braingranary.imaging.slicepack import write_pack
 from braingranary.records import Plane
-from braingranary.settings import CatalogSettings, ServingSettings, StoreSettings
+from braingranary.settings import AccountsSettings, CatalogSettings, LimitsSettings, ServingSettings, StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.unit.catalog import synthetic
 
 PLANES = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
 SLICES = 6
+
+
+def generated_keys() -> dict[str, Any]:
+    """Keys as an installation generates them."""
+    return {
+        "keys": {"test-1": secrets.token_urlsafe(32)},
+        "current_kid": "test-1",
+        "hash_key": secrets.token_urlsafe(32),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +45,9 @@ class House:
     jpegs: dict[tuple[str, str], list[bytes]]
     """JPEGs by series UID and plane."""
 
+    keys: dict[str, Any] = field(default_factory=generated_keys, repr=False)
+    """Keys of the accounts, made for this house alone."""
+
     @property
     def settings(self) -> dict[str, Any]:
         """What `create_app` takes."""
@@ -40,7 +55,24 @@ class House:
             "catalog": CatalogSettings.model_validate({"dsn": self.dsn}),
             "store": self.store_settings,
             "serving": ServingSettings(pool_max=4, pool_timeout_s=2),
+            "accounts": AccountsSettings.model_validate({"dsn": self.dsn, **self.keys}),
+            # One process and many requests: counted where it is done, and hardly ever refused.
+            "limits": LimitsSettings(store=SecretStr("memory://"), login="10000/minute", general="100000/minute"),
         }
+
+
+def accounts_environment(house: House, *, limits_url: str = "memory://") -> dict[str, str]:
+    """The same settings for a front door that runs as a process of its own."""
+    return {
+        "GRANARY_ACCOUNTS_DSN": house.dsn,
+        "GRANARY_ACCOUNTS_KEYS": json.dumps(house.keys["keys"]),
+        "GRANARY_ACCOUNTS_CURRENT_KID": house.keys["current_kid"],
+        "GRANARY_ACCOUNTS_HASH_KEY": house.keys["hash_key"],
+        "GRANARY_LIMITS_STORE": limits_url,
+        "GRANARY_LIMITS_GENERAL": "1000000/minute",
+        "GRANARY_LIMITS_DOWNLOAD": "1000000/minute",
+        "GRANARY_LIMITS_DETECT": "1000000/minute",
+    }
 
 
 def disc(number: int, plane: Plane, index: int) -> bytes:

@@ -21,8 +21,9 @@ from typing import Final
 
 from braingranary.archives.tcia import TCIA_URL
 from braingranary.catalog.migrate import migrate
-from braingranary.devstack import accounts, airflow, java, processes, s3, sample_head, services
+from braingranary.devstack import accounts, airflow, front_accounts, java, processes, s3, sample_head, services
 from braingranary.devstack.airflow import AirflowServer, ArchiveAddress
+from braingranary.devstack.limits_store import LimitsStore
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.devstack.progress import Progress
 from braingranary.devstack.source import Choice, content_digest
@@ -61,6 +62,12 @@ class Stack:
             secret_key=state.secret("s3_secret"),
             logs=state.logs,
         )
+        self.limits = LimitsStore(
+            state=state.root,
+            port=self._ports("limits", 1)[0],
+            password=state.secret("limits"),
+            logs=state.logs,
+        )
         self.catalog_dsn = self.postgres.dsn(self.catalog_database)
         self.store = self.objects.settings()
         self.front_door = FrontDoor(
@@ -69,6 +76,7 @@ class Stack:
             port=self._ports("serving", 1)[0],
             catalog_dsn=self.catalog_dsn,
             store=self.store,
+            accounts=front_accounts.environment(state, dsn=self.catalog_dsn, limits_url=self.limits.url),
             base_environment=self._environment,
         )
         self.archive: SampleArchiveService | None = None
@@ -112,6 +120,7 @@ class Stack:
     def _start_front_door(self, progress: Progress) -> None:
         with progress.stage("front door"):
             migrate(self.catalog_dsn)
+            self._bring_up(self.limits)
             self._bring_up(self.front_door)
 
     def _start_archive(self, progress: Progress) -> None:

@@ -34,6 +34,7 @@ class FrontDoor:
         port: int,
         catalog_dsn: str,
         store: StoreSettings,
+        accounts: Mapping[str, str],
         base_environment: Mapping[str, str],
     ) -> None:
         self.name = "serving"
@@ -43,6 +44,7 @@ class FrontDoor:
         self._port = port
         self._catalog_dsn = catalog_dsn
         self._store = store
+        self._accounts = accounts
         self._base_environment = base_environment
 
     @property
@@ -70,6 +72,7 @@ class FrontDoor:
                 "GRANARY_S3_REGION": self._store.region,
                 "GRANARY_S3_ACCESS_KEY": self._store.access_key or "",
                 "GRANARY_S3_SECRET_KEY": secret,
+                **self._accounts,
             },
             cwd=self._checkout,
             log=self._state.logs / "serving.log",
