@@ -6,20 +6,16 @@ OpenAPI 3.1 at /api/v1/openapi.json. Fails with ConfigurationError when a settin
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import Response, jsonify
-from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
 from braingranary import settings
-from serving import policies, problems, requests
+from serving import description, policies, problems, requests
 from serving.identity import Identity
 from serving.limits import Limits
-from serving.policies import Access, access
 from serving.proxies import TrustedProxies
 from serving.resources import (
     collections,
+    docs,
     front,
     health,
     images,
@@ -39,6 +35,7 @@ from serving.services import Services
 
 RESOURCES = (
     collections.api,
+    docs.api,
     front.api,
     health.api,
     images.api,
@@ -66,7 +63,8 @@ def create_app(
     """A new application; it opens no connection before its first request or `Services.open`."""
     app = OpenAPI(
         "serving",
-        info=Info(title="BrainGranary", version="1", description="Brain MRI, normalized, catalogued and labelled."),
+        info=description.INFO,
+        security_schemes=description.SECURITY_SCHEMES,
         validation_error_status=400,
         validation_error_model=Problem,
         validation_error_callback=problems.invalid,

@@ -14,6 +14,8 @@ from serving.resources.series import shown
 from serving.services import services
 
 RECENT_SERIES = 18
+COLLECTIONS_SHOWN = 12
+SHORTCUTS = 6
 api = APIBlueprint("front", __name__)
 
 
@@ -40,7 +42,7 @@ def front(query: schemas.NoParameters) -> Response:  # noqa: ARG001 - named so t
         links={
             "series": url_for("series.list_series"),
             "images": url_for("images.image_list"),
-            "openapi": url_for("openapi"),
+            "openapi": url_for("docs.openapi"),
         },
     )
     # JSON first: `*/*`, which programs send, takes the first; a browser asks for HTML by name.
@@ -49,7 +51,12 @@ def front(query: schemas.NoParameters) -> Response:  # noqa: ARG001 - named so t
             render_template(
                 "front.html",
                 page=page,
-                collections=[item for item in facets if item.facet == "collection"],
+                collections=[item for item in facets if item.facet == "collection"][:COLLECTIONS_SHOWN],
+                shortcuts=[
+                    ("sequence", item.value, item.value)
+                    for item in facets
+                    if item.facet == "sequence" and item.value not in {"", "unknown"}
+                ][:SHORTCUTS],
                 planes=[item for item in facets if item.facet == "shown_plane"],
                 recent=[shown(item) for item in recent],
                 origin=request.host_url.rstrip("/"),
