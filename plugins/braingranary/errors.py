@@ -65,10 +65,7 @@ class Code(StrEnum):
     NOT_BRAIN_MR = "not_brain_mr"
     MODEL_INVALID = "model_invalid"
     MODEL_UNAVAILABLE = "model_unavailable"
-    DETECTOR_BUSY = "detector_busy"
     DETECTION_FAILED = "detection_failed"
-    UPLOAD_INVALID = "upload_invalid"
-    UPLOAD_TOO_LARGE = "upload_too_large"
     TRAINING_DATA_INVALID = "training_data_invalid"
     TRAINING_DATA_CONFOUNDED = "training_data_confounded"
     # accounts
