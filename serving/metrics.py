@@ -16,7 +16,7 @@ from importlib import metadata
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 MANY_PROCESSES: Final[bool] = bool(values.ValueClass._multiprocess)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -29,6 +29,11 @@ def take_place(place: str) -> None:
     """Count in the files of this place from now on; called in a worker just after its fork."""
     global _place  # noqa: PLW0603 - one process has one place
     _place = place
+
+
+def place_left(place: str) -> None:
+    """The worker of this place has ended: its counts stay, what it had in flight is no more."""
+    mark_process_dead(place)  # type: ignore[no-untyped-call]
 
 
 if MANY_PROCESSES:
