@@ -1,0 +1,243 @@
+// The viewer of one series: wheel, keys, drag, slider and strip all move one number; neighbours are fetched ahead.
+import { ask, token } from "./session.js";
+
+const AHEAD = 6;       // slices fetched on each side of the one that is shown
+const KEPT = 160;      // decoded pictures kept, about 30 MB
+const WHEEL_STEP = 40; // pixels of a trackpad's wheel that count as one slice
+const DRAG_STEP = 6;   // pixels of a drag that count as one slice
+
+const root = document.getElementById("viewer");
+const data = document.getElementById("tracks");
+if (root && data) start(JSON.parse(data.textContent));
+
+function start(told) {
+  const by = (id) => document.getElementById(id);
+  const [stage, picture, shown, slider, outline, said] =
+    ["stage", "picture", "shown", "slider", "outline", "said"].map(by);
+  const tracks = new Map(told.tracks.map((track) => [track.plane, track]));
+  const at = new Map(told.tracks.map((track) => [track.plane, track.start]));
+  const pictures = new Map();
+  let track = tracks.get(told.plane);
+  let index = told.index;
+  let overlay = null; // {url, for} of the outline that is shown
+  let outlining = false;
+  let asked = null;
+
+  const address = (of, number) => of.first.replace(/-\d+\.jpg/, `-${number}.jpg`);
+  const place = (of, number) => {
+    const position = of.positions[number];
+    return `${position >= 0 ? of.up : of.down} ${Math.abs(position).toFixed(1)} mm`;
+  };
+
+  function load(url) {
+    let entry = pictures.get(url);
+    if (entry) {
+      pictures.delete(url);
+    } else {
+      const image = new Image();
+      image.src = url;
+      entry = image.decode().then(() => url, () => { pictures.delete(url); return null; });
+    }
+    pictures.set(url, entry); // the newest last, so that the first is the one to forget
+    if (pictures.size > KEPT) pictures.delete(pictures.keys().next().value);
+    return entry;
+  }
+
+  function show(number, { quiet = false } = {}) {
+    index = Math.max(0, Math.min(track.positions.length - 1, number));
+    at.set(track.plane, index);
+    const now = index, of = track, url = address(track, index);
+    load(url).then((ready) => {
+      if (now !== index || of !== track) return;
+      if (ready) shown.setAttribute("href", ready);
+      else said.textContent = "This slice cannot be loaded now.";
+      for (let step = 1; step <= AHEAD; step += 1) {
+        for (const next of [now + step, now - step]) {
+          if (next >= 0 && next < of.positions.length) load(address(of, next));
+        }
+      }
+    });
+    const words = `Slice ${index + 1} of ${track.positions.length}, ${place(track, index)}`;
+    by("number").textContent = index + 1;
+    by("place").textContent = place(track, index);
+    by("verdict").textContent = verdict();
+    slider.value = index + 1;
+    slider.setAttribute("aria-valuetext", words);
+    picture.setAttribute("aria-label", `${track.plane} ${words}`);
+    root.querySelector(`.strip[data-plane="${track.plane}"] .here`).setAttribute("x", index);
+    by("slice-curl").textContent = `curl -s -o slice.jpg '${location.origin}${url}'`;
+    forget();
+    if (!quiet) remember();
+    if (outlining) later();
+  }
+
+  function verdict() {
+    const score = track.scores[index], label = track.tumor[index];
+    const parts = [];
+    if (score !== null && score !== undefined) parts.push(`score ${score.toFixed(2)}`);
+    if (label !== null) parts.push(label ? "labelled tumour" : "labelled free of tumour");
+    return parts.join(" · ");
+  }
+
+  let remembering = 0;
+  function remember() {
+    clearTimeout(remembering); // browsers refuse more than about a hundred changes of the address in half a minute
+    remembering = setTimeout(() => {
+      const url = new URL(location.href);
+      url.searchParams.set("plane", track.plane);
+      url.searchParams.set("slice", index + 1);
+      history.replaceState(null, "", url);
+    }, 250);
+  }
+
+  function turn(plane) {
+    const next = tracks.get(plane);
+    if (!next || next === track) return;
+    track = next;
+    picture.setAttribute("viewBox", `0 0 ${track.width} ${track.height}`);
+    shown.setAttribute("width", track.width);
+    shown.setAttribute("height", track.height);
+    by("ruler").setAttribute("transform", `translate(${track.width - told.ruler - 5} ${track.height - 6})`);
+    for (const edge of stage.querySelectorAll("[data-edge]")) edge.textContent = track.sides[edge.dataset.edge];
+    for (const link of root.querySelectorAll("a[data-plane]")) {
+      if (link.dataset.plane === plane) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+    for (const strip of root.querySelectorAll(".strip")) strip.hidden = strip.dataset.plane !== plane;
+    by("total").textContent = track.positions.length;
+    slider.max = track.positions.length;
+    show(at.get(plane));
+    said.textContent = `${plane}, slice ${index + 1} of ${track.positions.length}`;
+  }
+
+  // wheel
+  let rolled = 0;
+  stage.addEventListener("wheel", (event) => {
+    if (event.ctrlKey) return; // the browser's own zoom
+    event.preventDefault();
+    rolled += event.deltaMode === 0 ? event.deltaY : event.deltaY * WHEEL_STEP;
+    const steps = Math.trunc(rolled / WHEEL_STEP);
+    if (steps) { rolled -= steps * WHEEL_STEP; show(index + steps); }
+  }, { passive: false });
+
+  // drag, by mouse or finger: up and to the right is onward
+  let held = null;
+  stage.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    held = { x: event.clientX, y: event.clientY, index };
+    stage.setPointerCapture(event.pointerId);
+    slider.focus({ preventScroll: true });
+    event.preventDefault();
+  });
+  stage.addEventListener("pointermove", (event) => {
+    if (!held) return;
+    const moved = (event.clientX - held.x) - (event.clientY - held.y);
+    const next = held.index + Math.trunc(moved / DRAG_STEP);
+    if (next !== index) show(next);
+  });
+  for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, () => { held = null; });
+
+  // slider and strip
+  slider.disabled = false;
+  slider.addEventListener("input", () => show(Number(slider.value) - 1));
+  for (const strip of root.querySelectorAll(".strip")) {
+    const point = (event) => {
+      const box = strip.getBoundingClientRect();
+      show(Math.floor(((event.clientX - box.left) / box.width) * track.positions.length));
+    };
+    strip.addEventListener("pointerdown", (event) => {
+      strip.setPointerCapture(event.pointerId);
+      slider.focus({ preventScroll: true });
+      event.preventDefault();
+      point(event);
+    });
+    strip.addEventListener("pointermove", (event) => { if (event.buttons) point(event); });
+  }
+
+  // keys: on the slider all of them; elsewhere on the page only those that do not scroll it
+  by("keys").hidden = false;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const target = event.target;
+    if (target !== slider && /^(INPUT|SELECT|TEXTAREA|CODE)$/.test(target.tagName)) return;
+    const last = track.positions.length - 1;
+    const steps = { ArrowRight: 1, ArrowLeft: -1 };
+    const onSlider = { ArrowUp: 1, ArrowDown: -1, PageUp: 10, PageDown: -10, Home: -last, End: last };
+    const step = steps[event.key] ?? (target === slider ? onSlider[event.key] : undefined);
+    const planes = [...tracks.keys()];
+    if (step !== undefined) show(index + step);
+    else if (planes[Number(event.key) - 1]) turn(planes[Number(event.key) - 1]);
+    else if (event.key === "o" || event.key === "O") outline.click();
+    else return;
+    event.preventDefault();
+  });
+
+  // planes
+  for (const link of root.querySelectorAll("a[data-plane]")) {
+    link.addEventListener("click", (event) => {
+      if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+      event.preventDefault();
+      turn(link.dataset.plane);
+    });
+  }
+
+  // outline: the detector draws it on the slice that is shown, for whoever is signed in
+  outline.hidden = false;
+  outline.addEventListener("click", () => {
+    outlining = !outlining;
+    outline.setAttribute("aria-pressed", String(outlining));
+    said.textContent = "";
+    if (!outlining) { forget(); return; }
+    later(0);
+  });
+
+  let waiting = 0;
+  function later(wait = 300) {
+    clearTimeout(waiting);
+    waiting = setTimeout(draw, wait);
+  }
+
+  async function draw() {
+    if (!token()) {
+      outlining = false;
+      outline.setAttribute("aria-pressed", "false");
+      said.replaceChildren("The detector draws it for accounts: ", link(told.signIn, "sign in"));
+      return;
+    }
+    asked?.abort();
+    asked = new AbortController();
+    const now = index, of = track;
+    said.textContent = "Looking …";
+    try {
+      const slice = await (await fetch(address(of, now), { signal: asked.signal })).blob();
+      const form = new FormData();
+      form.append("file", slice, "slice.jpg");
+      const answer = await ask(`${told.detect}?overlay=1`, { method: "POST", body: form, signal: asked.signal });
+      const drawn = await answer.blob();
+      if (now !== index || of !== track || !outlining) return;
+      forget();
+      overlay = URL.createObjectURL(drawn);
+      shown.setAttribute("href", overlay);
+      said.textContent = `Outline of slice ${now + 1}, where the detector sees a tumour`;
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      said.textContent = error.code === "not_brain_mr" ? "The detector does not take this slice for a brain MR." : error.message;
+    }
+  }
+
+  function forget() {
+    if (!overlay) return;
+    URL.revokeObjectURL(overlay);
+    overlay = null;
+    shown.setAttribute("href", address(track, index));
+  }
+
+  function link(url, text) {
+    const made = document.createElement("a");
+    made.href = url;
+    made.textContent = text;
+    return made;
+  }
+
+  show(index, { quiet: true });
+}
