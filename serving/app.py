@@ -14,8 +14,11 @@ from serving.identity import Identity
 from serving.limits import Limits
 from serving.proxies import TrustedProxies
 from serving.resources import (
+    accounts,
+    authorization,
     collections,
     docs,
+    facets,
     front,
     health,
     images,
@@ -34,8 +37,11 @@ from serving.schemas import Problem
 from serving.services import Services
 
 RESOURCES = (
+    accounts.api,
+    authorization.api,
     collections.api,
     docs.api,
+    facets.api,
     front.api,
     health.api,
     images.api,

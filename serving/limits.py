@@ -21,7 +21,7 @@ from braingranary.accounts import emails
 from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.settings import LimitsSettings
 from serving.identity import identity
-from serving.policies import Rate, current_account, current_policy
+from serving.policies import SIGN_IN, Rate, current_account, current_policy
 from serving.problems import problem
 
 MEMORY: Final = "memory://"
@@ -129,8 +129,7 @@ def _anonymous() -> bool:
 
 
 def _no_login() -> bool:
-    policy = current_policy()
-    return policy is None or policy.rate is not Rate.LOGIN
+    return current_policy() != SIGN_IN
 
 
 def _account() -> str:

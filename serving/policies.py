@@ -45,7 +45,8 @@ class Rate(StrEnum):
     """Routes that share one budget of requests, by address and by account."""
 
     LOGIN = "login"
-    """Also: a token that comes along is not looked at, so that an old one never keeps its owner out."""
+    """Whatever checks a password. On a public view a token that comes along is not looked at, so that an old one never
+    keeps its owner from signing in."""
     DETECT = "detect"
     DOWNLOAD = "download"
     GENERAL = "general"
@@ -59,6 +60,9 @@ class Policy:
 
     least: Access
     rate: Rate
+
+
+SIGN_IN: Final = Policy(least=Access.PUBLIC, rate=Rate.LOGIN)
 
 
 def access(least: Access, *, rate: Rate = Rate.GENERAL) -> Callable[[ViewT], ViewT]:
@@ -126,7 +130,7 @@ def register(app: Flask, count: Callable[[Flask], None]) -> None:
 
 def _identify() -> None:
     policy = current_policy()
-    if policy is None or policy.rate in {Rate.LOGIN, Rate.NONE}:
+    if policy is None or policy.rate is Rate.NONE or policy == SIGN_IN:
         return
     try:
         token = _presented()

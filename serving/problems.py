@@ -106,6 +106,10 @@ def register(app: Flask) -> None:
                 response.headers[name] = value
         return response
 
+    @app.errorhandler(RecursionError)
+    def nested(_error: RecursionError) -> Response:
+        return problem(400, Code.REQUEST_INVALID, "the body is nested too deeply")
+
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         _log.error("request_crashed", error=type(error).__name__, exc_info=error)

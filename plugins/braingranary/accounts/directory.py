@@ -168,7 +168,7 @@ def take_invitation(connection: Connection, invitation: str) -> Role | None:
 
 def _invitation_hash(invitation: str) -> bytes:
     # 256 random bits need no slow hash: nobody can try them all.
-    return hashlib.sha256(invitation.encode()).digest()
+    return hashlib.sha256(invitation.encode(errors="replace")).digest()
 
 
 def _one(connection: Connection, kind: type[RecordT], name: str, **values: Any) -> RecordT | None:

@@ -76,4 +76,9 @@ def check_new(password: str, *, email: str) -> None:
 
 def _prepared(password: str) -> str:
     """One form for what keyboards spell in several (NIST SP 800-63B, 3.1.1.2)."""
-    return unicodedata.normalize("NFKC", password)
+    prepared = unicodedata.normalize("NFKC", password)
+    try:
+        prepared.encode()
+    except UnicodeEncodeError:  # half a pair of surrogates, which JSON can spell
+        raise RejectedInput(Code.PASSWORD_INVALID, "a password consists of characters") from None
+    return prepared
