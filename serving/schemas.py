@@ -5,7 +5,7 @@ Models of parameters forbid what they do not know, so that a misspelt filter is 
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 LIMIT_MAX = 500
 Plane = Literal["axial", "coronal", "sagittal"]
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Uid = Annotated[str, Field(max_length=64, pattern=r"^[0-9]+(\.[0-9]+)+$")]
 Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 
@@ -40,16 +41,51 @@ class PageParameters(Parameters):
     cursor: Cursor | None = Field(default=None, description="`next` of the page before")
 
 
-class SeriesParameters(PageParameters):
-    """Filters of the list of series."""
+class FilterParameters(Parameters):
+    """What series are narrowed to. `unknown` asks for series of which it is not known."""
+
+    uid: Uid | None = Field(default=None, description="SeriesInstanceUID")
+    study: Uid | None = Field(default=None, description="StudyInstanceUID")
+    subject: Text | None = Field(default=None, description="public patient identifier")
+    archive: Text | None = None
+    collection: Text | None = None
+    species: Literal["human", "dog", "mouse", "rat", "phantom", "other"] | None = None
+    plane: Plane | None = Field(default=None, description="acquired plane")
+    shown_plane: Plane | None = Field(default=None, description="plane that slices show, acquired or reformatted")
+    sequence: Text | None = Field(default=None, description="T1, T1CE, T2, FLAIR, DWI ...")
+    manufacturer: Text | None = None
+    model: Text | None = Field(default=None, description="of the scanner")
+    sex: Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Za-z]+$")] | None = None
+    license: Text | None = Field(default=None, description="name of the licence")
+    field_strength: Literal["<1", "1", "1.5", "3", "7", "unknown"] | None = Field(
+        default=None, description="nominal class, tesla"
+    )
+    tumor: Literal["true", "false", "unknown"] | None = Field(default=None, description="what the label says")
+    label_source: Literal["reader", "mask", "collection", "model", "unknown"] | None = Field(
+        default=None, description="who says so; `model`: no truth speaks, and `tumor` is the active model's verdict"
+    )
+    field_strength_min: Annotated[float, Field(ge=0, le=100, description="tesla")] | None = None
+    field_strength_max: Annotated[float, Field(ge=0, le=100, description="tesla")] | None = None
+    spacing_min: Annotated[float, Field(ge=0, le=1000, description="largest voxel spacing, mm")] | None = None
+    spacing_max: Annotated[float, Field(ge=0, le=1000, description="largest voxel spacing, mm")] | None = None
+    thickness_min: Annotated[float, Field(ge=0, le=1000, description="slice thickness, mm")] | None = None
+    thickness_max: Annotated[float, Field(ge=0, le=1000, description="slice thickness, mm")] | None = None
+    age_min: Annotated[float, Field(ge=0, le=200, description="years")] | None = None
+    age_max: Annotated[float, Field(ge=0, le=200, description="years")] | None = None
+    score_min: Annotated[float, Field(ge=0, le=1, description="tumour probability by the active model")] | None = None
+    score_max: Annotated[float, Field(ge=0, le=1, description="tumour probability by the active model")] | None = None
+    date_from: date | None = Field(default=None, description="date of the series")
+    date_to: date | None = Field(default=None, description="date of the series")
+    q: Text | None = Field(default=None, description="one to four words of the descriptions, all of them")
+
+
+class SeriesParameters(FilterParameters, PageParameters):
+    """Filters, order and page of the list of series."""
 
     limit: Limit = 50
-    collection: Text | None = None
-    plane: Plane | None = Field(default=None, description="acquired plane")
-    sequence: Text | None = None
-    manufacturer: Text | None = None
-    species: Literal["human", "dog", "mouse", "rat", "phantom", "other"] | None = None
-    sex: Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Za-z]+$")] | None = None
+    sort: Literal["newest", "date", "age", "field_strength", "slice_count", "spacing", "score"] = "newest"
+    order: Literal["asc", "desc"] = Field(default="desc", description="series without the value come last either way")
+    count: Literal["0", "1"] = Field(default="0", description="1: tell how many there are in all")
 
 
 class SlicesParameters(PageParameters):
@@ -61,7 +97,7 @@ class SlicesParameters(PageParameters):
 class SeriesPath(Parameters):
     """A series by its SeriesInstanceUID."""
 
-    uid: str = Field(max_length=64, pattern=r"^[0-9]+(\.[0-9]+)+$")
+    uid: Uid
 
 
 class SlicePath(Parameters):
@@ -89,6 +125,8 @@ class Series(Answer):
     age_years: float | None
     series_date: date | None
     series_description: str | None
+    study_description: str | None
+    protocol_name: str | None
     modality: str
     sequence: str | None
     plane: str
@@ -99,13 +137,21 @@ class Series(Answer):
     rows: int
     columns: int
     slice_count: int
+    shown_slices: int
     row_spacing_mm: float
     column_spacing_mm: float
     slice_spacing_mm: float
+    spacing_mm: float
+    slice_thickness_mm: float | None
     license_name: str | None
     license_url: str | None
     citation_url: str | None
     source_url: str | None
+    published_at: datetime
+    tumor: bool | None
+    label_source: str | None
+    tumor_probability: float | None
+    model_version: str | None
     url: str = ""
     slices_url: str = ""
     thumbnail_url: str | None = None
@@ -133,8 +179,6 @@ class SeriesDetail(Series):
     profile: str
     raw_sha256: str
     text_plane: str | None
-    protocol_name: str | None
-    study_description: str | None
     echo_time_ms: float | None
     repetition_time_ms: float | None
     inversion_time_ms: float | None
@@ -144,7 +188,6 @@ class SeriesDetail(Series):
     volume_count: int
     window_low: float
     window_high: float
-    tumor: bool | None
 
 
 class Slice(Answer):
@@ -178,11 +221,37 @@ class Image(Answer):
     url: str = ""
 
 
+class Count(Answer):
+    """How much a filter leaves; not `exact`: there are more than `series`."""
+
+    series: int
+    slices: int | None
+    exact: bool
+
+
 class SeriesPage(BaseModel):
     """A page of series; `next` is the cursor of the page after it, null at the end."""
 
     series: list[Series]
     next: str | None
+    count: Count | None = None
+
+
+class Facet(Answer):
+    """How many series have one value of one filter; the name of the facet is that of the parameter."""
+
+    facet: str
+    value: str
+    series_count: int
+    subject_count: int | None
+    slice_count: int
+
+
+class FacetPage(BaseModel):
+    """All facets under a filter; a facet's own filter does not narrow it where the count is exact."""
+
+    count: Count
+    facets: list[Facet]
 
 
 class SlicePage(BaseModel):

@@ -145,8 +145,8 @@ def facts(item: SeriesItem, extra: SeriesExtra) -> list[tuple[str, str | None]]:
     return [
         ("Sequence", item.sequence),
         ("Description", item.series_description),
-        ("Study", extra.study_description),
-        ("Protocol", extra.protocol_name),
+        ("Study", item.study_description),
+        ("Protocol", item.protocol_name),
         ("Date", item.series_date.isoformat() if item.series_date else None),
         ("Subject", ", ".join(_subject(item))),
         ("Scanner", scanner),

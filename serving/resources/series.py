@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import date
 
 from flask import Response, jsonify, url_for
 from flask_openapi3.blueprint import APIBlueprint
@@ -23,13 +24,42 @@ api = APIBlueprint("series", __name__, url_prefix="/api/v1", abp_tags=[Tag(name=
 @access(Access.PUBLIC)
 def list_series(query: SeriesParameters) -> Response:
     """Series in a stable order; the last page has no `next`."""
-    after = int(cursors.decode(query.cursor, int)[0]) if query.cursor else -1
-    wanted = search.SeriesFilter(**query.model_dump(exclude={"limit", "cursor"}))
+    narrowed, sort = wanted(query), search.Sort(query.sort)
+    after = _position(query.cursor, sort, query.order) if query.cursor else None
     with services().catalog() as connection:
-        found = search.series_page(connection, wanted, after=after, limit=query.limit + 1)
+        found = search.series_page(
+            connection, narrowed, sort=sort, descending=query.order == "desc", after=after, limit=query.limit + 1
+        )
+        count = search.count(connection, narrowed) if query.count == "1" else None
     page = found[: query.limit]
-    more = cursors.encode(page[-1].series_id) if len(found) > query.limit else None
-    return _answer(schemas.SeriesPage(series=[shown(item) for item in page], next=more))
+    return _answer(
+        schemas.SeriesPage(
+            series=[shown(item) for item in page],
+            next=_cursor(search.position(page[-1], sort), sort, query.order) if len(found) > query.limit else None,
+            count=schemas.Count.model_validate(count) if count else None,
+        )
+    )
+
+
+def wanted(query: schemas.FilterParameters) -> search.SeriesFilter:
+    """The filter that the parameters of a request describe."""
+    return search.SeriesFilter(**query.model_dump(include=set(schemas.FilterParameters.model_fields)))
+
+
+def _cursor(ended: search.Position, sort: search.Sort, order: str) -> str:
+    value = ended.value.isoformat() if isinstance(ended.value, date) else ended.value
+    return cursors.encode(sort, order, "" if value is None else value, ended.series_id)
+
+
+def _position(cursor: str, sort: search.Sort, order: str) -> search.Position:
+    """Where a page ended; a cursor of another order, or with a value that could not be sorted by, is refused."""
+    of_sort, of_order, text, series_id = cursors.decode(cursor, str, str, str, int)
+    try:
+        if (of_sort, of_order) != (sort, order):
+            raise ValueError
+        return search.Position(value=search.parsed(str(text), sort) if text else None, series_id=int(series_id))
+    except (ValueError, OverflowError):
+        raise RejectedInput(Code.REQUEST_INVALID, "cursor: not one of this list") from None
 
 
 @api.get("/series/<uid>", summary="One series", responses={"200": schemas.SeriesDetail, "404": schemas.Problem})

@@ -1,11 +1,9 @@
--- Tags of one series that have no column, and its labels as a whole.
+-- What only the page of one series shows, with the tags that have no column.
 SELECT
     s.extra,
     s.profile,
     s.raw_sha256,
     s.text_plane,
-    s.protocol_name,
-    s.study_description,
     s.echo_time_ms,
     s.repetition_time_ms,
     s.inversion_time_ms,
@@ -14,8 +12,6 @@ SELECT
     s.slice_duplicates,
     s.volume_count,
     s.window_low,
-    s.window_high,
-    st.tumor
+    s.window_high
 FROM series AS s
-LEFT JOIN series_truth AS st ON s.series_id = st.series_id
 WHERE s.series_uid = %(uid)s

@@ -23,7 +23,7 @@ UNKNOWN: Final = "unknown"
 WORDS_MAX: Final = 4
 _WORD: Final = re.compile(r"[^\W_]+")
 _SHORT_CHARACTERS: Final = 2
-"""Words up to this length are matched from their beginning: inside others they mean nothing, and trigrams need three."""
+"""Words up to this length must begin a word: inside others they mean nothing, and trigrams need three characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,25 +10,30 @@ Fails with RejectedInput (OBJECT_MISSING, MANIFEST_INVALID, CATALOG_CHECK_FAILED
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final, TypeAlias
+from typing import Final
 
-import psycopg
 import pyarrow as pa
 import structlog
-from psycopg.pq import TransactionStatus
 
 from braingranary.catalog import published, sql
 from braingranary.catalog.identity import Column, run_id
 from braingranary.catalog.published import PublishedRun
 from braingranary.catalog.staging import stage_rows, stage_slices
-from braingranary.errors import Code, ConfigurationError, GranaryError, RejectedInput, TransientFailure
+from braingranary.catalog.transaction import (
+    Connection,
+    leave_idle,
+    load_transaction,
+    mapped,
+    refresh,
+    run_checks,
+)
+from braingranary.errors import RejectedInput
 from braingranary.storage.store import ObjectStore
 
-Connection: TypeAlias = psycopg.Connection[Any]
-LOAD_LOCK: Final = 0x6272_6169_6E_02  # any constant of our own, beside the lock of migrations
+MERGES: Final = (
+    "30_merge_series", "35_forget_scores", "40_merge_packs", "50_merge_parents", "60_merge_labels_rejects",
+)  # fmt: skip
 
 _log = structlog.get_logger(__name__)
 
@@ -53,7 +58,7 @@ class LoadReport:
 
 def load_run(connection: Connection, store: ObjectStore, run: str) -> LoadReport:
     """Load the published normalize run `run`, and every published ingest run that is not loaded yet."""
-    with _transaction(connection):
+    with load_transaction(connection):
         loaded = _loaded(connection)
         key = published.published_key("normalize", run)
         wanted = published.read(store, "normalize", key)
@@ -64,7 +69,7 @@ def load_run(connection: Connection, store: ObjectStore, run: str) -> LoadReport
         if not report.already_loaded:
             report = _load_one(connection, store, wanted)
         if ingests or not report.already_loaded:
-            _refresh(connection)
+            refresh(connection)
     names = tuple(ingest.run for ingest in ingests)
     report = replace(report, ingest_runs=names)
     _log.info("catalog_loaded", **asdict(report))
@@ -76,21 +81,20 @@ def load_ingests(connection: Connection, store: ObjectStore) -> tuple[str, ...]:
 
     For an ingest that staged nothing, after which no normalize run comes.
     """
-    with _transaction(connection):
+    with load_transaction(connection):
         ingests = _pending_ingests(store, _loaded(connection))
         for ingest in ingests:
             _load_one(connection, store, ingest)
         if ingests:
-            _refresh(connection)
+            refresh(connection)
     return tuple(ingest.run for ingest in ingests)
 
 
 def pending_runs(connection: Connection, store: ObjectStore) -> list[str]:
     """Names of the published normalize runs that are not loaded, the oldest first."""
-    with _mapped():
+    with mapped():
         loaded = _loaded(connection)
-        if connection.info.transaction_status == TransactionStatus.INTRANS and not connection.autocommit:
-            connection.rollback()
+        leave_idle(connection)
     keys = [key for key in published.published_keys(store, "normalize") if key not in loaded]
     runs = [published.read(store, "normalize", key) for key in keys]
     return [item.run for item in sorted(runs, key=lambda item: (item.published_at, item.run))]
@@ -101,14 +105,15 @@ def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) 
     connection.execute(sql.statement("load/01_stage_run"), {"published_at": wanted.published_at})
     counts = stage_rows(connection, store, wanted)
     connection.execute(sql.statement("load/10_duplicates"))
-    _check(connection, "checks/rows")
+    run_checks(connection, "checks/rows")
     connection.execute(sql.statement("load/20_incoming"))
     row = connection.execute(sql.statement("load/21_count_changed")).fetchone()
     series_changed = int(row[0]) if row else 0
+    connection.execute(sql.statement("load/23_touched_series"))
     changed = _changed_packs(connection)
     slices, slices_changed = stage_slices(connection, store, wanted, changed)
-    _check(connection, "checks/slices")
-    for name in ("30_merge_series", "40_merge_packs", "50_merge_parents", "60_merge_labels_rejects"):
+    run_checks(connection, "checks/slices")
+    for name in MERGES:
         connection.execute(sql.statement(f"load/{name}"))
     report = LoadReport(
         run=wanted.run,
@@ -133,15 +138,6 @@ def _changed_packs(connection: Connection) -> dict[int, Column]:
     return {part: pa.array(packs, pa.int64()) for part, packs in rows}
 
 
-def _check(connection: Connection, folder: str) -> None:
-    """Run the checks of one folder: each is a query that answers no row when all is well."""
-    failed = [
-        name.rsplit("/", 1)[-1] for name in sql.names(folder) if connection.execute(sql.statement(name)).fetchall()
-    ]
-    if failed:
-        raise RejectedInput(Code.CATALOG_CHECK_FAILED, f"checks that found rows: {', '.join(failed)}")
-
-
 def _record(connection: Connection, wanted: PublishedRun, report: LoadReport) -> None:
     connection.execute(
         sql.statement("load/80_record_run"),
@@ -161,11 +157,6 @@ def _record(connection: Connection, wanted: PublishedRun, report: LoadReport) ->
     )
 
 
-def _refresh(connection: Connection) -> None:
-    for name in sql.names("refresh"):
-        connection.execute(sql.statement(name))
-
-
 def _loaded(connection: Connection) -> dict[str, str]:
     """SHA-256 of what was loaded, by object key."""
     return dict(connection.execute(sql.statement("queries/loaded_runs")).fetchall())
@@ -182,29 +173,3 @@ def _pending_ingests(store: ObjectStore, loaded: dict[str, str]) -> list[Publish
         except RejectedInput as error:
             _log.error("ingest_run_unreadable", key=key, code=error.code)
     return found
-
-
-@contextmanager
-def _transaction(connection: Connection) -> Iterator[None]:
-    """One transaction that holds the load lock and sees what the load before it committed."""
-    if connection.info.transaction_status != TransactionStatus.IDLE:
-        raise ConfigurationError(Code.CONFIGURATION_INVALID, "a load wants a connection that is in no transaction")
-    with _mapped(), connection.transaction():
-        # A snapshot taken before the lock is granted would miss the load that held it.
-        connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOAD_LOCK])
-        yield
-
-
-@contextmanager
-def _mapped() -> Iterator[None]:
-    """PostgreSQL's errors as ours; names of constraints are told, values never."""
-    try:
-        yield
-    except GranaryError:
-        raise
-    except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.CardinalityViolation) as error:
-        what = error.diag.constraint_name or type(error).__name__
-        raise RejectedInput(Code.CATALOG_CHECK_FAILED, f"PostgreSQL refused the rows: {what}") from None
-    except psycopg.OperationalError as error:
-        raise TransientFailure(Code.CATALOG_UNAVAILABLE, f"PostgreSQL: {type(error).__name__}") from error

@@ -8,69 +8,42 @@ found is an empty answer or None, never an error.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Literal, TypeAlias
 
 from psycopg.rows import class_row
 
 from braingranary.catalog.ask import Connection
 from braingranary.catalog.ask import many as _all
 from braingranary.catalog.ask import one as _one
+from braingranary.catalog.facets import Count, Facet, FacetAnswer, count, facets, facets_of
+from braingranary.catalog.filters import SeriesFilter
+from braingranary.catalog.series import (
+    Position,
+    SelectedSlice,
+    SeriesItem,
+    Sort,
+    narrowed,
+    parsed,
+    position,
+    recent_series,
+    series_of,
+    series_page,
+    slices_of,
+)
 from braingranary.catalog.sql import statement
 from braingranary.records import Json
 
+__all__ = [
+    "Count", "Facet", "FacetAnswer", "ImageItem", "NamedQuery", "NamedSlice", "PackItem", "Position", "RunItem",
+    "SelectedSlice", "SeriesExtra", "SeriesFilter", "SeriesItem", "SliceItem", "SliceLocation", "Sort", "count",
+    "extra_of_series", "facets", "facets_of", "image_page", "named_queries", "named_query_slices", "narrowed",
+    "packs_of_series", "parsed", "position", "recent_series", "runs", "series_of", "series_page", "slice_location",
+    "slices_of", "slices_of_series",
+]  # fmt: skip
+Labels: TypeAlias = Literal["truth", "model", "all"]
 STREAM_ROWS = 5_000  # rows fetched at a time by a streamed answer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesFilter:
-    """What a list of series is narrowed to; None narrows nothing."""
-
-    uid: str | None = None
-    collection: str | None = None
-    plane: str | None = None
-    """The acquired plane."""
-    sequence: str | None = None
-    manufacturer: str | None = None
-    species: str | None = None
-    sex: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesItem:
-    """One series as lists show it; spacings in millimetres."""
-
-    series_id: int
-    series_uid: str
-    study_uid: str
-    archive: str
-    collection: str
-    subject: str
-    species: str
-    sex: str | None
-    age_years: float | None
-    series_date: date | None
-    series_description: str | None
-    modality: str
-    sequence: str | None
-    plane: str
-    obliquity_deg: float
-    manufacturer: str | None
-    manufacturer_model: str | None
-    field_strength_tesla: float | None
-    rows: int
-    columns: int
-    slice_count: int
-    row_spacing_mm: float
-    column_spacing_mm: float
-    slice_spacing_mm: float
-    license_name: str | None
-    license_url: str | None
-    citation_url: str | None
-    source_url: str | None
-    cover_pack_id: int | None
-    """Pack and number of the slice that stands for the series: the middle one of its acquired plane."""
-    cover_index: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +70,6 @@ class SeriesExtra:
     profile: str
     raw_sha256: str
     text_plane: str | None
-    protocol_name: str | None
-    study_description: str | None
     echo_time_ms: float | None
     repetition_time_ms: float | None
     inversion_time_ms: float | None
@@ -108,8 +79,6 @@ class SeriesExtra:
     volume_count: int
     window_low: float
     window_high: float
-    tumor: bool | None
-    """What the label of the whole series says, by the same precedence as the named queries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +134,13 @@ class NamedQuery:
     plane: str
     tumor: bool
     slice_count: int
+    """By truth, as the next two."""
     series_count: int
     subject_count: int
+    model_slice_count: int
+    """What the active model would add where no truth speaks, as the next two."""
+    model_series_count: int
+    model_subject_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,17 +157,8 @@ class NamedSlice:
     byte_offset: int
     byte_length: int
     crc32: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facet:
-    """Counts of one value of one filter; `total` has the empty value, and so has what is unknown."""
-
-    facet: str
-    value: str
-    series_count: int
-    subject_count: int
-    slice_count: int
+    label_source: str
+    """reader, mask, collection or model:<version>."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,16 +173,6 @@ class RunItem:
     slice_count: int
     label_count: int
     reject_count: int
-
-
-def series_page(connection: Connection, wanted: SeriesFilter, *, after: int = -1, limit: int) -> list[SeriesItem]:
-    """At most `limit` series that match, in the order of `series_id`, all greater than `after`."""
-    return _all(connection, SeriesItem, "series_page", {**asdict(wanted), "after": after, "limit": limit})
-
-
-def recent_series(connection: Connection, *, limit: int) -> list[SeriesItem]:
-    """The series published last."""
-    return _all(connection, SeriesItem, "recent_series", {"limit": limit})
 
 
 def packs_of_series(connection: Connection, uid: str) -> list[PackItem]:
@@ -261,16 +216,14 @@ def named_queries(connection: Connection) -> list[NamedQuery]:
     return _all(connection, NamedQuery, "named_queries", {})
 
 
-def named_query_slices(connection: Connection, name: str) -> Iterator[NamedSlice]:
-    """Every slice that a named query answers, by pack and number, streamed; needs a transaction around it."""
+def named_query_slices(connection: Connection, name: str, labels: Labels = "truth") -> Iterator[NamedSlice]:
+    """Every slice that a named query answers, by pack and number, streamed; needs a transaction around it.
+
+    `labels` says who may answer: `truth`; `model`, where no truth speaks; `all`, both, told apart by `label_source`.
+    """
     with connection.cursor(name="named_query_slices", row_factory=class_row(NamedSlice)) as cursor:
         cursor.itersize = STREAM_ROWS
-        yield from cursor.execute(statement("queries/named_query_slices"), {"name": name})
-
-
-def facets(connection: Connection) -> list[Facet]:
-    """All counts, by filter and then the most frequent first."""
-    return _all(connection, Facet, "facets", {})
+        yield from cursor.execute(statement("queries/named_query_slices"), {"name": name, "labels": labels})
 
 
 def runs(connection: Connection, *, limit: int) -> list[RunItem]:

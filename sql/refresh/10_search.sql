@@ -1,0 +1,110 @@
+-- Brings the search up to date for the series that this load touched: their rows, the cells that count them, and in
+-- how many facet values each of their subjects counts. Nothing else is read, so that a small load into a large
+-- catalogue stays small.
+
+CREATE TEMP TABLE fresh_search (LIKE series_search) ON COMMIT DROP;
+INSERT INTO fresh_search
+SELECT f.*
+FROM series_search_fresh AS f
+INNER JOIN touched_series AS t ON f.series_id = t.series_id
+LEFT JOIN series_search AS s ON f.series_id = s.series_id
+WHERE s.series_id IS NULL OR s IS DISTINCT FROM f;
+
+CREATE TEMP TABLE touched_subject ON COMMIT DROP AS
+SELECT f.subject_id FROM fresh_search AS f
+UNION
+SELECT s.subject_id
+FROM series_search AS s
+INNER JOIN fresh_search AS f ON s.series_id = f.series_id;
+
+ANALYZE fresh_search, touched_subject;
+
+CREATE TEMP TABLE subject_change ON COMMIT DROP AS
+SELECT
+    k.facet,
+    k.value,
+    -count(DISTINCT s.subject_id) AS subject_count
+FROM (
+    SELECT DISTINCT
+        r.subject_id,
+        r.cell_id
+    FROM series_search AS r
+    INNER JOIN touched_subject AS t ON r.subject_id = t.subject_id
+) AS s
+INNER JOIN cell_facet AS k ON s.cell_id = k.cell_id
+GROUP BY k.facet, k.value;
+
+INSERT INTO series_cell (
+    cell_id, series_count, slices_axial, slices_coronal, slices_sagittal, shows_axial, shows_coronal, shows_sagittal,
+    archive, collection, species, plane, sequence, manufacturer, model, sex, license, field_strength, tumor,
+    label_source
+)
+SELECT DISTINCT ON (f.cell_id)
+    f.cell_id, 0, 0, 0, 0, f.slices_axial > 0, f.slices_coronal > 0, f.slices_sagittal > 0, c.archive, c.name,
+    f.species, f.plane, f.sequence, f.manufacturer, f.model, f.sex, f.license, f.field_strength, f.tumor,
+    f.label_source
+FROM fresh_search AS f
+INNER JOIN collection AS c ON f.collection_id = c.collection_id
+ORDER BY f.cell_id
+ON CONFLICT (cell_id) DO NOTHING;
+
+UPDATE series_cell AS c
+SET
+    series_count = c.series_count + d.series,
+    slices_axial = c.slices_axial + d.axial,
+    slices_coronal = c.slices_coronal + d.coronal,
+    slices_sagittal = c.slices_sagittal + d.sagittal
+FROM (
+    SELECT
+        m.cell_id,
+        sum(m.sign) AS series,
+        sum(m.sign * m.slices_axial) AS axial,
+        sum(m.sign * m.slices_coronal) AS coronal,
+        sum(m.sign * m.slices_sagittal) AS sagittal
+    FROM (
+        SELECT
+            1 AS sign,
+            f.cell_id,
+            f.slices_axial,
+            f.slices_coronal,
+            f.slices_sagittal
+        FROM fresh_search AS f
+        UNION ALL
+        SELECT
+            -1 AS sign,
+            s.cell_id,
+            s.slices_axial,
+            s.slices_coronal,
+            s.slices_sagittal
+        FROM series_search AS s
+        INNER JOIN fresh_search AS f ON s.series_id = f.series_id
+    ) AS m
+    GROUP BY m.cell_id
+) AS d
+WHERE c.cell_id = d.cell_id AND (d.series, d.axial, d.coronal, d.sagittal) <> (0, 0, 0, 0);
+
+DELETE FROM series_cell
+WHERE series_count = 0;
+
+DELETE FROM series_search AS s USING fresh_search AS f
+WHERE s.series_id = f.series_id;
+INSERT INTO series_search
+SELECT f.* FROM fresh_search AS f
+ORDER BY f.series_id;
+
+INSERT INTO subject_change (facet, value, subject_count)
+SELECT
+    k.facet,
+    k.value,
+    count(DISTINCT s.subject_id)
+FROM (
+    SELECT DISTINCT
+        r.subject_id,
+        r.cell_id
+    FROM series_search AS r
+    INNER JOIN touched_subject AS t ON r.subject_id = t.subject_id
+) AS s
+INNER JOIN cell_facet AS k ON s.cell_id = k.cell_id
+GROUP BY k.facet, k.value;
+
+DROP TABLE fresh_search, touched_subject;
