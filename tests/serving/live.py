@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
+import sysconfig
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +18,7 @@ from braingranary.devstack import processes
 from tests.serving.house import House, accounts_environment
 
 ROOT = Path(__file__).resolve().parents[2]
+GUNICORN = str(Path(sysconfig.get_path("scripts")) / "gunicorn")  # not `python -m`: USR2 could not replace that
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 
@@ -48,22 +49,29 @@ def gunicorn(house: House, log: Path) -> Iterator[str]:
 
 @contextmanager
 def door(
-    house: House,
+    house: House | None,
     log: Path,
     *,
     settings: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
     application: str = "serving.wsgi:app",
 ) -> Iterator[Door]:
-    """A running front door with settings and options of gunicorn of its own; all of it is gone afterwards."""
+    """A running front door with settings and options of gunicorn of its own; all of it is gone afterwards.
+
+    An application of a test's own needs no house.
+    """
     port = processes.free_ports(1)[0]
     command = [
-        sys.executable, "-m", "gunicorn", "--config", "serving/gunicorn.conf.py", "--bind", f"127.0.0.1:{port}",
+        GUNICORN, "--config", "serving/gunicorn.conf.py", "--bind", f"127.0.0.1:{port}",
         *options, application,
     ]  # fmt: skip
     with log.open("wb") as output:
         server = subprocess.Popen(
-            command, cwd=ROOT, env=environment(house) | dict(settings or {}), stdout=output, stderr=output
+            command,
+            cwd=ROOT,
+            env=(environment(house) if house else dict(os.environ)) | dict(settings or {}),
+            stdout=output,
+            stderr=output,
         )
         running = Door(address=f"http://127.0.0.1:{port}", server=server, log=log)
         try:

@@ -1,0 +1,65 @@
+"""A bare Flask application for the server's own tests: what is seen then is gunicorn and our worker, nothing else."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from flask import Flask, Response, request
+
+from serving import worker
+
+LONG_CHUNKS = 30
+LONG_BYTES = LONG_CHUNKS * 10_000
+
+# Shorter patience, so that a test need not wait for it; the application is loaded before the workers are forked.
+worker.HEAD_TIMEOUT_S = 2.0  # type: ignore[misc]
+worker.BODY_GRACE_S = 1.0  # type: ignore[misc]
+
+
+class NoServices:
+    """What gunicorn's configuration opens and closes."""
+
+    def open(self) -> None:
+        """Nothing to open."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+app = Flask("bare")
+app.extensions["granary"] = NoServices()
+VERSION = Path(os.environ["BARE_VERSION"]).read_text() if "BARE_VERSION" in os.environ else ""
+
+
+@app.get("/healthz")
+def healthz() -> str:
+    return "ok"
+
+
+@app.get("/version")
+def version() -> str:
+    return VERSION
+
+
+@app.get("/hold")
+def hold() -> str:
+    time.sleep(1.5)
+    return "held"
+
+
+@app.get("/long")
+def long() -> Response:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(LONG_CHUNKS):
+            time.sleep(0.1)
+            yield b"x" * (LONG_BYTES // LONG_CHUNKS)
+
+    return Response(chunks(), headers={"Content-Length": str(LONG_BYTES)})
+
+
+@app.post("/body")
+def body() -> str:
+    return str(len(request.get_data()))
