@@ -128,6 +128,14 @@ WHERE
         WHERE f.series_id = p.series_id AND f.acquired
     );
 
+-- The name of exactly these packs. The one place where it is made: the plan takes it along, the load compares it.
+CREATE FUNCTION scoring_input(wanted bigint) RETURNS text LANGUAGE sql STABLE STRICT
+RETURN (
+    SELECT encode(sha256(convert_to(string_agg(p.sha256, ',' ORDER BY p.pack_id), 'UTF8')), 'hex')
+    FROM scored_pack AS p
+    WHERE p.series_id = scoring_input.wanted
+);
+
 ALTER TABLE named_query ADD COLUMN model_slice_count bigint NOT NULL DEFAULT 0;
 ALTER TABLE named_query ADD COLUMN model_series_count bigint NOT NULL DEFAULT 0;
 ALTER TABLE named_query ADD COLUMN model_subject_count bigint NOT NULL DEFAULT 0;
@@ -196,6 +204,8 @@ COMMENT ON VIEW slice_model IS 'What the active model says of a slice at its thr
 COMMENT ON VIEW series_model IS 'What the active model says of a series at its threshold; nothing where it declines.';
 COMMENT ON VIEW scored_pack IS 'The packs of a series that a model looks at: all planes of its first volume.';
 
+COMMENT ON FUNCTION scoring_input IS 'SHA-256 over the hashes of the packs that a model looks at; null without such.';
+
 COMMENT ON COLUMN reject.step IS 'manifest, stage, normalize or score.';
 COMMENT ON COLUMN named_query.slice_count IS 'Slices it answers by truth.';
 COMMENT ON COLUMN named_query.model_slice_count IS
@@ -208,6 +218,7 @@ COMMENT ON COLUMN named_query.model_subject_count IS 'Subjects with at least one
 ALTER TABLE named_query DROP COLUMN model_slice_count;
 ALTER TABLE named_query DROP COLUMN model_series_count;
 ALTER TABLE named_query DROP COLUMN model_subject_count;
+DROP FUNCTION scoring_input;
 DROP VIEW scored_pack, slice_model, series_model, slice_truth, series_truth;
 DROP TABLE score_run, slice_prediction, series_prediction, model;
 CREATE VIEW slice_truth AS

@@ -1,7 +1,7 @@
 """The columns that staging takes from each row file, in the order of the staging tables' own columns.
 
-The row files' schema belongs to normalization, which this room does not import; a test holds the two together. Columns
-that a newer row file has and this list has not are left out until a migration makes room for them.
+The row files' schemas belong to normalization and the detector, which this room does not import; a test holds them
+together. Columns that a newer row file has and this list has not are left out until a migration makes room for them.
 """
 
 from __future__ import annotations
@@ -27,3 +27,10 @@ SLICES: Final = (
 )  # fmt: skip
 REJECTS: Final = ("archive", "collection", "series_uid", "code", "step", "detail", "object_key", "fatal")
 LABELS: Final = ("series_uid", "plane", "volume", "slice_index", "tumor", "source")
+SERIES_SCORES: Final = (
+    "series_id", "input_sha256", "tumor_logit", "tumor_probability", "peak_pack_id", "peak_slice_index", "slice_count",
+    "accepted_count", "declined",
+)  # fmt: skip
+SLICE_SCORES: Final = (
+    "pack_id", "slice_index", "tumor_logit", "tumor_probability", "brain_probability", "lesion_area_px",
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a published run tells the catalogue: the row files of a normalize run, the rejects of an ingest run.
+"""What a published run tells the catalogue: the row files of a normalize or a score run, the rejects of an ingest run.
 
 Read from `runs/<step>/<run>/published.json`, which is written once by a conditional PUT; its SHA-256 names the content
 and the object store's clock says when. Fails with RejectedInput(OBJECT_MISSING, MANIFEST_INVALID).
@@ -19,7 +19,7 @@ from braingranary.records import Reject
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 
-Step: TypeAlias = Literal["ingest", "normalize"]
+Step: TypeAlias = Literal["ingest", "normalize", "score"]
 NAME: Final = "published.json"
 
 
@@ -43,15 +43,18 @@ class PublishedRun:
     """When the object was written, UTC."""
     parts: tuple[Part, ...] = ()
     rejects: tuple[Reject, ...] = ()
+    model_sha256: str = ""
+    """Weights that a score run was made with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Content:
-    """The fields of either step's file that are read here; others are for others."""
+    """The fields of each step's file that are read here; others are for others."""
 
     run: str
     parts: tuple[Part, ...] = ()
     rejects: tuple[Reject, ...] = field(default=())
+    model_sha256: str = ""
 
 
 _CONTENT: Final = TypeAdapter(_Content)
@@ -87,4 +90,5 @@ def read(store: ObjectStore, step: Step, key: str) -> PublishedRun:
         published_at=info.modified,
         parts=tuple(sorted(content.parts, key=lambda part: part.part)),
         rejects=content.rejects,
+        model_sha256=content.model_sha256,
     )

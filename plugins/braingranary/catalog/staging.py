@@ -36,18 +36,18 @@ def stage_rows(connection: Connection, store: ObjectStore, published: PublishedR
         ("series", columns.SERIES, _series),
         ("packs", columns.PACKS, _packs),
         ("labels", columns.LABELS, _labels),
-        ("rejects", columns.REJECTS, _rejects),
+        ("rejects", columns.REJECTS, reject_columns),
     )
     counts: dict[str, int] = {}
     for table, wanted, shape in plans:
         with connection.cursor() as cursor, cursor.copy(statement(f"load/copy_{table}")) as copy:
             counts[table] = 0
-            for part, batch in _batches(store, published, table, wanted):
+            for part, batch in batches(store, published, table, wanted):
                 counts[table] += batch.num_rows
-                copy.write(csv_bytes(_unnamed(shape(part, batch))))
+                copy.write(csv_bytes(unnamed(shape(part, batch))))
             if table == "rejects" and published.rejects:
                 counts[table] += len(published.rejects)
-                copy.write(csv_bytes(_unnamed(_rejects(-1, _reject_batch(published.rejects)))))
+                copy.write(csv_bytes(unnamed(reject_columns(-1, _reject_batch(published.rejects)))))
     return counts
 
 
@@ -58,14 +58,14 @@ def stage_slices(
     carried = staged = 0
     with connection.cursor() as cursor, cursor.copy(statement("load/copy_slices")) as copy:
         copy.write(BINARY_HEADER)
-        for part, batch in _batches(store, published, "slices", columns.SLICES):
+        for part, batch in batches(store, published, "slices", columns.SLICES):
             carried += batch.num_rows
             if part not in changed:
                 continue
             packs = column_ids("pack", batch["series_uid"], batch["volume"], batch["plane"])
             rest = [batch[name] for name in ("byte_offset", "crc32", "slice_index", "byte_length", "position_mm")]
-            arrays = [packs, *rest[:2], _repeated(part, batch), *rest[2:]]
-            rows = _unnamed([array.cast(kind) for array, kind in zip(arrays, _SLICE_TYPES, strict=True)])
+            arrays = [packs, *rest[:2], repeated(part, batch), *rest[2:]]
+            rows = unnamed([array.cast(kind) for array, kind in zip(arrays, _SLICE_TYPES, strict=True)])
             wanted = rows.filter(pc.is_in(packs, changed[part]))
             staged += wanted.num_rows
             if wanted.num_rows:
@@ -74,7 +74,7 @@ def stage_slices(
     return carried, staged
 
 
-def _batches(
+def batches(
     store: ObjectStore, published: PublishedRun, table: LiteralString, wanted: Sequence[str]
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Batches of one table over all parts, with the number of the part and exactly the wanted columns."""
@@ -104,20 +104,21 @@ def _series(part: int, batch: pa.RecordBatch) -> list[Column]:
         column_ids("subject", batch["subject"]),
         column_ids("collection", batch["archive"], batch["collection"]),
     ]
-    return [_repeated(part, batch), *ids, *batch.columns[:-1], fit_json(batch["extra"])]
+    return [repeated(part, batch), *ids, *batch.columns[:-1], fit_json(batch["extra"])]
 
 
 def _packs(part: int, batch: pa.RecordBatch) -> list[Column]:
     packs = column_ids("pack", batch["series_uid"], batch["volume"], batch["plane"])
-    return [_repeated(part, batch), packs, column_ids("series", batch["series_uid"]), *batch.columns]
+    return [repeated(part, batch), packs, column_ids("series", batch["series_uid"]), *batch.columns]
 
 
 def _labels(part: int, batch: pa.RecordBatch) -> list[Column]:
     packs = column_ids("pack", batch["series_uid"], batch["volume"], batch["plane"])
-    return [_repeated(part, batch), column_ids("series", batch["series_uid"]), packs, *batch.columns]
+    return [repeated(part, batch), column_ids("series", batch["series_uid"]), packs, *batch.columns]
 
 
-def _rejects(part: int, batch: pa.RecordBatch) -> list[Column]:
+def reject_columns(part: int, batch: pa.RecordBatch) -> list[Column]:
+    """Rows of rejects in the order of `stage_reject`, with their key, hostile texts cut short."""
     names = ("archive", "collection", "series_uid", "code", "step")
     empty: Any = pa.scalar("")
     identity: list[Column] = [pc.fill_null(batch[name].cast(pa.string()), empty) for name in (*names, "object_key")]
@@ -125,7 +126,7 @@ def _rejects(part: int, batch: pa.RecordBatch) -> list[Column]:
         pc.utf8_slice_codeunits(column, 0, REJECT_TEXT_CHARACTERS_MAX) if pa.types.is_string(column.type) else column
         for column in batch.columns
     ]
-    return [_repeated(part, batch), column_ids("reject", *identity), *short]
+    return [repeated(part, batch), column_ids("reject", *identity), *short]
 
 
 def _reject_batch(rejects: Sequence[Reject]) -> pa.RecordBatch:
@@ -136,9 +137,11 @@ def _reject_batch(rejects: Sequence[Reject]) -> pa.RecordBatch:
     )
 
 
-def _repeated(part: int, batch: pa.RecordBatch) -> Column:
+def repeated(part: int, batch: pa.RecordBatch) -> Column:
+    """The number of the part, once a row."""
     return pa.repeat(pa.scalar(part, pa.int32()), batch.num_rows)
 
 
-def _unnamed(arrays: Sequence[Column]) -> pa.RecordBatch:
+def unnamed(arrays: Sequence[Column]) -> pa.RecordBatch:
+    """A batch of columns in the order of a COPY, which knows no names."""
     return pa.record_batch(list(arrays), names=[str(number) for number in range(len(arrays))])

@@ -1,0 +1,68 @@
+"""The transaction of a load: one at a time, whole or not at all, with PostgreSQL's errors as ours.
+
+Goes in: a connection that is in no transaction. Comes out: the same, inside a transaction that holds the load lock and
+sees what the load before it committed. Fails with RejectedInput (CATALOG_CHECK_FAILED), TransientFailure
+(CATALOG_UNAVAILABLE) or ConfigurationError; whatever is raised inside, nothing was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from braingranary.catalog import sql
+from braingranary.errors import Code, ConfigurationError, GranaryError, RejectedInput, TransientFailure
+
+Connection: TypeAlias = psycopg.Connection[Any]
+LOAD_LOCK: Final = 0x6272_6169_6E_02  # any constant of our own, beside the lock of migrations
+
+
+@contextmanager
+def load_transaction(connection: Connection) -> Iterator[None]:
+    """One transaction that holds the load lock and sees what the load before it committed."""
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        raise ConfigurationError(Code.CONFIGURATION_INVALID, "a load wants a connection that is in no transaction")
+    with mapped(), connection.transaction():
+        # A snapshot taken before the lock is granted would miss the load that held it.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOAD_LOCK])
+        yield
+
+
+@contextmanager
+def mapped() -> Iterator[None]:
+    """PostgreSQL's errors as ours; names of constraints are told, values never."""
+    try:
+        yield
+    except GranaryError:
+        raise
+    except (psycopg.IntegrityError, psycopg.DataError, psycopg.errors.CardinalityViolation) as error:
+        what = error.diag.constraint_name or type(error).__name__
+        raise RejectedInput(Code.CATALOG_CHECK_FAILED, f"PostgreSQL refused the rows: {what}") from None
+    except psycopg.OperationalError as error:
+        raise TransientFailure(Code.CATALOG_UNAVAILABLE, f"PostgreSQL: {type(error).__name__}") from error
+
+
+def run_checks(connection: Connection, folder: str) -> None:
+    """Run the checks of one folder of sql/: each is a query that answers no row when all is well."""
+    failed = [
+        name.rsplit("/", 1)[-1] for name in sql.names(folder) if connection.execute(sql.statement(name)).fetchall()
+    ]
+    if failed:
+        raise RejectedInput(Code.CATALOG_CHECK_FAILED, f"checks that found rows: {', '.join(failed)}")
+
+
+def refresh(connection: Connection) -> None:
+    """Bring everything that is counted or derived up to date, within the load's transaction."""
+    for name in sql.names("refresh"):
+        connection.execute(sql.statement(name))
+
+
+def leave_idle(connection: Connection) -> None:
+    """End the transaction that a mere question began."""
+    if connection.info.transaction_status == TransactionStatus.INTRANS and not connection.autocommit:
+        connection.rollback()

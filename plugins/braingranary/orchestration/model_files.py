@@ -1,0 +1,75 @@
+"""From a weights file to the registry: the bytes go to the object store, their facts to the catalogue.
+
+What a person does with `granary model register`, what training does at its end and what the scoring DAG does with the
+weights that come with the library. Reads no tensor and imports no torch. In: bytes with their hash, figures if there
+are any. Out: the registered `ModelRecord`; registering twice changes nothing. Fails with RejectedInput(MODEL_INVALID)
+and as the store and the catalogue do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from braingranary.catalog import models
+from braingranary.catalog.models import ModelRecord
+from braingranary.catalog.transaction import Connection
+from braingranary.detector.facts import SHIPPED, checked, facts_of, shipped_file
+from braingranary.errors import Code, RejectedInput
+from braingranary.storage import keys
+from braingranary.storage.store import ObjectStore
+
+FIGURES: Final = "evaluation.json"
+"""Beside the weights, in the folder of the shipped ones and in the work folder of a training alike."""
+
+
+def register_weights(
+    connection: Connection, store: ObjectStore, data: bytes, sha256: str, *, figures: Mapping[str, Any] | None = None
+) -> ModelRecord:
+    """Register the weights in `data`; they become active where no model is."""
+    facts = facts_of(checked(data, sha256))
+    key = keys.weights(facts.version, sha256.lower())
+    store.put(key, data, if_absent=True)
+    record = ModelRecord(
+        version=facts.version,
+        sha256=sha256.lower(),
+        weights_key=key,
+        data_sha256=facts.data_sha256,
+        trained_on=facts.trained_on,
+        calibration_slope=facts.calibration.slope,
+        calibration_offset=facts.calibration.offset,
+        tumor_threshold=facts.calibration.tumor_threshold,
+        series_threshold=facts.calibration.series_threshold,
+        brain_threshold=facts.calibration.brain_threshold,
+        lesion_threshold=facts.calibration.lesion_threshold,
+        figures=figures or {},
+    )
+    return models.register(connection, record)
+
+
+def register_shipped(connection: Connection, store: ObjectStore, folder: Path = SHIPPED) -> ModelRecord | None:
+    """Register the weights that come with the library; None where none do."""
+    if not is_shipped(folder):
+        return None
+    data, sha256 = shipped_file(folder)
+    return register_weights(connection, store, data, sha256, figures=read_figures(folder / FIGURES))
+
+
+def is_shipped(folder: Path = SHIPPED) -> bool:
+    """Whether weights come with the library."""
+    return (folder / "pin.json").is_file()
+
+
+def read_figures(path: Path) -> dict[str, Any]:
+    """The evaluation that was written there; nothing where none was."""
+    if not path.is_file():
+        return {}
+    try:
+        figures = json.loads(path.read_text())
+    except ValueError as error:
+        raise RejectedInput(Code.MODEL_INVALID, "the figures of the evaluation are no JSON") from error
+    if not isinstance(figures, dict):
+        raise RejectedInput(Code.MODEL_INVALID, "the figures of the evaluation are no JSON object")
+    return figures

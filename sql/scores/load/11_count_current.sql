@@ -1,0 +1,2 @@
+-- How many series are news.
+SELECT count(*) FROM incoming_score
