@@ -14,6 +14,7 @@ LIMIT_MAX = 500
 Plane = Literal["axial", "coronal", "sagittal"]
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Uid = Annotated[str, Field(max_length=64, pattern=r"^[0-9]+(\.[0-9]+)+$")]
+QueryName = Literal["withtumor_ax", "withtumor_cor", "withtumor_sag", "notumor_ax", "notumor_cor", "notumor_sag"]
 Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 
@@ -109,7 +110,7 @@ class SlicePath(Parameters):
 class QueryPath(Parameters):
     """A named query."""
 
-    query: Literal["withtumor_ax", "withtumor_cor", "withtumor_sag", "notumor_ax", "notumor_cor", "notumor_sag"]
+    query: QueryName
 
 
 class Series(Answer):
@@ -277,6 +278,10 @@ class NamedQuery(Answer):
     slice_count: int
     series_count: int
     subject_count: int
+    model_slice_count: int
+    """Slices that the active model's word would add where no truth speaks, with `labels=all`; the next two likewise."""
+    model_series_count: int
+    model_subject_count: int
     url: str = ""
 
 

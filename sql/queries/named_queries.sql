@@ -5,6 +5,9 @@ SELECT
     tumor,
     slice_count,
     series_count,
-    subject_count
+    subject_count,
+    model_slice_count,
+    model_series_count,
+    model_subject_count
 FROM named_query
 ORDER BY position
