@@ -1,7 +1,7 @@
 """What the search page shows around its results: facets as links, what is chosen as chips, ranges as fields.
 
-Every link is a whole state of the page, so that it can be shared, opened in a tab and used without a script. Goes in: the
-counts of the facets, what was asked, and how an address is made. Comes out: frozen records that a template prints.
+Every link is a whole state of the page, so that it can be shared, opened in a tab and used without a script. Goes in:
+the counts of the facets, what was asked, and how an address is made. Comes out: frozen records for a template.
 """
 
 from __future__ import annotations
@@ -47,6 +47,16 @@ RANGES: Final = (
     ("date_from", "date_to", "Date", "date"),
 )
 """Lower and upper filter, title, and kind of field."""
+RANGE_NAMES: Final = frozenset(name for low, high, _, _ in RANGES for name in (low, high))
+SORTS: Final = {
+    "newest": "newest",
+    "score": "tumour score",
+    "date": "date of the scan",
+    "age": "age",
+    "field_strength": "field strength",
+    "slice_count": "number of slices",
+    "spacing": "voxel spacing",
+}
 OTHERS: Final = {"q": "Words", "subject": "Subject", "study": "Study", "uid": "Series", **{
     name: f"{title} {word}" for low, high, title, _ in RANGES for name, word in ((low, "from"), (high, "to"))
 }, "field_strength_min": "Field strength from", "field_strength_max": "Field strength to"}  # fmt: skip

@@ -28,14 +28,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One loaded run of any step; counts that its step does not have are None."""
+    """One loaded run of any step; counts that its step does not have are None: an ingest only carries rejects."""
 
     step: str
     run: str
     published_at: datetime
-    series_count: int
+    series_count: int | None
     pack_count: int | None
-    slice_count: int
+    slice_count: int | None
     label_count: int | None
     reject_count: int
 
@@ -62,10 +62,10 @@ def runs(loaded: Iterable[RunItem], scored: Iterable[ScoreRun], *, limit: int) -
             step=item.step,
             run=item.run,
             published_at=item.published_at,
-            series_count=item.series_count,
-            pack_count=item.pack_count,
-            slice_count=item.slice_count,
-            label_count=item.label_count,
+            series_count=item.series_count if item.step != "ingest" else None,
+            pack_count=item.pack_count if item.step != "ingest" else None,
+            slice_count=item.slice_count if item.step != "ingest" else None,
+            label_count=item.label_count if item.step != "ingest" else None,
             reject_count=item.reject_count,
         )
         for item in loaded

@@ -1,7 +1,7 @@
 """What the viewer of one series is given: its planes as tracks of slices, with positions, truth and scores.
 
-Pure arithmetic on rows of the catalogue, so that the template draws and decides nothing. Goes in: packs, slices and, where
-a model has spoken, its scores. Comes out: `Track`s, JSON for the script, and what a person reads at a slice.
+Pure arithmetic on rows of the catalogue, so that the template draws and decides nothing. Goes in: packs, slices and,
+where a model has spoken, its scores. Comes out: `Track`s, JSON for the script, and what a person reads at a slice.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ SIDES: Final = {
 }
 """What lies at the upper, lower, left and right edge of a picture, by the project's one convention."""
 RULER_MM: Final = 50
+TIMES: Final = " \N{MULTIPLICATION SIGN} "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +152,9 @@ def facts(item: SeriesItem, extra: SeriesExtra) -> list[tuple[str, str | None]]:
         ("Subject", ", ".join(_subject(item))),
         ("Scanner", scanner),
         ("Field", _with(item.field_strength_tesla, "T", 2)),
-        ("Matrix", f"{item.columns} × {item.rows} × {item.slice_count}"),
+        ("Matrix", TIMES.join(map(str, (item.columns, item.rows, item.slice_count)))),
         ("Volumes", str(extra.volume_count) if extra.volume_count > 1 else None),
-        ("Voxel", f"{item.column_spacing_mm:.3g} × {item.row_spacing_mm:.3g} × {item.slice_spacing_mm:.3g} mm"),
+        ("Voxel", f"{TIMES.join(f'{size:.3g}' for size in _voxel(item))} mm"),
         ("Obliquity", f"{item.obliquity_deg:.1f}°"),
         ("Plane differs", text_plane),
         ("Echo time", _with(extra.echo_time_ms, "ms", 2)),
@@ -163,6 +164,10 @@ def facts(item: SeriesItem, extra: SeriesExtra) -> list[tuple[str, str | None]]:
         ("Gaps", str(extra.slice_gaps) if extra.slice_gaps else None),
         ("Duplicates dropped", str(extra.slice_duplicates) if extra.slice_duplicates else None),
     ]
+
+
+def _voxel(item: SeriesItem) -> tuple[float, float, float]:
+    return item.column_spacing_mm, item.row_spacing_mm, item.slice_spacing_mm
 
 
 def _subject(item: SeriesItem) -> list[str]:

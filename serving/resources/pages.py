@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from flask import Response, make_response, render_template, request, url_for
 from flask_openapi3.blueprint import APIBlueprint
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from braingranary.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from braingranary.catalog import pages as questions
 from braingranary.catalog import pipeline, search, verdicts
 from braingranary.errors import Code, RejectedInput
-from serving import schemas, state_of_pipeline, viewer
+from serving import schemas, searching, state_of_pipeline, viewer
 from serving.policies import Access, access
-from serving.resources.series import shown
+from serving.resources.series import listed, shown, wanted
 from serving.schemas import NoParameters, SeriesPath
 from serving.services import services
 
 SLICES_MAX: Final = 5_000
 """Slices of one volume that the viewer is given at most, all planes together."""
+SIGN_UP_SAID: Final = {
+    "open": "A new address is registered, a known one signs in.",
+    "invitation": "A new address is registered with an invitation, a known one signs in.",
+    "closed": "Accounts are made by the administrators of this server.",
+}
 RUNS_SHOWN: Final = 20
 REASONS_SHOWN: Final = 50
 COLLECTIONS_SHOWN: Final = 25
@@ -94,11 +100,44 @@ def series_page(path: SeriesPath, query: ViewerParameters) -> Response:
     )
 
 
+class SearchParameters(schemas.SeriesParameters):
+    """The API's own, where an empty field of a form is none, and a page is a screenful."""
+
+    limit: schemas.Limit = 48
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_fields(cls, sent: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in sent.items() if value not in {"", None}}
+
+
 @api.get("/search")
 @access(Access.PUBLIC)
-def search_page(query: schemas.SeriesParameters) -> Response:
+def search_page(query: SearchParameters) -> Response:
     """Faceted search."""
-    return _page("search.html", query=query)
+    with services().catalog() as connection:
+        found = listed(connection, query)
+        facets = search.facets_of(connection, wanted(query))
+    asked = {name: value for name, value in request.args.items() if value}
+    order: dict[str, str] = {name: asked[name] for name in ("sort", "order") if name in asked}
+    filters = searching.filters(asked)
+
+    return _page(
+        "search.html",
+        asked=asked,
+        sort=query.sort,
+        sorts=searching.SORTS.items(),
+        count=facets.count,
+        groups=searching.groups(facets.facets, asked, _search_address),
+        chips=searching.chips(asked, _search_address),
+        ranges=searching.RANGES,
+        range_names=searching.RANGE_NAMES,
+        ranged=searching.RANGE_NAMES & asked.keys(),
+        results=found.series,
+        more_url=_search_address({**asked, "cursor": found.next}) if found.next else None,
+        api_url=_address("series.list_series", {**filters, **order}),
+        download_url=_address("pages.download_page", filters),
+    )
 
 
 @api.get("/download")
@@ -111,8 +150,18 @@ def download_page(query: NoParameters) -> Response:  # noqa: ARG001 - named so t
 @api.get("/try")
 @access(Access.PUBLIC)
 def try_page(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
-    """A place to drop a scan on."""
-    return _page("try.html")
+    """A place to sign in and to drop a scan on."""
+    sign_up = services().identity.door.sign_up
+    with services().catalog() as connection:
+        model = next((item for item in verdicts.models(connection) if item.active), None)
+    return _page(
+        "try.html",
+        model=model,
+        sign_up=sign_up,
+        sign_up_said=SIGN_UP_SAID[sign_up],
+        password_min=PASSWORD_CHARACTERS_MIN,
+        password_max=PASSWORD_CHARACTERS_MAX,
+    )
 
 
 @api.get("/pipeline")
@@ -156,6 +205,15 @@ def told_as_a_page(response: Response) -> Response:
 def wants_page() -> bool:
     """Whether the caller prefers HTML; `*/*`, which programs send, does not."""
     return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+
+
+def _search_address(state: searching.Asked) -> str:
+    return _address("pages.search_page", state)
+
+
+def _address(endpoint: str, state: searching.Asked) -> str:
+    values: dict[str, Any] = dict(state)
+    return url_for(endpoint, **values)
 
 
 def _page(template: str, **facts: object) -> Response:

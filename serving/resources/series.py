@@ -10,6 +10,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
+from braingranary.catalog.ask import Connection
 from braingranary.errors import Code, RejectedInput
 from serving import cursors, schemas
 from serving.policies import Access, access
@@ -24,20 +25,23 @@ api = APIBlueprint("series", __name__, url_prefix="/api/v1", abp_tags=[Tag(name=
 @access(Access.PUBLIC)
 def list_series(query: SeriesParameters) -> Response:
     """Series in a stable order; the last page has no `next`."""
+    with services().catalog() as connection:
+        return _answer(listed(connection, query))
+
+
+def listed(connection: Connection, query: SeriesParameters) -> schemas.SeriesPage:
+    """The page of the list that the parameters of a request describe."""
     narrowed, sort = wanted(query), search.Sort(query.sort)
     after = _position(query.cursor, sort, query.order) if query.cursor else None
-    with services().catalog() as connection:
-        found = search.series_page(
-            connection, narrowed, sort=sort, descending=query.order == "desc", after=after, limit=query.limit + 1
-        )
-        count = search.count(connection, narrowed) if query.count == "1" else None
+    found = search.series_page(
+        connection, narrowed, sort=sort, descending=query.order == "desc", after=after, limit=query.limit + 1
+    )
+    count = search.count(connection, narrowed) if query.count == "1" else None
     page = found[: query.limit]
-    return _answer(
-        schemas.SeriesPage(
-            series=[shown(item) for item in page],
-            next=_cursor(search.position(page[-1], sort), sort, query.order) if len(found) > query.limit else None,
-            count=schemas.Count.model_validate(count) if count else None,
-        )
+    return schemas.SeriesPage(
+        series=[shown(item) for item in page],
+        next=_cursor(search.position(page[-1], sort), sort, query.order) if len(found) > query.limit else None,
+        count=schemas.Count.model_validate(count) if count else None,
     )
 
 

@@ -98,6 +98,7 @@ function start(told) {
     shown.setAttribute("width", track.width);
     shown.setAttribute("height", track.height);
     by("ruler").setAttribute("transform", `translate(${track.width - told.ruler - 5} ${track.height - 6})`);
+    by("ruler").querySelector("text").setAttribute("font-size", track.height * 0.022);
     for (const edge of stage.querySelectorAll("[data-edge]")) edge.textContent = track.sides[edge.dataset.edge];
     for (const link of root.querySelectorAll("a[data-plane]")) {
       if (link.dataset.plane === plane) link.setAttribute("aria-current", "true");

@@ -71,10 +71,20 @@ def furnish_with(folder: Path, dsn: str, server: ObjectServer) -> House:
 def own_servers(folder: Path) -> Iterator[tuple[str, ObjectServer]]:
     """PostgreSQL and S3 outside of a test run: the DSN of an empty database, and the server of objects."""
     postgres = PostgresServer(
-        state=folder, port=processes.free_ports(1)[0], password=token_urlsafe(12), logs=folder, durable=False, bound=True
+        state=folder,
+        port=processes.free_ports(1)[0],
+        password=token_urlsafe(12),
+        logs=folder,
+        durable=False,
+        bound=True,
     )
     objects = ObjectServer(
-        state=folder, ports=s3.choose_ports(), access_key="sample", secret_key=token_urlsafe(24), logs=folder, bound=True
+        state=folder,
+        ports=s3.choose_ports(),
+        access_key="sample",
+        secret_key=token_urlsafe(24),
+        logs=folder,
+        bound=True,
     )
     records = [services.start(postgres), services.start(objects)]
     database = Database(name="sample", role="granary", password="granary-sample")
