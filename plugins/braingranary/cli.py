@@ -1,4 +1,4 @@
-"""The command `granary`: start the demo, end it, look at it.
+"""The command `granary`: start the demo, end it, look at it; and keep accounts.
 
 In: arguments. Out: what the demo tells, and exit status 0; a GranaryError is one line on standard error and status 1,
 wrong arguments are status 2.
@@ -6,23 +6,21 @@ wrong arguments are status 2.
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final, ParamSpec
+from typing import Final
 
 import click
 import structlog
 from rich.console import Console
 
+from braingranary.accounts_cli import account, token
 from braingranary.devstack import demo, processes, stack
 from braingranary.devstack.source import Choice
 from braingranary.devstack.state import State
-from braingranary.errors import GranaryError
+from braingranary.told import told
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
-Arguments = ParamSpec("Arguments")
 
 _state_option = click.option(
     "--state",
@@ -39,17 +37,8 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
-def _told(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Make a GranaryError one line for people instead of a traceback."""
-
-    @functools.wraps(command)
-    def wrapped(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
-        try:
-            command(*arguments, **named)
-        except GranaryError as error:
-            raise click.ClickException(error.message) from error
-
-    return wrapped
+main.add_command(account)
+main.add_command(token)
 
 
 @main.command("demo")
@@ -58,7 +47,7 @@ def _told(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
 @click.option("--archive", default="sample", show_default=True, help="sample or tcia.")
 @click.option("--collection", help="Only this collection; needed for tcia.")
 @click.option("--limit", type=int, help="At most this many series.")
-@_told
+@told
 def demo_command(folder: Path, dicom: Path | None, archive: str, collection: str | None, limit: int | None) -> None:
     """Start the embedded stack, ingest through Airflow and show the result."""
     choice = Choice(dicom=dicom, archive=archive, collection=collection, limit=limit)
@@ -67,7 +56,7 @@ def demo_command(folder: Path, dicom: Path | None, archive: str, collection: str
 
 @main.command("stop")
 @_state_option
-@_told
+@told
 def stop_command(folder: Path) -> None:
     """End every process of the stack."""
     if not folder.is_dir():
@@ -79,7 +68,7 @@ def stop_command(folder: Path) -> None:
 
 @main.command("status")
 @_state_option
-@_told
+@told
 def status_command(folder: Path) -> None:
     """List the processes of the stack and whether they run."""
     for record in processes.load_records(State(folder).records) if folder.is_dir() else []:
@@ -89,7 +78,7 @@ def status_command(folder: Path) -> None:
 
 @main.command("clean")
 @_state_option
-@_told
+@told
 def clean_command(folder: Path) -> None:
     """End every process, then delete all data of the stack."""
     if folder.is_dir():

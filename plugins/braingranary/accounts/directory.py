@@ -130,6 +130,11 @@ def revoke_token(connection: Connection, actor: Actor, claims: Claims) -> None:
     audit.record(connection, actor, "token_revoked", {"of": claims.account_id})
 
 
+def note_token(connection: Connection, actor: Actor, account_id: int, *, hours: int) -> None:
+    """Write down that somebody else than its owner made a token of an account."""
+    audit.record(connection, actor, "token_made", {"of": account_id, "hours": hours})
+
+
 def revoke_all(connection: Connection, actor: Actor, account_id: int) -> None:
     """Void every token of an account."""
     _change(connection, "revoke_all", account_id)
