@@ -28,7 +28,7 @@ HSTS: Final = "max-age=31536000; includeSubDomains"
 HEADERS: Final = {
     # Nothing inline and nothing from elsewhere: a description that smuggles a script in finds nobody to run it.
     "Content-Security-Policy": (
-        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; connect-src 'self'; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
