@@ -17,7 +17,9 @@ from serving.resources import (
     accounts,
     authorization,
     collections,
+    detect,
     docs,
+    downloads,
     facets,
     front,
     health,
@@ -31,6 +33,7 @@ from serving.resources import (
     slices,
     studies,
     subjects,
+    terms,
     volumes,
 )
 from serving.schemas import Problem
@@ -40,7 +43,9 @@ RESOURCES = (
     accounts.api,
     authorization.api,
     collections.api,
+    detect.api,
     docs.api,
+    downloads.api,
     facets.api,
     front.api,
     health.api,
@@ -54,6 +59,7 @@ RESOURCES = (
     slices.api,
     studies.api,
     subjects.api,
+    terms.api,
     volumes.api,
 )
 

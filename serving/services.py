@@ -22,6 +22,7 @@ from braingranary.errors import Code, TransientFailure
 from braingranary.settings import CatalogSettings, ServingSettings, StoreSettings
 from braingranary.storage.store import ObjectStore
 from serving import metrics
+from serving.detection import Detection
 from serving.readiness import Readiness
 from serving.slots import Slots
 
@@ -39,10 +40,13 @@ class Services:
         self.identity = identity
         self.downloads = Slots(serving.downloads_max)
         self.uploads = Slots(serving.uploads_max)
+        self.detection = Detection(serving)
         self.readiness = Readiness()
         self.readiness["database"] = self._ask_catalog
         self.readiness["accounts"] = identity.ready
         self.readiness["object_store"] = lambda _timeout_s: self.store.check()
+        if self.detection.enabled:
+            self.readiness["model"] = self.detection.ask
         self._store_settings = store
         self._lock = threading.Lock()
         self._store: ObjectStore | None = None
@@ -72,10 +76,12 @@ class Services:
                 self._pool.open(wait=False)
                 self.identity.open()
                 self._store = ObjectStore.from_settings(self._store_settings)
+                self.detection.open()
                 self._opened = True
 
     def close(self) -> None:
         """Close the pools; for the end of a process or a test."""
+        self.detection.close()
         self._pool.close()
         self.identity.close()
 

@@ -96,6 +96,16 @@ class ServingSettings(BaseSettings):
     """Networks of the proxies in front; only from them are X-Forwarded-For, -Proto and -Host believed."""
     proxy_hops: int = Field(default=1, ge=1)
     """Proxies in front, one behind the other."""
+    detect_processes: int = Field(default=1, ge=0)
+    """Detecting processes of each process of the front door; 0: it does not detect."""
+    detect_waiting_max: int = Field(default=4, ge=0)
+    """Detections of one process that may wait for their turn; the next one is answered 503 at once."""
+    detect_timeout_s: float = Field(default=20.0, gt=0)
+    """Time of one detection; an upload that takes longer is given up, and its process replaced."""
+    detect_memory_mib: int = Field(default=1_536, ge=512)
+    """Private memory that a detecting process may ask for (RLIMIT_DATA); resident it stays far below."""
+    detect_weights: Path | None = None
+    """Folder of the model's weights and their pin; none given: the model that comes with the library."""
     metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks that may read /metrics without an account; everybody else must be an operator."""
 

@@ -54,7 +54,7 @@ class House:
         return {
             "catalog": CatalogSettings.model_validate({"dsn": self.dsn}),
             "store": self.store_settings,
-            "serving": ServingSettings(pool_max=4, pool_timeout_s=2),
+            "serving": ServingSettings(pool_max=4, pool_timeout_s=2, detect_processes=0),
             "accounts": AccountsSettings.model_validate({"dsn": self.dsn, **self.keys}),
             # One process and many requests: counted where it is done, and hardly ever refused.
             "limits": LimitsSettings(store=SecretStr("memory://"), login="10000/minute", general="100000/minute"),

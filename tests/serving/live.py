@@ -92,6 +92,7 @@ def environment(house: House) -> dict[str, str]:
         "GRANARY_S3_ENDPOINT_URL": store.endpoint_url or "",
         "GRANARY_S3_ACCESS_KEY": store.access_key or "",
         "GRANARY_S3_SECRET_KEY": store.secret_key.get_secret_value(),
+        "GRANARY_SERVING_DETECT_PROCESSES": "0",
         **accounts_environment(house),
     }
 

@@ -19,18 +19,18 @@ OUTLINE_COLOUR = (255, 176, 0)
 """Amber: stands out on grey also for colour-blind eyes."""
 
 
-def overlay_png(picture: Picture, score: SliceScore) -> bytes:
-    """The picture with the outline, as PNG."""
+def overlay_png(picture: Picture, score: SliceScore, *, outlined: bool | None = None) -> bytes:
+    """The picture with the outline, as PNG; `outlined` overrules the slice's own verdict by its series'."""
     stream = io.BytesIO()
-    Image.fromarray(overlay(picture, score)).save(stream, format="PNG")
+    Image.fromarray(overlay(picture, score, outlined=outlined)).save(stream, format="PNG", compress_level=1)
     return stream.getvalue()
 
 
-def overlay(picture: Picture, score: SliceScore) -> NDArray[np.uint8]:
+def overlay(picture: Picture, score: SliceScore, *, outlined: bool | None = None) -> NDArray[np.uint8]:
     """(rows, columns, 3) uint8."""
     grey = grey_levels(picture)
     colours = np.repeat(grey[..., None], 3, axis=2)
-    lesion = score.lesion() if score.tumor else None
+    lesion = score.lesion() if (score.tumor if outlined is None else outlined) else None
     if lesion is not None:
         colours[lesion.outline()] = OUTLINE_COLOUR
     return colours
