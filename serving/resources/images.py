@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from flask import Response, jsonify, redirect, request, stream_with_context, url_for
+from flask import Response, jsonify, redirect, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from werkzeug.wrappers import Response as BaseResponse
 
-from braingranary.catalog import search
-from serving import cursors, schemas
-from serving.download import Download
-from serving.policies import Access, access
+from braingranary.catalog import downloads, search
+from serving import cursors, schemas, zip_answer
+from serving.policies import Access, Rate, access
+from serving.resources.downloads import ZIP_RESPONSES
 from serving.resources.slices import slice_url
 from serving.schemas import PageParameters, QueryPath
+from serving.schemas_downloads import ZipParameters
 from serving.services import services
 
 api = APIBlueprint("images", __name__, abp_tags=[Tag(name="images")])
@@ -43,22 +44,13 @@ def choose(query: QueryPath) -> BaseResponse:
     return redirect(url_for("images.download", query=query.query), 303)
 
 
-@api.get(
-    "/Images/<query>",
-    summary="Slices of a named query as a zip",
-    responses={"200": {"content": {"application/zip": {}}}},
-)
-@access(Access.PUBLIC)
-def download(path: QueryPath) -> Response:
-    """A zip of stored JPEGs, streamed; Content-Length is known before its first byte."""
-    service = services()
-    timeout_ms = service.serving.download_timeout_ms
-    with service.catalog(statement_timeout_ms=timeout_ms) as connection:
-        planned = Download(search.named_query_slices(connection, path.query))
-    body = b"" if request.method == "HEAD" else stream_with_context(planned.stream(service.store))
-    response = Response(body, content_type="application/zip")
-    response.call_on_close(planned.close)
-    response.headers["Content-Length"] = str(planned.length)
-    response.headers["Content-Disposition"] = f'attachment; filename="{path.query}.zip"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
+@api.get("/Images/<query>", summary="Slices of a named query as a zip", responses=ZIP_RESPONSES)
+@access(Access.PUBLIC, rate=Rate.DOWNLOAD)
+def download(path: QueryPath, query: ZipParameters) -> Response:
+    """The same zip as `/api/v1/downloads.zip?query=`, streamed and resumable."""
+    return zip_answer.send(
+        lambda connection: downloads.packs_of_named_query(connection, path.query, query.labels),
+        omit=query.restricted == "omit",
+        name=f"{path.query}.zip",
+        told=path.query,
+    )

@@ -14,6 +14,10 @@ DELETE FROM slice AS s
 USING changed_pack AS c
 WHERE s.pack_id = c.pack_id AND c.stands;
 
+DELETE FROM pack_size AS s
+USING changed_pack AS c
+WHERE s.pack_id = c.pack_id AND c.stands;
+
 INSERT INTO pack
 SELECT i.*
 FROM incoming_pack AS i
@@ -38,3 +42,10 @@ WHERE pack IS DISTINCT FROM excluded;
 INSERT INTO slice (pack_id, byte_offset, crc32, slice_index, byte_length, position_mm)
 SELECT pack_id, byte_offset, crc32, slice_index, byte_length, position_mm
 FROM stage_slice;
+
+INSERT INTO pack_size (pack_id, slice_bytes)
+SELECT
+    pack_id,
+    sum(byte_length)
+FROM stage_slice
+GROUP BY pack_id;

@@ -28,7 +28,7 @@ def test_gunicorn_serves_many_at_once_and_logs_json_with_request_ids(house: Hous
         assert {answer.status_code for answer in answers} == {200}
         for answer in zips:
             assert len(answer.content) == int(answer.headers["Content-Length"])
-            assert len(zipfile.ZipFile(io.BytesIO(answer.content)).namelist()) == 2 * SLICES - 2
+            assert len(zipfile.ZipFile(io.BytesIO(answer.content)).namelist()) == 2 * SLICES - 2 + 3
         assert client.get("/healthz", headers={"X-Request-ID": "live-1"}).json() == {"status": "ok"}
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     ours = [line for line in lines if line.get("request_id") == "live-1"]

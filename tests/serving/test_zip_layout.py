@@ -17,8 +17,8 @@ def test_layout_of_any_count_is_a_zip_of_the_told_size(members: int) -> None:
     for number in range(members):
         name, content = f"folder/{number}.jpg".encode(), str(number).encode()
         offset = body.tell()
-        directory.write(zip_layout.central_entry(name, len(content), zlib.crc32(content), offset))
-        size += zip_layout.central_entry_size(name, offset)
+        directory.write(zip_layout.central_entry(name, len(content), zlib.crc32(content), offset, far=False))
+        size += zip_layout.central_entry_size(len(name), far=False)
         body.write(zip_layout.local_header(name, len(content), zlib.crc32(content)) + content)
     assert size == directory.tell()
     whole = body.getvalue() + directory.getvalue() + zip_layout.end(members, size, body.tell())
@@ -29,8 +29,8 @@ def test_layout_of_any_count_is_a_zip_of_the_told_size(members: int) -> None:
 
 def test_central_entry_beyond_4_gib_keeps_its_offset() -> None:
     offset = 5 * 1024**3
-    entry = zip_layout.central_entry(b"a", 1, 0, offset)
-    assert len(entry) == zip_layout.central_entry_size(b"a", offset)
+    entry = zip_layout.central_entry(b"a", 1, 0, offset, far=True)
+    assert len(entry) == zip_layout.central_entry_size(1, far=True)
     # The standard library reads the directory of a sparse file just as well.
     whole = entry + zip_layout.end(1, len(entry), offset + 100)
     read = zipfile.ZipFile(_Sparse(offset + 100, whole)).infolist()[0]

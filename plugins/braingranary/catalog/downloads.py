@@ -1,0 +1,126 @@
+"""What a download takes out of the catalogue: its packs with all that a manifest tells of them, and, later, its slices.
+
+A zip of a gigabyte has 2,000 packs and 100,000 slices, so it is planned by pack: sums of bytes and labels come with
+the pack, and where each slice lies is asked when its pack is sent. Between the two a load may replace a pack, so the
+second question names the SHA-256 that the first one answered. Goes in: a connection. Comes out: frozen records,
+streamed. Fails as psycopg does, and with TransientFailure(CATALOG_CHANGED) where a pack is no longer what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final, Literal, LiteralString, NamedTuple, TypeAlias
+
+from braingranary.catalog import search
+from braingranary.catalog.ask import Connection
+from braingranary.catalog.search import SeriesFilter
+from braingranary.catalog.sql import statement
+from braingranary.errors import Code, TransientFailure
+
+FETCH_ROWS: Final = 500
+FACTS_BYTES: Final = 24
+"""Of one slice in `slice_facts`: offset in the pack (q), bytes (i), CRC-32 (q), position (f); big-endian."""
+Labels: TypeAlias = Literal["truth", "model", "all"]
+"""Whose word counts: truth; the active model's, and slices without truth alone; or truth, and the model's beside."""
+MODEL: Final = "model:"
+TUMOR: Final = {True: "tumor", False: "no_tumor", None: ""}
+
+
+class Run(NamedTuple):
+    """Slices of one pack, one behind the other, that have the same label from the same source."""
+
+    first: int
+    slices: int
+    label: str
+    """`tumor`, `no_tumor`, or nothing where nobody said."""
+    source: str
+
+
+class PackRow(NamedTuple):
+    """One pack of a download; spacings in millimetres."""
+
+    pack_id: int
+    object_key: str
+    sha256: str
+    volume: int
+    plane: str
+    slice_count: int
+    pixel_width_mm: float
+    pixel_height_mm: float
+    slice_spacing_mm: float
+    collection_id: int
+    archive: str
+    collection: str
+    subject: str
+    series_uid: str
+    sequence: str | None
+    manufacturer: str | None
+    manufacturer_model: str | None
+    field_strength_tesla: float | None
+    license_name: str | None
+    license_url: str | None
+    citation_url: str | None
+    source_url: str | None
+    raw_sha256: str
+    profile: str
+    wanted: bool | None
+    """The label that a slice must have to come along; None where any will do."""
+    series_tumor: bool | None
+    series_source: str | None
+    slice_indexes: Sequence[int] | None
+    """Slices with a label of their own, in order, then these labels and who says so."""
+    tumors: Sequence[bool] | None
+    sources: Sequence[str] | None
+    model_only: bool
+    """Whether only slices come along that the model alone speaks of."""
+    slice_bytes: int
+    """Bytes of the JPEGs that come along."""
+
+    def runs(self) -> tuple[Run, ...]:
+        """The slices that come along, in order."""
+        if self.slice_indexes is None or self.tumors is None or self.sources is None:
+            return (Run(0, self.slice_count, TUMOR[self.series_tumor], self.series_source or ""),)
+        of_series: tuple[bool | None, str] = (self.series_tumor, self.series_source or "")
+        labels = [of_series] * self.slice_count
+        for index, marked, by in zip(self.slice_indexes, self.tumors, self.sources, strict=True):
+            labels[index] = (marked, by)
+        found, first = [], 0
+        for (tumor, source), same in groupby(labels):
+            count = sum(1 for _ in same)
+            if (self.wanted is None or tumor is self.wanted) and (not self.model_only or source.startswith(MODEL)):
+                found.append(Run(first, count, TUMOR[tumor], source))
+            first += count
+        return tuple(found)
+
+
+def packs_of_named_query(connection: Connection, name: str, labels: Labels = "truth") -> Iterator[PackRow]:
+    """Every pack with a slice that the named query answers, in the order of keys."""
+    return _packs(connection, statement("queries/download_named"), {"name": name, "labels": labels})
+
+
+def packs_of_series(connection: Connection, wanted: SeriesFilter, labels: Labels = "truth") -> Iterator[PackRow]:
+    """Every pack of the series that match, in the order of keys; with `shown_plane` only those of that plane."""
+    chosen, values = search.narrowed(connection, wanted, "queries/download_matching")
+    return _packs(connection, chosen, {**values, "labels": labels})
+
+
+def _packs(connection: Connection, chosen: LiteralString, values: dict[str, Any]) -> Iterator[PackRow]:
+    """The packs that the statement `chosen` selects; read to the end before anything else is asked."""
+    query = f"WITH chosen (pack_id, tumor) AS (\n{chosen})\n{statement('queries/download_packs')}"
+    with connection.cursor(binary=True) as cursor:
+        for row in cursor.stream(query, values, size=FETCH_ROWS):
+            yield PackRow._make(row)
+
+
+def slice_facts(connection: Connection, wanted: Sequence[tuple[int, str]]) -> dict[int, bytes]:
+    """Where the slices of packs lie: FACTS_BYTES a slice in order of their number, by pack.
+
+    `wanted` are pack ids with the SHA-256 that each had; raises TransientFailure(CATALOG_CHANGED) if one has changed.
+    """
+    values = {"pack_ids": [pack for pack, _ in wanted], "sha256s": [digest for _, digest in wanted]}
+    with connection.cursor(binary=True) as cursor:
+        found: dict[int, bytes] = dict(cursor.execute(statement("queries/download_slices"), values).fetchall())
+    if len(found) != len(wanted):
+        raise TransientFailure(Code.CATALOG_CHANGED, "a pack was replaced while it was being downloaded")
+    return found

@@ -1,0 +1,145 @@
+"""The plan of a download: which bytes of the zip come from which pack, known without a look at single slices.
+
+The zip is LICENSE.txt, CITATION.cff, the slices pack by pack, manifest.csv, directory. Names and manifest lines of one
+pack have one width, so that four sums a pack tell where its slices, its manifest lines and its directory entries begin,
+how long the whole is, and what stands at any byte. One record a pack lies in an unlinked temporary file; in memory is
+one mark for every MARK_EVERY packs: a plan of any size takes a few kilobytes, and a range is found by bisection.
+
+Goes in: packs in order. Comes out: length, strong ETag, counts, rights, and packs from any place on. The ETag is the
+hash of everything that the zip's bytes follow from; a pack's SHA-256 stands for its slices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import IO, Final, Literal
+
+from braingranary.catalog.downloads import PackRow
+from braingranary.errors import Code, GranaryError
+from serving import manifest, zip_layout
+from serving.manifest import Describer
+from serving.plan_record import Place, PlannedPack, read_record, record_bytes, write_record
+from serving.rights import CITATION_NAME, LICENSE_NAME, Rights
+
+MARK_EVERY: Final = 32
+LAYOUT: Final = b"braingranary zip layout 1"
+DOCUMENTS_BYTES_MAX: Final = 64 * 1024 * 1024
+# Members are called far this much early, because the length of the documents before them is known last.
+FAR_BYTES: Final = zip_layout.LIMIT_32 - DOCUMENTS_BYTES_MAX
+_READ_BYTES: Final = 64 * 1024
+Section = Literal["slices", "lines", "entries"]
+
+
+class Plan:
+    """A planned zip. Close it when the last reader is done."""
+
+    def __init__(self, packs: Iterable[PackRow]) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=1 << 20)  # noqa: SIM115 - lives as long as the answer
+        self._marks = tuple(array("Q") for _ in Place._fields)
+        self.packs = self.series = 0
+        self.rights = Rights()
+        self._subjects: set[int] = set()
+        self._collections: set[int] = set()
+        try:
+            self.etag = self._write(packs)
+            self._file.flush()
+        except BaseException:
+            self._file.close()
+            raise
+        self._lay_out()
+
+    def close(self) -> None:
+        """Let go of the plan."""
+        self._file.close()
+
+    @property
+    def subjects(self) -> int:
+        """How many subjects the slices show."""
+        return len(self._subjects)
+
+    @property
+    def collection_ids(self) -> list[int]:
+        """Collections that the slices come from."""
+        return sorted(self._collections)
+
+    def walk(self, section: Section = "slices", at: int = 0) -> Iterator[PlannedPack]:
+        """Packs in order, from the one that holds byte `at` of a section on; several threads may walk at once."""
+        if not self.packs:
+            return
+        column = Place._fields.index(section)
+        mark = max(bisect_right(self._marks[column], at) - 1, 0)
+        for pack in self._read(Place._make(marks[mark] for marks in self._marks)):
+            if pack.after[column] > at:
+                yield pack
+
+    def _write(self, packs: Iterable[PackRow]) -> str:
+        """Spool the packs; returns the ETag."""
+        digest = hashlib.sha256(LAYOUT)
+        place, series, describer = Place(0, 0, 0, 0, 0, 0), "", Describer()
+        for pack in packs:
+            runs = pack.runs()
+            if not runs:
+                continue
+            if self.packs % MARK_EVERY == 0:
+                for marks, value in zip(self._marks, place, strict=True):
+                    marks.append(value)
+            record, place = write_record(pack, runs, describer.lines(pack), place, far_bytes=FAR_BYTES)
+            self._file.write(record)
+            digest.update(record)
+            self.rights.add(pack)
+            self._subjects.add(hash(pack.subject))
+            self._collections.add(pack.collection_id)
+            self.packs += 1
+            self.series += pack.series_uid != series
+            series = pack.series_uid
+        self.total = place
+        self.documents = (
+            (LICENSE_NAME, self.rights.license_text()),
+            (CITATION_NAME, self.rights.citation_text()),
+        )
+        for _, text in self.documents:
+            digest.update(text)
+        return digest.hexdigest()[:40]
+
+    def _lay_out(self) -> None:
+        """Tell where each part of the zip begins."""
+        self.members = self.total.members + len(self.documents) + 1
+        self.slices_at = sum(zip_layout.local_header_size(len(name)) + len(text) for name, text in self.documents)
+        if self.slices_at > DOCUMENTS_BYTES_MAX:
+            raise GranaryError(Code.INTERNAL, "the licences of a download are longer than any could be")
+        self.manifest_at = self.slices_at + self.total.slices
+        self.manifest_bytes = len(manifest.HEADER) + self.total.lines
+        self.lines_at = (
+            self.manifest_at
+            + zip_layout.local_header_size(len(manifest.NAME), self.manifest_bytes)
+            + len(manifest.HEADER)
+        )
+        self.directory_at = self.lines_at + self.total.lines
+        self.entries_at = self.directory_at + sum(
+            zip_layout.central_entry_size(len(name), far=False) for name, _ in self.documents
+        )
+        self.manifest_far = self.manifest_at >= zip_layout.LIMIT_32
+        self.end_at = (
+            self.entries_at
+            + self.total.entries
+            + zip_layout.central_entry_size(len(manifest.NAME), far=self.manifest_far, size=self.manifest_bytes)
+        )
+        self.end = zip_layout.end(self.members, self.end_at - self.directory_at, self.directory_at)
+        self.length = self.end_at + len(self.end)
+
+    def _read(self, place: Place) -> Iterator[PlannedPack]:
+        buffer, at = b"", 0
+        while place.record < self.total.record:
+            if len(buffer) - at < record_bytes(buffer, at):
+                buffer, at = os.pread(self._file.fileno(), _READ_BYTES, place.record), 0
+                if len(buffer) < (whole := record_bytes(buffer, 0)):
+                    buffer = os.pread(self._file.fileno(), whole, place.record)
+            pack = read_record(buffer, at, place)
+            at += pack.after.record - place.record
+            place = pack.after
+            yield pack

@@ -1,0 +1,140 @@
+"""manifest.csv of a download: one line a slice, of a width that follows from its pack, so that its place can be told.
+
+The number of a slice is written with leading zeros, as in its file's name, and its position with leading zeros and
+three decimals; everything else is the same for all slices of a pack with the same label. So the length of the whole
+file is known from the packs alone, and a line in its middle can be made without those before it. Encoding UTF-8,
+lines end in CR LF, quoting as in RFC 4180.
+
+A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula. The rule against it: text that begins
+with one of these (after white space, or with a tab or a carriage return) gets an apostrophe in front. Numbers are ours,
+not text of an archive, and stay numbers: a position may begin with a minus.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from braingranary.catalog.downloads import PackRow, Run
+from braingranary.catalog.splits import split_of
+from braingranary.storage import keys
+
+NAME: Final = b"manifest.csv"
+COLUMNS: Final = (
+    "path", "series_uid", "subject", "collection", "archive", "plane", "volume", "slice", "position_mm",
+    "pixel_width_mm", "pixel_height_mm", "slice_spacing_mm", "sequence", "manufacturer", "manufacturer_model",
+    "field_strength_tesla", "label", "label_source", "license_name", "license_url", "citation_url", "source_url",
+    "raw_sha256", "profile", "split",
+)  # fmt: skip
+HEADER: Final = ",".join(COLUMNS).encode() + b"\r\n"
+SUFFIX: Final = b".jpg"
+POSITION: Final = b"%011.3f"
+POSITION_BYTES: Final = 11  # -100000.000, beyond which the catalogue takes no position
+INDEX_DIGITS_MIN: Final = 4
+ROOT_NAMES: Final = frozenset({"license.txt", "citation.cff", "manifest.csv"})
+_FORMULA: Final = frozenset("=+-@\t\r")
+_KEPT_CELLS: Final = 4096
+_COMMAS_AND_END: Final = 7 + 2  # between the parts that `Lines` names, and the end of the line
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What the lines of one pack have in common: `stem` is the path up to the number of the slice."""
+
+    stem: bytes
+    identity: bytes
+    geometry: bytes
+    lineage: bytes
+
+    def size(self, run: Run, digits: int) -> int:
+        """Bytes of the lines of one run of slices."""
+        same = len(self.stem) + len(SUFFIX) + len(self.identity) + len(self.geometry) + len(self.lineage)
+        told = len(run.label) + len(run.source.encode())
+        return run.slices * (same + told + 2 * digits + POSITION_BYTES + _COMMAS_AND_END)
+
+    def pattern(self, run: Run, digits: int) -> bytes:
+        """A line of one run, to be filled with number, number and position."""
+        number = b"%%0%dd" % digits
+        parts = (
+            _literal(self.stem) + number + SUFFIX,
+            _literal(self.identity),
+            number,
+            POSITION,
+            _literal(self.geometry),
+            run.label.encode(),
+            _literal(run.source.encode()),
+            _literal(self.lineage),
+        )
+        return b",".join(parts) + b"\r\n"
+
+
+class Describer:
+    """Makes the `Lines` of packs; packs of one series come one behind the other and share most of their text."""
+
+    def __init__(self) -> None:
+        self._series = ""
+        self._folder = ""
+        self._head = self._scanner = ""
+        self._lineage = b""
+
+    def lines(self, pack: PackRow) -> Lines:
+        """The common text of one pack."""
+        if pack.series_uid != self._series:
+            self._turn_to(pack)
+        spacings = f"{pack.pixel_width_mm:.6g},{pack.pixel_height_mm:.6g},{pack.slice_spacing_mm:.6g}"
+        return Lines(
+            stem=f"{self._folder}{pack.volume:03d}-{pack.plane}-".encode(),
+            identity=f"{self._head},{pack.plane},{pack.volume}".encode(),
+            geometry=f"{spacings},{self._scanner}".encode(),
+            lineage=self._lineage,
+        )
+
+    def _turn_to(self, pack: PackRow) -> None:
+        uid = keys.checked_uid(pack.series_uid)
+        field = "" if pack.field_strength_tesla is None else f"{pack.field_strength_tesla:.6g}"
+        self._series = uid
+        self._folder = f"{folder(pack.collection)}/{_segment(pack.subject)}/{uid}/"
+        self._head = f"{uid},{cell(pack.subject)},{cell(pack.collection)},{cell(pack.archive)}"
+        scanner = f"{cell(pack.sequence)},{cell(pack.manufacturer)},{cell(pack.manufacturer_model)}"
+        self._scanner = f"{scanner},{field}"
+        rights = f"{cell(pack.license_name)},{cell(pack.license_url)},{cell(pack.citation_url)}"
+        origin = f"{cell(pack.source_url)},{cell(pack.raw_sha256)},{cell(pack.profile)},{split_of(pack.subject)}"
+        self._lineage = f"{rights},{origin}".encode()
+
+
+def rows(pattern: bytes, run: Run, positions_mm: Iterator[float]) -> bytes:
+    """The lines of one run whose slices lie at `positions_mm`."""
+    numbers = range(run.first, run.first + run.slices)
+    return b"".join([pattern % (number, number, at) for number, at in zip(numbers, positions_mm, strict=True)])
+
+
+@lru_cache(_KEPT_CELLS)
+def cell(text: str | None) -> str:
+    """`text` as one cell that no spreadsheet computes."""
+    if not text:
+        return ""
+    if text[0] in _FORMULA or text.lstrip()[:1] in _FORMULA:
+        text = f"'{text}"
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([text])
+    return line.getvalue()
+
+
+@lru_cache(_KEPT_CELLS)
+def folder(collection: str) -> str:
+    """Folder of a collection in the zip; never one of the files that lie beside it, however it is written."""
+    name = keys.segment(collection)
+    return f"{name}~" if name.casefold() in ROOT_NAMES else name
+
+
+@lru_cache(_KEPT_CELLS)
+def _segment(text: str) -> str:
+    return keys.segment(text)
+
+
+def _literal(text: bytes) -> bytes:
+    return text.replace(b"%", b"%%")

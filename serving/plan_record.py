@@ -1,0 +1,147 @@
+"""One pack in the plan of a download, as a record of a spool file: sums in front, texts behind.
+
+Goes in: a pack of the catalogue and the place where the packs before it end. Comes out: its record and the place where
+it ends; or, read again, a `PlannedPack`. The sums are counted once, when the record is written.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from braingranary.catalog.downloads import PackRow, Run
+from serving import zip_layout
+from serving.manifest import INDEX_DIGITS_MIN, SUFFIX, Lines
+
+# Bytes of the record; pack; SHA-256; bytes of slices, lines, entries; slices in the zip, in the pack; far; digits;
+# count of runs; lengths of key, stem, identity, geometry, lineage.
+_HEAD: Final = struct.Struct("<Iq32sQQQII?BIHIIII")
+_RUN: Final = struct.Struct("<IIBH")
+_LENGTH: Final = struct.Struct("<I")
+_LABELS: Final = ("", "tumor", "no_tumor")
+
+
+class Place(NamedTuple):
+    """Where the next pack begins: in each section of the zip, among the slices, and in the plan."""
+
+    slices: int
+    """Bytes of local headers and JPEGs before it."""
+    lines: int
+    """Bytes of manifest lines before it, the line of column names left out."""
+    entries: int
+    """Bytes of directory entries before it, those of the documents left out."""
+    members: int
+    """Slices in the zip before it."""
+    facts: int
+    """Slices of the packs before it, whether they come along or not."""
+    record: int
+    """Bytes of the plan before it."""
+
+
+class PlannedPack(NamedTuple):
+    """One pack of a plan."""
+
+    pack_id: int
+    sha256: str
+    key: str
+    slice_count: int
+    digits: int
+    """Of the number of a slice in names and lines."""
+    jpeg_bytes: int
+    """Of the slices that come along."""
+    far: bool
+    """Whether its directory entries tell their places in 64 bits."""
+    lines: Lines
+    runs: tuple[Run, ...]
+    place: Place
+    after: Place
+
+    def names(self) -> list[bytes]:
+        """Paths in the zip of the slices that come along."""
+        pattern = self.lines.stem.replace(b"%", b"%%") + b"%%0%dd" % self.digits + SUFFIX
+        return [pattern % number for number in self.numbers()]
+
+    def numbers(self) -> list[int]:
+        """Numbers in the pack of the slices that come along."""
+        return [number for run in self.runs for number in range(run.first, run.first + run.slices)]
+
+
+def write_record(
+    pack: PackRow, runs: Sequence[Run], lines: Lines, place: Place, *, far_bytes: int
+) -> tuple[bytes, Place]:
+    """The record of one pack whose slices begin at `place`, and where it ends; far from `far_bytes` of slices on."""
+    digits = max(INDEX_DIGITS_MIN, len(str(pack.slice_count - 1)))
+    count = sum(run.slices for run in runs)
+    name_bytes = len(lines.stem) + digits + len(SUFFIX)
+    slices = pack.slice_bytes + count * zip_layout.local_header_size(name_bytes)
+    far = place.slices + slices >= far_bytes
+    entries = count * zip_layout.central_entry_size(name_bytes, far=far)
+    told = sum(lines.size(run, digits) for run in runs)
+    key = pack.object_key.encode()
+    texts = (key, lines.stem, lines.identity, lines.geometry, lines.lineage)
+    sources = [(run, run.source.encode()) for run in runs]
+    tail = b"".join(
+        [_RUN.pack(run.first, run.slices, _LABELS.index(run.label), len(source)) + source for run, source in sources]
+    )
+    size = _HEAD.size + sum(map(len, texts)) + len(tail)
+    head = _HEAD.pack(
+        size, pack.pack_id, bytes.fromhex(pack.sha256), slices, told, entries, count, pack.slice_count, far, digits,
+        len(runs), *map(len, texts),
+    )  # fmt: skip
+    after = Place(
+        place.slices + slices,
+        place.lines + told,
+        place.entries + entries,
+        place.members + count,
+        place.facts + pack.slice_count,
+        place.record + size,
+    )
+    return b"".join((head, *texts, tail)), after
+
+
+def record_bytes(buffer: bytes, at: int) -> int:
+    """Length of the record that begins at `at`; when that cannot be told yet, more than the buffer holds."""
+    if len(buffer) - at < _LENGTH.size:
+        return len(buffer) - at + _LENGTH.size
+    size: int = _LENGTH.unpack_from(buffer, at)[0]
+    return size
+
+
+def read_record(buffer: bytes, at: int, place: Place) -> PlannedPack:
+    """The pack whose record begins at `at`, and whose slices begin at `place`."""
+    size, pack_id, digest, slices, told, entries, count, whole, far, digits, run_count, *lengths = _HEAD.unpack_from(
+        buffer, at
+    )
+    position = at + _HEAD.size
+    texts: list[bytes] = []
+    for length in lengths:
+        texts.append(buffer[position : position + length])
+        position += length
+    runs = []
+    for _ in range(run_count):
+        first, members, label, length = _RUN.unpack_from(buffer, position)
+        position += _RUN.size + length
+        runs.append(Run(first, members, _LABELS[label], buffer[position - length : position].decode()))
+    after = Place(
+        place.slices + slices,
+        place.lines + told,
+        place.entries + entries,
+        place.members + count,
+        place.facts + whole,
+        place.record + size,
+    )
+    key, *rest = texts
+    return PlannedPack(
+        pack_id=pack_id,
+        sha256=digest.hex(),
+        key=key.decode(),
+        slice_count=whole,
+        digits=digits,
+        jpeg_bytes=slices - count * zip_layout.local_header_size(len(rest[0]) + digits + len(SUFFIX)),
+        far=far,
+        lines=Lines(*rest),
+        runs=tuple(runs),
+        place=place,
+        after=after,
+    )

@@ -1,0 +1,87 @@
+"""`/api/v1/downloads` tells what a download will be; `/api/v1/downloads.zip` is the download."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from functools import partial
+
+from flask import Response, request, url_for
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.types import ResponseDict
+
+from braingranary.catalog import downloads
+from braingranary.catalog.ask import Connection
+from braingranary.catalog.downloads import PackRow
+from serving import schemas_downloads as schemas
+from serving import zip_answer
+from serving.answers import answer
+from serving.policies import Access, Rate, access
+from serving.resources.series import wanted
+from serving.schemas import Problem
+from serving.schemas_downloads import DownloadParameters
+from serving.services import services
+
+ZIP_RESPONSES: ResponseDict = {
+    "200": {"content": {"application/zip": {}}},
+    "206": {"content": {"application/zip": {}}},
+    "304": None,
+    "403": Problem,
+    "412": None,
+    "416": Problem,
+    "503": Problem,
+}
+api = APIBlueprint("downloads", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="downloads")])
+
+
+@api.get("/downloads", summary="What a download will be", responses={"200": schemas.DownloadPlan, "503": Problem})
+@access(Access.PUBLIC, rate=Rate.DOWNLOAD)
+def tell(query: DownloadParameters) -> Response:
+    """Size, counts, licences and a line for curl, before the click."""
+    service = services()
+    with service.downloads.taken():
+        found = zip_answer.planned(
+            partial(_packs, query), omit=query.restricted == "omit", timeout_ms=service.serving.statement_timeout_ms
+        )
+        plan = found.plan
+        plan.close()
+    address = url_for("downloads.zipped", **query.model_dump(mode="json", exclude_unset=True))
+    url = f"{request.host_url.rstrip('/')}{address}"
+    return answer(
+        schemas.DownloadPlan(
+            bytes=plan.length,
+            slices=plan.total.members,
+            packs=plan.packs,
+            series=plan.series,
+            subjects=plan.subjects,
+            collections=list(plan.rights.collections),
+            licenses=[schemas.License.model_validate(item) for item in plan.rights.licenses],
+            omitted=sorted({item.collection for item in found.omitted}),
+            needs_terms=sorted({item.terms for item in found.missing}),
+            etag=plan.etag,
+            url=address,
+            # -C - goes on where an aborted one ended; the server sees to it that both halves belong together.
+            curl=f"curl -fL --retry 5 -C - -o braingranary.zip {shlex.quote(url)}",
+        )
+    )
+
+
+@api.get("/downloads.zip", summary="Slices as one zip", responses=ZIP_RESPONSES)
+@access(Access.PUBLIC, rate=Rate.DOWNLOAD)
+def zipped(query: DownloadParameters) -> Response:
+    """All slices of a named query, or of the series that the filters leave, streamed and resumable."""
+    names = sorted(query.model_dump(exclude_none=True, exclude={"query", "labels", "restricted"}))
+    return zip_answer.send(
+        partial(_packs, query),
+        omit=query.restricted == "omit",
+        name=f"{query.query or 'braingranary'}.zip",
+        # Values of filters are what a visitor typed: they stay out of the trail.
+        told=query.query or f"filters: {', '.join(names)}",
+    )
+
+
+def _packs(query: DownloadParameters, connection: Connection) -> Iterator[PackRow]:
+    if query.query is not None:
+        return downloads.packs_of_named_query(connection, query.query, query.labels)
+    return downloads.packs_of_series(connection, wanted(query), query.labels)

@@ -1,0 +1,109 @@
+"""A planned zip as an HTTP answer: 200, 206, 304, 412 or 416, with its length and ETag before the first byte.
+
+Goes in: a question that finds packs, and what the caller wants besides. Comes out: the response, or the plan alone. A
+place among the downloads of this process is held from the planning to the last byte; who finds none is told to come
+back. Fails with RejectedInput(TERMS_NOT_ACCEPTED) and TransientFailure(SERVER_BUSY).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeAlias
+
+from flask import Response, request, stream_with_context
+
+from braingranary.catalog import restrictions
+from braingranary.catalog.ask import Connection
+from braingranary.catalog.downloads import PackRow
+from braingranary.catalog.restrictions import Restriction
+from serving import metrics, ranges, terms
+from serving.download import Download
+from serving.download_plan import Plan
+from serving.policies import audit
+from serving.services import services
+
+Question: TypeAlias = Callable[[Connection], Iterator[PackRow]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A plan, and what the terms of use have to do with it."""
+
+    plan: Plan
+    restricted: bool
+    """Whether anything in it is restricted: no cache may keep it."""
+    missing: list[Restriction]
+    """What is in it and not accepted by the caller."""
+    omitted: list[Restriction]
+    """What was left out, because the caller has not accepted it."""
+
+
+def planned(question: Question, *, omit: bool, timeout_ms: int) -> Planned:
+    """The plan of what `question` finds; with `omit` without what the caller has not accepted."""
+    with services().catalog(statement_timeout_ms=timeout_ms) as connection:
+        known = restrictions.restrictions(connection)
+        barred = terms.barred(known)
+        barred_ids = {item.collection_id for item in barred}
+        left_out: set[int] = set()
+
+        def kept(packs: Iterator[PackRow]) -> Iterator[PackRow]:
+            for pack in packs:
+                if pack.collection_id in barred_ids:
+                    left_out.add(pack.collection_id)
+                else:
+                    yield pack
+
+        packs = question(connection)
+        plan = Plan(kept(packs) if omit and barred_ids else packs)
+    inside = set(plan.collection_ids)
+    return Planned(
+        plan=plan,
+        restricted=any(item.collection_id in inside for item in known),
+        missing=[item for item in barred if item.collection_id in inside],
+        omitted=[item for item in barred if item.collection_id in left_out],
+    )
+
+
+def send(question: Question, *, omit: bool, name: str, told: str) -> Response:
+    """The zip of what `question` finds, offered to be saved as `name`; `told` describes it in the audit trail."""
+    service = services()
+    with ExitStack() as held:
+        service.downloads.take()
+        held.callback(service.downloads.release)
+        found = planned(question, omit=omit, timeout_ms=service.serving.download_timeout_ms)
+        plan = found.plan
+        held.callback(plan.close)
+        terms.refuse(found.missing)
+        wanted = ranges.wanted(request, etag=plan.etag, length=plan.length)
+        response = Response(status=wanted.status, content_type="application/zip")
+        response.set_etag(plan.etag)
+        response.accept_ranges = "bytes"
+        response.headers["Cache-Control"] = "private, no-store" if found.restricted else "private, no-cache"
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        if wanted.status is HTTPStatus.PARTIAL_CONTENT:
+            response.headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{plan.length}"
+        if wanted.status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+            response.content_length = wanted.stop - wanted.start
+            if request.method == "GET":
+                download = Download(plan, service.store, service.catalog)
+                held.callback(download.close)
+                response.response = stream_with_context(_sent(download, wanted.start, wanted.stop, told))
+        response.call_on_close(held.pop_all().close)
+    return response
+
+
+def _sent(download: Download, start: int, stop: int, told: str) -> Iterator[bytes]:
+    """The bytes of one answer, counted and audited however it ends."""
+    try:
+        with metrics.download():
+            yield from download.stream(start, stop)
+    finally:
+        metrics.downloaded(download.sent)
+        plan = download.plan
+        audit(
+            "download", query=told, etag=plan.etag, slices=plan.total.members, bytes=plan.length, start=start,
+            bytes_sent=download.sent,
+        )  # fmt: skip
