@@ -48,7 +48,7 @@ def test_demo_curl_lines_work_as_told(demo_stack: DemoStack, tmp_path: Path) -> 
     if shutil.which("curl") is None:
         pytest.skip("no curl on this machine")
     lines = re.findall(r"^  (curl .*)$", demo_stack.output, flags=re.MULTILINE)
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line in lines:
         subprocess.run(["bash", "-c", line.replace("curl -s", "curl -sS --fail")], check=True, cwd=tmp_path)
     assert (tmp_path / "slice.jpg").read_bytes().startswith(b"\xff\xd8\xff")

@@ -25,6 +25,7 @@ from braingranary.devstack.summary import Summary, read_summary
 from braingranary.devstack.web import first_slice_path
 from braingranary.storage.store import ObjectStore
 
+EXAMPLE_LOGIN: Final = '{"email": "you@example.org", "password": "a sentence that only you know"}'
 _PIPELINE_TIMEOUT_S: Final = 1800.0
 _TCIA_TIMEOUT_S: Final = 12 * 3600.0
 
@@ -78,12 +79,15 @@ def _tell_addresses(console: Console, stack: Stack) -> None:
     front = stack.front_door.base_url
     lines = [
         f"Front page   {front}/",
+        f"API          {front}/api/v1/docs   health {front}/readyz, counts {front}/metrics",
         f"Airflow      {stack.airflow.base_url}/   login {USER}, password {stack.airflow.password}",
         "",
         "Try:",
         f"  curl -s '{front}/api/v1/series?limit=2'",
         f"  curl -s '{front}{first_slice_path(front) or '/ImageList'}' -o slice.jpg",
         f"  curl -s '{front}/Images/withtumor_ax' -o withtumor_ax.zip",
+        f"  curl -s '{front}/authorization' -H 'Content-Type: application/json' -d '{EXAMPLE_LOGIN}'",
+        "The last one signs up (or in) and answers a token, which `/detect` wants in the header `auth-token`.",
         "",
         "It stays up; `make stop` ends it.",
     ]

@@ -21,7 +21,7 @@ from typing import Final
 
 from braingranary.archives.tcia import TCIA_URL
 from braingranary.catalog.migrate import migrate
-from braingranary.devstack import accounts, airflow, front_accounts, java, processes, s3, sample_head, services
+from braingranary.devstack import accounts, airflow, front_accounts, java, processes, roles, s3, sample_head, services
 from braingranary.devstack.airflow import AirflowServer, ArchiveAddress
 from braingranary.devstack.limits_store import LimitsStore
 from braingranary.devstack.postgres import Database, PostgresServer
@@ -70,13 +70,16 @@ class Stack:
         )
         self.catalog_dsn = self.postgres.dsn(self.catalog_database)
         self.store = self.objects.settings()
+        self.front_logins = roles.front_logins(state, self.catalog_database.name)
         self.front_door = FrontDoor(
             state=state,
             checkout=checkout,
             port=self._ports("serving", 1)[0],
-            catalog_dsn=self.catalog_dsn,
+            catalog_dsn=self.postgres.dsn(self.front_logins.reader),
             store=self.store,
-            accounts=front_accounts.environment(state, dsn=self.catalog_dsn, limits_url=self.limits.url),
+            accounts=front_accounts.environment(
+                state, dsn=self.postgres.dsn(self.front_logins.accounts), limits_url=self.limits.url
+            ),
             base_environment=self._environment,
         )
         self.archive: SampleArchiveService | None = None
@@ -119,8 +122,9 @@ class Stack:
 
     def _start_front_door(self, progress: Progress) -> None:
         with progress.stage("front door"):
-            migrate(self.catalog_dsn)
             self._bring_up(self.limits)
+            migrate(self.catalog_dsn)
+            roles.ensure(self.postgres, self.front_logins)
             self._bring_up(self.front_door)
 
     def _start_archive(self, progress: Progress) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -61,7 +62,9 @@ class FrontDoor:
         return processes.Command(
             name=self.name,
             argv=[
-                sys.executable, "-m", "gunicorn", "--config", str(self._checkout / "serving" / "gunicorn.conf.py"),
+                # The command, not `python -m gunicorn`: that one could not be replaced by USR2.
+                str(Path(sysconfig.get_path("scripts")) / "gunicorn"),
+                "--config", str(self._checkout / "serving" / "gunicorn.conf.py"),
                 "--bind", f"127.0.0.1:{self._port}", "serving.wsgi:app",
             ],
             env={
@@ -72,6 +75,7 @@ class FrontDoor:
                 "GRANARY_S3_REGION": self._store.region,
                 "GRANARY_S3_ACCESS_KEY": self._store.access_key or "",
                 "GRANARY_S3_SECRET_KEY": secret,
+                "GRANARY_SERVING_METRICS_NETWORKS": '["127.0.0.0/8"]',
                 **self._accounts,
             },
             cwd=self._checkout,
@@ -80,8 +84,8 @@ class FrontDoor:
         )  # fmt: skip
 
     def healthy(self) -> bool:
-        """Whether it says so itself."""
-        return _answers(f"{self.base_url}/healthz")
+        """Whether it says itself that all it needs works."""
+        return _answers(f"{self.base_url}/readyz")
 
 
 class SampleArchiveService:
