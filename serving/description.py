@@ -17,6 +17,7 @@ from flask_openapi3.models.license import License
 from flask_openapi3.openapi import OpenAPI
 from flask_openapi3.utils import parse_rule
 
+from braingranary.errors import Code
 from serving.policies import TOKEN_HEADER, Access, Policy, policy_of
 
 INFO: Final = Info(
@@ -45,25 +46,30 @@ _ROLES: Final[list[dict[str, list[str]]]] = [{"token": []}, {"bearer": []}]
 _PROBLEMS: Final = {
     400: "A parameter is unknown, ill-typed or out of bounds; `errors` names it",
     401: "An account is required, or the token is not valid",
-    403: "The account may not do this; `code` and `detail` say what is missing",
+    403: "The account may not do this, or its terms are not accepted; `code` and `detail` say what is missing",
     404: "There is no such thing",
+    409: "It contradicts what stands",
+    411: "The length of the body must be told",
+    412: "What `If-Match` or `If-Unmodified-Since` names no longer stands",
     413: "The body is larger than this route takes",
-    422: "The body was understood, and is nothing that can be worked with; `code` says why",
+    415: "Not a kind of body that this route takes",
+    416: "The range lies outside",
+    422: "The input was understood and cannot be used; `code` says why",
     429: "Too many requests; `Retry-After` says when to come back",
     500: "An error of ours, recorded under the request id",
     503: "A part of the service does not answer; `Retry-After` says when to try again",
 }
 _EVERYWHERE: Final = (400, 401, 429, 500, 503)
-_EXAMPLES: Final = {
-    400: ("request_invalid", "invalid parameters: limit"),
-    401: ("account_required", "this needs an account: POST /authorization, then auth-token"),
-    403: ("role_insufficient", "this needs the role operator"),
-    404: ("not_found", "there is no such series"),
-    413: ("request_too_large", "the body is too large"),
-    422: ("not_brain_mr", "this does not look like a brain MR"),
-    429: ("rate_limited", "too many requests"),
-    500: ("internal", "an error of ours; it has been recorded under this request id"),
-    503: ("catalog_unavailable", "a part of the service does not answer; try again"),
+_EXAMPLE_CODES: Final = {
+    400: Code.REQUEST_INVALID,
+    401: Code.ACCOUNT_REQUIRED,
+    403: Code.TERMS_NOT_ACCEPTED,
+    404: Code.NOT_FOUND,
+    413: Code.REQUEST_TOO_LARGE,
+    422: Code.NOT_BRAIN_MR,
+    429: Code.RATE_LIMITED,
+    500: Code.INTERNAL,
+    503: Code.CATALOG_UNAVAILABLE,
 }
 
 
@@ -106,7 +112,7 @@ def _complete(operation: dict[str, Any], path: str, method: str, policy: Policy 
     statuses |= {413} if method != "get" else set()
     for status in sorted(statuses):
         responses[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
-    if method == "get" and "200" in responses:
+    if method == "get" and "200" in responses and open_to_all and path.startswith("/api/"):
         responses["304"] = {"description": "What `If-None-Match` names still stands"}
     operation["responses"] = dict(sorted(responses.items()))
 
@@ -127,12 +133,12 @@ def _complete_parameter(parameter: dict[str, Any]) -> None:
 
 
 def _problem(status: int) -> dict[str, Any]:
-    code, detail = _EXAMPLES[status]
+    code = _EXAMPLE_CODES.get(status, Code.REQUEST_INVALID)
     example: dict[str, Any] = {
         "type": f"urn:braingranary:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": _PROBLEMS[status],
         "code": code,
         "request_id": "9f1c2a34c0ff4b7e8d5a6b7c8d9e0f10",
     }

@@ -14,12 +14,12 @@ from werkzeug.wsgi import wrap_file
 
 from braingranary.storage.reader import RangeReader
 from braingranary.storage.store import ObjectInfo, ObjectStore
-from serving.pictures import CACHE_CONTROL
+from serving.pictures import CACHE_CONTROL, RESTRICTED
 
 BLOCK_BYTES: Final = 1024 * 1024  # one range GET and one piece of the answer
 
 
-def streamed(store: ObjectStore, info: ObjectInfo, content_type: str, name: str) -> Response:
+def streamed(store: ObjectStore, info: ObjectInfo, content_type: str, name: str, *, restricted: bool) -> Response:
     """The object, or the part of it that the request's Range names; offered to be saved as `name`."""
     reader = io.BufferedReader(RangeReader(store, info.key, info.size, info.etag), BLOCK_BYTES)
     # Not wrapped by the server's own sendfile, which wants a real file.
@@ -28,7 +28,7 @@ def streamed(store: ObjectStore, info: ObjectInfo, content_type: str, name: str)
     response.call_on_close(reader.close)
     response.content_length = info.size
     response.set_etag(info.etag.strip('"'))
-    response.headers["Cache-Control"] = CACHE_CONTROL
+    response.headers["Cache-Control"] = RESTRICTED if restricted else CACHE_CONTROL
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.make_conditional(request, accept_ranges=True, complete_length=info.size)
     return response

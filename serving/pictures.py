@@ -19,16 +19,18 @@ from braingranary.storage.store import ObjectStore
 
 # Not `immutable`: another profile may make another image of the same slice one day.
 CACHE_CONTROL: Final = "public, max-age=86400"
+# Under accepted terms: kept by nobody but the caller, who asks each time, so that the terms are looked at each time.
+RESTRICTED: Final = "private, no-cache"
 
 
 Place: TypeAlias = SliceLocation | PackSlice
 
 
-def picture(etag: str, content_type: str, make: Callable[[], bytes]) -> Response:
+def picture(etag: str, content_type: str, make: Callable[[], bytes], *, restricted: bool) -> Response:
     """The picture that `make` makes, named by `etag`; it is not called where the caller has it."""
     response = Response(content_type=content_type)
     response.set_etag(etag)
-    response.headers["Cache-Control"] = CACHE_CONTROL
+    response.headers["Cache-Control"] = RESTRICTED if restricted else CACHE_CONTROL
     if request.if_none_match.contains(etag):
         response.status_code = 304
     else:

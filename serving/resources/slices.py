@@ -11,9 +11,10 @@ from braingranary.errors import Code, RejectedInput
 from braingranary.imaging import jpeg
 from braingranary.imaging.contact_sheet import to_png
 from braingranary.imaging.rendition import fitted
+from serving import terms
 from serving.pictures import packed, picture
 from serving.policies import Access, access
-from serving.schemas import NoParameters, SlicePath
+from serving.schemas import NoParameters, Problem, SlicePath
 from serving.schemas_pictures import PictureParameters
 from serving.services import services
 
@@ -24,24 +25,27 @@ api = APIBlueprint("slices", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 @api.get(
     "/slices/<slice_id>.jpg",
     summary="One slice as packed",
-    responses={"200": {"content": {"image/jpeg": {}}}},
+    responses={"200": {"content": {"image/jpeg": {}}}, "403": Problem},
 )
 @access(Access.PUBLIC)
 def one_slice(path: SlicePath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """The JPEG exactly as it lies in the pack."""
-    found, index = _found(path)
-    return picture(_etag(found, index), "image/jpeg", lambda: packed(services().store, found.object_key, found))
+    found, index, restricted = _found(path)
+    store = services().store
+    return picture(
+        _etag(found, index), "image/jpeg", lambda: packed(store, found.object_key, found), restricted=restricted
+    )
 
 
 @api.get(
     "/slices/<slice_id>",
     summary="One slice as JPEG or PNG at a size",
-    responses={"200": {"content": {"image/jpeg": {}, "image/png": {}}}},
+    responses={"200": {"content": {"image/jpeg": {}, "image/png": {}}}, "403": Problem},
 )
 @access(Access.PUBLIC)
 def slice_rendition(path: SlicePath, query: PictureParameters) -> Response:
     """A rendition with square pixels; a JPEG without a size is the packed one."""
-    found, index = _found(path)
+    found, index, restricted = _found(path)
 
     def make() -> bytes:
         data = packed(services().store, found.object_key, found)
@@ -54,7 +58,7 @@ def slice_rendition(path: SlicePath, query: PictureParameters) -> Response:
 
     plain = query.size is None and query.format == "jpeg"
     etag = _etag(found, index) if plain else f"{_etag(found, index)}-{query.format}-{query.size or 'whole'}"
-    return picture(etag, f"image/{query.format}", make)
+    return picture(etag, f"image/{query.format}", make, restricted=restricted)
 
 
 def slice_url(slice_id: str) -> str:
@@ -62,13 +66,15 @@ def slice_url(slice_id: str) -> str:
     return url_for("slices.one_slice", slice_id=slice_id)
 
 
-def _found(path: SlicePath) -> tuple[search.SliceLocation, int]:
+def _found(path: SlicePath) -> tuple[search.SliceLocation, int, bool]:
+    """The place of the slice, its number, and whether its pixels are restricted; the caller may see them."""
     pack_id, slice_index = (int(part) for part in path.slice_id.split("-"))
     with services().catalog() as connection:
         found = search.slice_location(connection, pack_id, slice_index)
-    if found is None:
-        raise RejectedInput(Code.NOT_FOUND, "there is no such slice")
-    return found, slice_index
+        if found is None:
+            raise RejectedInput(Code.NOT_FOUND, "there is no such slice")
+        restricted = terms.require(connection, pack_id=pack_id)
+    return found, slice_index, restricted
 
 
 def _etag(found: search.SliceLocation, slice_index: int) -> str:

@@ -11,10 +11,10 @@ from braingranary.catalog.lineage import lineage_of_series
 from braingranary.errors import Code, RejectedInput
 from braingranary.imaging.contact_sheet import evenly
 from braingranary.storage import keys
-from serving import contact_sheets, objects
+from serving import contact_sheets, objects, terms
 from serving.pictures import picture
 from serving.policies import Access, Rate, access
-from serving.schemas import SeriesPath
+from serving.schemas import Problem, SeriesPath
 from serving.schemas_pictures import SheetParameters, VolumeParameters
 from serving.services import services
 
@@ -24,7 +24,7 @@ api = APIBlueprint("volumes", __name__, url_prefix="/api/v1", abp_tags=[Tag(name
 @api.get(
     "/series/<uid>/sheet.jpg",
     summary="A series as contact sheet",
-    responses={"200": {"content": {"image/jpeg": {}}}},
+    responses={"200": {"content": {"image/jpeg": {}}}, "403": Problem},
 )
 @access(Access.PUBLIC)
 def contact_sheet(path: SeriesPath, query: SheetParameters) -> Response:
@@ -33,11 +33,13 @@ def contact_sheet(path: SeriesPath, query: SheetParameters) -> Response:
         pack = sheets.sheet_pack(connection, path.uid, volume=query.volume, plane=query.plane)
         if pack is None:
             raise RejectedInput(Code.NOT_FOUND, "there is no such series, volume or plane")
+        restricted = terms.require(connection, series_uid=path.uid)
         chosen = sheets.pack_slices(connection, pack.pack_id, evenly(pack.slice_count, query.tiles))
     return picture(
         f"{pack.sha256[:32]}-sheet-{query.tiles}-{query.size}",
         "image/jpeg",
         lambda: contact_sheets.sheet(services().store, pack, chosen, tile_pixels=query.size),
+        restricted=restricted,
     )
 
 
@@ -46,6 +48,8 @@ def contact_sheet(path: SeriesPath, query: SheetParameters) -> Response:
     summary="A volume as NIfTI",
     responses={
         "200": {"content": {"application/gzip": {}}},
+        "403": Problem,
+        "416": Problem,
         "206": {"description": "The part asked for by Range", "content": {"application/gzip": {}}},
     },
 )
@@ -57,8 +61,9 @@ def volume(path: SeriesPath, query: VolumeParameters) -> Response:
     """
     with services().catalog() as connection:
         found = lineage_of_series(connection, path.uid)
-    if found is None:
-        raise RejectedInput(Code.NOT_FOUND, "there is no such series")
+        if found is None:
+            raise RejectedInput(Code.NOT_FOUND, "there is no such series")
+        restricted = terms.require(connection, series_uid=path.uid)
     info = services().store.head(keys.nifti(found.profile, path.uid, query.volume))
     if info is None:
         raise RejectedInput(
@@ -66,4 +71,5 @@ def volume(path: SeriesPath, query: VolumeParameters) -> Response:
             "no NIfTI of this volume was made yet: an operator makes one with `granary volume <series uid>`; "
             "the lineage of the series tells where its DICOM is",
         )
-    return objects.streamed(services().store, info, "application/gzip", f"{path.uid}-{query.volume:03d}.nii.gz")
+    name = f"{path.uid}-{query.volume:03d}.nii.gz"
+    return objects.streamed(services().store, info, "application/gzip", name, restricted=restricted)
