@@ -28,6 +28,10 @@ def test_logins_have_their_half_and_no_more(postgres_server: PostgresServer, pos
                 reader.execute(forbidden)
     with psycopg.connect(postgres_server.dsn(logins.accounts), autocommit=True) as accounts:
         assert accounts.execute("SELECT count(*) FROM account.account").fetchone() == (0,)
-        for forbidden in ("SELECT 1 FROM public.series", "DROP TABLE account.account", "CREATE TABLE mine (x integer)"):
+        for forbidden in (
+            "SELECT 1 FROM public.series",
+            "DROP TABLE account.account",
+            "CREATE TABLE account.mine (x integer)",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 accounts.execute(forbidden)
