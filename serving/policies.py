@@ -60,16 +60,20 @@ class Policy:
 
     least: Access
     rate: Rate
+    unless: Callable[[], bool] | None = None
+    """What admits a caller whoever they are, such as the network that they call from."""
 
 
 SIGN_IN: Final = Policy(least=Access.PUBLIC, rate=Rate.LOGIN)
 
 
-def access(least: Access, *, rate: Rate = Rate.GENERAL) -> Callable[[ViewT], ViewT]:
+def access(
+    least: Access, *, rate: Rate = Rate.GENERAL, unless: Callable[[], bool] | None = None
+) -> Callable[[ViewT], ViewT]:
     """Mark a view with the least role that may call it, and the budget that a call is taken from."""
 
     def mark(view: ViewT) -> ViewT:
-        setattr(view, _MARK, Policy(least=least, rate=rate))
+        setattr(view, _MARK, Policy(least=least, rate=rate, unless=unless))
         return view
 
     return mark
@@ -154,7 +158,7 @@ def _enforce() -> Response | None:
         raise GranaryError(Code.INTERNAL, f"{request.endpoint}: a view without a policy")
     if "refusal" in g:
         raise cast(RejectedInput, g.refusal)
-    if policy.least is Access.PUBLIC:
+    if policy.least is Access.PUBLIC or (policy.unless is not None and policy.unless()):
         return None
     account = current_account()
     if account is None:

@@ -13,11 +13,9 @@ from flask import Response, jsonify, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
-from werkzeug.exceptions import Forbidden, Unauthorized
 
-from braingranary.accounts.records import Role
 from serving import metrics
-from serving.policies import Access, Rate, access, current_account
+from serving.policies import Access, Rate, access
 from serving.proxies import within
 from serving.schemas import Health, NoParameters, Problem, Readiness
 from serving.services import services
@@ -48,20 +46,18 @@ def readyz(query: NoParameters) -> Response:  # noqa: ARG001 - named so that oth
     return response
 
 
+def _from_known_network() -> bool:
+    return within(request.remote_addr, services().serving.metrics_networks)
+
+
 @api.get(
     "/metrics",
     summary="Counts for Prometheus",
     responses={"200": {"content": {"text/plain": {}}}, "401": Problem, "403": Problem},
 )
-@access(Access.PUBLIC)
+@access(Access.OPERATOR, unless=_from_known_network)
 def read_metrics(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """Requests, downloads, detections and waits of all processes; for operators and the networks of the settings."""
-    if not within(request.remote_addr, services().serving.metrics_networks):
-        account = current_account()
-        if account is None:
-            raise Unauthorized("counts are for operators")
-        if not account.may(Role.OPERATOR):
-            raise Forbidden("counts are for operators")
     return _unkept(Response(metrics.text(), content_type=CONTENT_TYPE_PLAIN_0_0_4))
 
 
