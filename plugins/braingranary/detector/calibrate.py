@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braingranary.detector.metrics import Scores, threshold_for
-from braingranary.detector.predict import Predictions
+from braingranary.detector.predict import LESION_THRESHOLDS, Predictions
 from braingranary.detector.score import series_logit
 from braingranary.detector.weights import Calibration
 from braingranary.errors import Code, RejectedInput
@@ -42,8 +42,15 @@ def calibrate(validation: Predictions) -> Calibration:
         tumor_threshold=threshold_for(probability, validation.tumor, SLICE_SPECIFICITY),
         series_threshold=threshold_for(_sigmoid(slope * series + offset), series_tumor, SERIES_SPECIFICITY),
         brain_threshold=float(np.clip(np.quantile(kept, 1.0 - BRAIN_KEPT), *BRAIN_THRESHOLD_RANGE)),
-        lesion_threshold=0.5,
+        lesion_threshold=best_lesion_threshold(validation),
     )
+
+
+def best_lesion_threshold(validation: Predictions) -> float:
+    """The pixel probability that gives the largest mean overlap with the masks, contrasts weighing as in `platt`."""
+    rows = validation.where(validation.tumor)
+    means = np.average(rows.overlap, axis=0, weights=group_weights(rows))
+    return LESION_THRESHOLDS[int(np.argmax(means))]
 
 
 def platt(logits: Scores, labels: NDArray[np.bool_], weights: Scores) -> tuple[float, float]:

@@ -26,7 +26,7 @@ from braingranary.detector.metrics import (
 )
 from braingranary.detector.network import TumorNet
 from braingranary.detector.not_brain import PHOTOGRAPHS_TO_JUDGE, body_part_pictures, photographs, procedural
-from braingranary.detector.predict import Predictions
+from braingranary.detector.predict import LESION_THRESHOLDS, Predictions
 from braingranary.detector.preprocess import Picture, prepare
 from braingranary.detector.score import sigmoid
 from braingranary.detector.weights import Calibration
@@ -92,6 +92,7 @@ def _group(source: str, contrast: str, rows: Predictions, calibration: Calibrati
     called = probability >= calibration.tumor_threshold
     declined = (brain < calibration.brain_threshold) & ~rows.empty
     tumor = rows.tumor
+    overlap = rows.overlap[:, LESION_THRESHOLDS.index(calibration.lesion_threshold)]
 
     def figure(measure: Callable[[NDArray[np.int64]], float]) -> Figure:
         return patient_interval(measure, rows.patient)
@@ -108,7 +109,7 @@ def _group(source: str, contrast: str, rows: Predictions, calibration: Calibrati
         calibration_error=figure(lambda n: expected_calibration_error(probability[n], tumor[n])),
         called_tumor_without=rate(called, ~tumor),
         called_tumor_with=rate(called, tumor),
-        dice=figure(lambda n: _mean(rows.overlap[n][tumor[n]])),
+        dice=figure(lambda n: _mean(overlap[n][tumor[n]])),
         declined=rate(declined, ~rows.empty),
         baseline_auc=figure(lambda n: auc(guesses[n], tumor[n])),
     )

@@ -21,9 +21,10 @@ from braingranary.detector.network import TumorNet
 from braingranary.detector.preprocess import Prepared, foreground_of, prepare
 
 BATCH_SIZE = 16
-LESION_PROBABILITY = 0.5
-"""Where a pixel counts as lesion when overlap is reported."""
-_NOTHING = (np.nan, np.nan, np.nan)
+LESION_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Pixel probabilities at which overlap is measured; calibration chooses one of them."""
+_NO_OVERLAP = (np.nan,) * len(LESION_THRESHOLDS)
+_NOTHING = (np.nan, np.nan, _NO_OVERLAP)
 STRUCTURE_STEP_PX = 8
 EMPTY_LIMIT = 0.45
 """Below this part of variation left in 8 px means a picture is air and noise: no brain can be seen in it."""
@@ -37,7 +38,8 @@ class Predictions:
     brain_logit: NDArray[np.float64]
     tumor: NDArray[np.bool_]
     overlap: NDArray[np.float64]
-    """Dice of the outline with the mask on the original grid; NaN where the mask is empty."""
+    """(N, thresholds): Dice of outline and mask on the original grid at each of `LESION_THRESHOLDS`; NaN where
+    the mask is empty."""
     empty: NDArray[np.bool_]
     """The picture holds air and noise only."""
     source: NDArray[np.str_]
@@ -76,10 +78,11 @@ def predict(network: TumorNet | None, slices: Iterable[LabelledSlice]) -> Predic
         for (item, n), ready, plane, tumor, brain in zip(
             chunk, prepared, lesions, answers.tumor.tolist(), answers.brain.tolist(), strict=True
         ):
-            overlap = np.nan
+            overlap = _NO_OVERLAP
             if item.tumor:
                 # Probabilities, not logits: outside the frame `to_original` gives 0, which has to mean no lesion.
-                overlap = dice(ready.frame.to_original(plane) >= LESION_PROBABILITY, item.mask)
+                original = ready.frame.to_original(plane)
+                overlap = tuple(dice(original >= threshold, item.mask) for threshold in LESION_THRESHOLDS)
             rows.append(_row(item, n, ready, (tumor, brain, overlap)))
     return _table(rows)
 
@@ -110,7 +113,7 @@ def is_empty(ready: Prepared) -> bool:
 
 
 def _row(
-    item: LabelledSlice, contrast: int, ready: Prepared | None, answers: tuple[float, float, float]
+    item: LabelledSlice, contrast: int, ready: Prepared | None, answers: tuple[float, float, tuple[float, ...]]
 ) -> tuple[object, ...]:
     tumor, brain, overlap = answers
     where = (item.source, item.site, item.patient, item.split, item.series, item.contrasts[contrast])

@@ -28,7 +28,7 @@ from braingranary.detector.calibrate import calibrate
 from braingranary.detector.data import LabelledSlice
 from braingranary.detector.evaluate import GroupReport, report
 from braingranary.detector.network import TumorNet
-from braingranary.detector.predict import Predictions, join, predict
+from braingranary.detector.predict import LESION_THRESHOLDS, Predictions, join, predict
 from braingranary.detector.train import Plan, train
 from braingranary.detector.weights import Calibration, Facts, Model, assemble
 
@@ -179,7 +179,9 @@ def cross_validate(
         calibration = calibrate(predict(network, validation))
         judged = predict(network, (item for item in slices if groups.get(item.patient, -1) == fold))
         # Folds differ in calibration: their probabilities may be pooled, their raw logits may not.
-        held.append(replace(judged, tumor_logit=judged.tumor_logit * calibration.slope + calibration.offset))
+        overlap = judged.overlap[:, [LESION_THRESHOLDS.index(calibration.lesion_threshold)] * len(LESION_THRESHOLDS)]
+        logit = judged.tumor_logit * calibration.slope + calibration.offset
+        held.append(replace(judged, tumor_logit=logit, overlap=overlap))
         thresholds.append((calibration.tumor_threshold, calibration.brain_threshold))
     tumor_threshold, brain_threshold = (float(value) for value in np.mean(thresholds, axis=0))
     return report(join(held), Calibration(tumor_threshold=tumor_threshold, brain_threshold=brain_threshold))

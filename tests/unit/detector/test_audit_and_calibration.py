@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from braingranary.detector.audit import Audit, Examples, audit, enforce, group_auc
 from braingranary.detector.calibrate import calibrate, platt, sham_series
-from braingranary.detector.predict import Predictions
+from braingranary.detector.predict import LESION_THRESHOLDS, Predictions
 from braingranary.errors import Code, RejectedInput
 
 
@@ -59,12 +59,14 @@ def test_group_auc_one_group_tells_nothing() -> None:
 
 def _predictions(logits: NDArray[np.float64], tumor: NDArray[np.bool_], *, patients: int = 8) -> Predictions:
     count = tumor.size
+    # Best at 0.7, as where training made the network bold.
+    overlap_by_threshold = 0.8 - np.abs(np.array(LESION_THRESHOLDS) - 0.7)
     patient = np.array([f"p{n * patients // count}" for n in range(count)])
     return Predictions(
         tumor_logit=logits,
         brain_logit=np.linspace(-3, 8, count),
         tumor=tumor,
-        overlap=np.where(tumor, 0.5, np.nan),
+        overlap=np.where(tumor[:, None], overlap_by_threshold, np.nan),
         empty=np.zeros(count, dtype=np.bool_),
         source=np.full(count, "lgg"),
         site=np.full(count, "DU"),
@@ -76,6 +78,12 @@ def _predictions(logits: NDArray[np.float64], tumor: NDArray[np.bool_], *, patie
         index=np.arange(count),
         statistics=np.zeros((count, 2)),
     )
+
+
+def test_calibrate_takes_the_lesion_threshold_with_the_largest_overlap() -> None:
+    tumor = np.arange(80) % 3 == 0
+    rng = np.random.default_rng(4)
+    assert calibrate(_predictions(rng.normal(size=80) + tumor, tumor)).lesion_threshold == 0.7
 
 
 def test_platt_finds_the_scale_that_made_the_labels() -> None:
