@@ -1,0 +1,238 @@
+"""What those who run the front door rely on: health, readiness, counts, bounds, proxies, logs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from pydantic import SecretStr
+
+from braingranary.accounts.records import Role
+from braingranary.errors import Code, RejectedInput, TransientFailure
+from braingranary.settings import CatalogSettings, ServingSettings, StoreSettings
+from serving.app import create_app
+from serving.policies import Access, access
+from serving.readiness import Readiness
+from serving.requests import takes_body
+from serving.services import services
+from tests.serving.house import House
+from tests.serving.members import join
+
+pytestmark = pytest.mark.stack
+
+NOWHERE = "127.0.0.1:9"  # discard: nobody listens there
+
+
+@contextmanager
+def opened(house: House, extend: Callable[[Flask], None] | None = None, **settings: Any) -> Iterator[FlaskClient]:
+    """The application with settings of the test, and views of its own."""
+    serving = {"pool_max": 2, "pool_timeout_s": 1, "detect_processes": 0, **settings.pop("serving", {})}
+    app = create_app(**{**house.settings, "serving": ServingSettings.model_validate(serving), **settings})
+    if extend is not None:
+        extend(app)
+    try:
+        yield app.test_client()
+    finally:
+        app.extensions["granary"].close()
+
+
+def counted(client: FlaskClient, line: str) -> float:
+    """The value of one line of /metrics; 0 where it is not there (yet)."""
+    text = client.get("/metrics").text
+    return next((float(one.rsplit(" ", 1)[1]) for one in text.splitlines() if one.startswith(line)), 0.0)
+
+
+def test_healthz_is_ok_and_readyz_names_what_is_away(house: House) -> None:
+    secret = SecretStr("a-secret-that-nobody-sees")
+    away: dict[str, Any] = {
+        "catalog": CatalogSettings.model_validate(
+            {"dsn": f"postgresql://granary:{secret.get_secret_value()}@{NOWHERE}/x"}
+        ),
+        "store": StoreSettings(endpoint_url=f"http://{NOWHERE}", access_key="a", secret_key=secret),
+    }
+    with opened(house, **away) as client:
+        assert client.get("/healthz").get_json() == {"status": "ok"}
+        answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.get_json() == {
+        "status": "unready",
+        "parts": {"database": "failing", "accounts": "ok", "object_store": "failing", "limits": "ok"},
+    }
+    assert secret.get_secret_value() not in answer.text
+
+
+def test_readyz_with_everything_there_is_ready(client: FlaskClient) -> None:
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "ready")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_readiness_asks_a_silent_part_once_and_gives_up_on_time() -> None:
+    asked, release = [], threading.Event()
+
+    def silent(_timeout_s: float) -> None:
+        asked.append(1)
+        release.wait(20)
+
+    readiness = Readiness()
+    readiness["silent"] = silent
+    readiness["good"] = lambda _timeout_s: None
+    began = time.monotonic()
+    for _ in range(3):
+        assert readiness.ask(0.05) == {"silent": False, "good": True}
+    assert time.monotonic() - began < 10  # not the 20 seconds that the part takes
+    release.set()
+    assert asked == [1]
+
+
+def test_metrics_are_for_operators_and_known_networks(house: House) -> None:
+    with opened(house) as client:
+        assert client.get("/metrics").status_code == 401
+        reader, operator = join(client.application), join(client.application, Role.OPERATOR)
+        assert client.get("/metrics", headers=reader.headers).status_code == 403
+        assert client.get("/metrics", headers=operator.headers).status_code == 200
+    with opened(house, serving={"metrics_networks": ["127.0.0.0/8"]}) as client:
+        assert client.get("/metrics").mimetype == "text/plain"
+        assert client.get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 401
+
+
+def test_metrics_count_by_template_and_never_by_what_a_visitor_sends(house: House) -> None:
+    with opened(house, serving={"metrics_networks": ["127.0.0.0/8"]}) as client:
+        one = 'granary_http_request_seconds_count{method="GET",route="/api/v1/series/<uid>",status="404"}'
+        lost = 'granary_http_request_seconds_count{method="other",route="none",status="404"}'
+        before, lost_before = counted(client, one), counted(client, lost)
+        for uid in ("9.9.1", "9.9.2"):
+            client.get(f"/api/v1/series/{uid}")
+            client.open(f"/nowhere/{uid}", method="MAKEUP")
+        assert counted(client, one) == before + 2
+        assert counted(client, lost) == lost_before + 2
+        text = client.get("/metrics").text
+    assert "9.9.1" not in text
+    assert "MAKEUP" not in text
+    assert "granary_pool_wait_seconds_count" in text
+
+
+def test_bodies_are_refused_by_their_length_before_anything_reads_them(house: House) -> None:
+    def extend(app: Flask) -> None:
+        @app.post("/large")
+        @access(Access.PUBLIC)
+        @takes_body(200_000)
+        def large() -> str:
+            raise AssertionError("read although it is too long")
+
+        @app.post("/fits")
+        @access(Access.PUBLIC)
+        @takes_body(200_000)
+        def fits() -> str:
+            return "fits"
+
+    with opened(house, extend) as client:
+        assert client.post("/fits", data=b"x" * 100_000).text == "fits"
+        for path, length in (("/large", 200_001), ("/authorization", 70_000), ("/nowhere", 70_000)):
+            answer = client.post(path, data=b"x" * length)
+            assert (answer.status_code, answer.get_json()["code"]) == (413, "request_too_large"), path
+        chunked = client.post("/fits", headers={"Transfer-Encoding": "chunked"})
+        assert chunked.status_code == 411
+
+
+def test_more_bodies_than_places_are_answered_503_at_once_and_places_come_back(house: House) -> None:
+    def extend(app: Flask) -> None:
+        @app.post("/body")
+        @access(Access.PUBLIC)
+        def body() -> str:
+            return "read"
+
+    with opened(house, extend, serving={"uploads_max": 1}) as client:
+        for _ in range(3):
+            assert client.post("/body", data=b"x").text == "read"
+        with client.application.extensions["granary"].uploads.taken():
+            refused = client.post("/body", data=b"x")
+            assert client.post("/body").status_code == 200  # without a body it needs no place
+        assert (refused.status_code, refused.get_json()["code"]) == (503, "server_busy")
+        assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_statement_over_its_time_is_504(house: House) -> None:
+    def extend(app: Flask) -> None:
+        @app.get("/slow")
+        @access(Access.PUBLIC)
+        def slow() -> str:
+            with services().catalog(statement_timeout_ms=50) as connection:
+                connection.execute("SELECT pg_sleep(5)")
+            return "done"
+
+    with opened(house, extend) as client:
+        answer = client.get("/slow")
+    assert (answer.status_code, answer.get_json()["code"]) == (504, str(Code.CATALOG_TIMEOUT))
+
+
+def test_pool_that_is_taken_is_503_and_counted(house: House) -> None:
+    with opened(house, serving={"pool_max": 1, "pool_timeout_s": 0.1, "metrics_networks": ["127.0.0.0/8"]}) as client:
+        before = counted(client, "granary_pool_refused_total")
+        with client.application.extensions["granary"].catalog():
+            answer = client.get("/api/v1/series")
+            assert client.get("/healthz").status_code == 200
+        assert (answer.status_code, answer.get_json()["code"]) == (503, str(Code.CATALOG_UNAVAILABLE))
+        assert counted(client, "granary_pool_refused_total") == before + 1
+        assert client.get("/api/v1/series").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "trusted", "told"),
+    [
+        ("10.1.2.3", ["10.0.0.0/8"], ("203.0.113.9", "https")),
+        ("10.1.2.3", [], ("10.1.2.3", "http")),
+        ("192.0.2.7", ["10.0.0.0/8"], ("192.0.2.7", "http")),
+    ],
+)
+def test_forwarded_headers_are_believed_from_named_proxies_alone(
+    house: House, peer: str, trusted: list[str], told: tuple[str, str]
+) -> None:
+    def extend(app: Flask) -> None:
+        from flask import request  # noqa: PLC0415 - only this view asks
+
+        @app.get("/who")
+        @access(Access.PUBLIC)
+        def who() -> dict[str, Any]:
+            return {"who": [request.remote_addr, request.scheme]}
+
+    with opened(house, extend, serving={"trusted_proxies": trusted}) as client:
+        # The visitor invents the first address; the proxy appends the one that it saw.
+        sent = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Port": "1"}
+        answer = client.get("/who", headers=sent, environ_base={"REMOTE_ADDR": peer})
+    assert tuple(answer.get_json()["who"]) == told
+    assert ("Strict-Transport-Security" in answer.headers) == (told[1] == "https")
+
+
+def test_host_that_is_not_ours_is_a_problem(house: House) -> None:
+    with opened(house, serving={"trusted_hosts": ["granary.example.org", "localhost"]}) as client:
+        assert client.get("/healthz", headers={"Host": "granary.example.org"}).status_code == 200
+        answer = client.get("/healthz", headers={"Host": "evil.example.com"})
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+
+
+def test_slow_requests_are_logged_as_such_without_their_query(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    with opened(house, serving={"slow_request_ms": 1}) as client:
+        client.get("/api/v1/series?collection=DOE%5EJANE", headers={"X-Request-ID": "slow-1"})
+    told = capsys.readouterr().out + capsys.readouterr().err
+    assert "slow_request" in told
+    assert "slow-1" in told
+    assert "JANE" not in told
+
+
+def test_slots_refuse_the_one_too_many(client: FlaskClient) -> None:
+    slots = client.application.extensions["granary"].downloads
+    for _ in range(slots.limit):
+        slots.take()
+    with pytest.raises(TransientFailure):
+        slots.take()
+    for _ in range(slots.limit):
+        slots.release()
+    with slots.taken(), pytest.raises(RejectedInput), slots.taken():
+        raise RejectedInput(Code.REQUEST_INVALID, "what happens inside gives the places back")
