@@ -72,4 +72,4 @@ def volume(path: SeriesPath, query: VolumeParameters) -> Response:
             "the lineage of the series tells where its DICOM is",
         )
     name = f"{path.uid}-{query.volume:03d}.nii.gz"
-    return objects.streamed(services().store, info, "application/gzip", name, restricted=restricted)
+    return objects.streamed(info, "application/gzip", name, restricted=restricted)
