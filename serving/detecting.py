@@ -2,8 +2,8 @@
 
 It is started clean (a fork server, no thread and no socket of the front door), holds one loaded model, uses one core,
 and is bounded from inside: memory by RLIMIT_DATA, the time of one detection by an alarm that ends the process even in
-the middle of a decoder's C code, no core dump that would hold somebody's pictures. Nothing here writes to disk. The
-front door imports this module to name its functions, so torch is only imported where they run.
+the middle of a decoder's C code, and files by a size limit of nothing: whatever a decoder tries, no byte of an upload
+reaches a disk. The front door imports this module to name its functions, so torch is only imported where they run.
 
 Fails with RejectedInput for uploads, TransientFailure(MODEL_UNAVAILABLE) where there is no usable model.
 """
@@ -60,6 +60,7 @@ def prepare(weights: Path | None, memory_mib: int, timeout_s: float) -> None:
         return
     scorer.score([zeros(64, 64).numpy()])
     _Process.scorer = scorer
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
 def version() -> str:
