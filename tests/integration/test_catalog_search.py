@@ -1,0 +1,361 @@
+"""Filters, order, pages, counts and facets against a plain Python reading of the same rows."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from braingranary.catalog import facets as facets_module
+from braingranary.catalog import search
+from braingranary.catalog.load import load_run
+from braingranary.catalog.migrate import migrate
+from braingranary.catalog.search import SeriesFilter, Sort
+from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.devstack.s3 import ObjectServer
+from braingranary.errors import Code, RejectedInput
+from braingranary.records import Plane
+from braingranary.storage.store import ObjectStore
+from tests.unit.catalog import synthetic
+
+pytestmark = pytest.mark.stack
+NUMBERS = range(60)
+FIELDS = (0.35, 1.0, 1.494, 2.8936, 7.0, None)
+LABELS: dict[int, list[tuple[bool, str]]] = {
+    0: [(True, "collection")],
+    1: [(True, "collection"), (False, "mask")],
+    2: [(False, "mask"), (True, "mask")],
+    3: [(True, "mask"), (False, "reader")],
+    4: [(True, "model:old")],
+}
+SCORES = {3: 0.9, 4: 0.9, 5: 0.2, 6: None, 7: 0.5}
+THRESHOLD = 0.5
+MODEL = (
+    "INSERT INTO model (model_id, version, sha256, weights_key, data_sha256, trained_on, calibration_slope,"
+    " calibration_offset, tumor_threshold, series_threshold, brain_threshold, lesion_threshold, active)"
+    " VALUES (%(id)s, %(version)s, repeat(%(sha)s, 64), 'k', 'd', 't', 1, 0, 0.5, %(threshold)s, 0.5, 0.5, %(active)s)"
+)
+PREDICTION = (
+    "INSERT INTO series_prediction (series_id, peak_pack_id, published_at, model_id, peak_slice_index, tumor_logit,"
+    " tumor_probability, slice_count, accepted_count, declined, input_sha256) VALUES (%(series)s, %(pack)s, now(),"
+    " %(model)s, %(at)s, %(score)s, %(score)s, 4, 4, %(declined)s, repeat('a', 64))"
+)
+
+
+def row(number: int) -> dict[str, Any]:
+    """Series with something of everything, nulls and ties among it."""
+    return synthetic.series_row(
+        number,
+        archive=("tcia", "idc")[number % 7 == 0],
+        species=("human", "dog")[number % 11 == 0],
+        age_years=None if number % 4 == 0 else 20.1 + number % 9,
+        series_date=None if number % 5 == 0 else date(2020, 1, 1 + number % 9),
+        series_description=(f"AX_T1 post {number}", "sag FLAIR 100%", None, "T2\\brain")[number % 4],
+        study_description=("Brain w/o contrast", None)[number % 2],
+        protocol_name=(None, "gadolinium run")[number % 3 == 0],
+        plane=tuple(map(str, Plane))[number % 3],
+        manufacturer_model=("Skyra", "Signa", None)[number % 3],
+        field_strength_tesla=FIELDS[number % 6],
+        slice_spacing_mm=(0.9375, 3.1, 5.0)[number % 3],
+        slice_thickness_mm=None if number % 8 == 0 else 1.0 + number % 4,
+        license_name=("CC BY 4.0", "CC BY-NC 3.0", None)[number % 3],
+        slice_count=2 + number % 3,
+    )
+
+
+def run_tables(numbers: range) -> synthetic.RunTables:
+    run = synthetic.RunTables()
+    for number in numbers:
+        made = row(number)
+        run.series.append(made)
+        planes = tuple(Plane) if number % 4 == 0 else (Plane(made["plane"]),)
+        packs, members = synthetic.pack_rows(number, planes=planes, slices=made["slice_count"])
+        run.packs += [{**pack, "acquired": pack["plane"] == made["plane"]} for pack in packs]
+        run.slices += members
+        for at, (tumor, source) in enumerate(LABELS.get(number, [])):
+            whole = source in {"collection", "model:old"}
+            plane = made["plane"]
+            run.labels.append(
+                synthetic.label_row(number, tumor=tumor, source=source, index=None if whole else at, plane=plane)
+            )
+    return run
+
+
+@pytest.fixture(scope="module")
+def connection(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[psycopg.Connection[Any]]:
+    """Sixty series, loaded by two runs, some scored by the active model and all by another."""
+    database = Database(name=f"search_{secrets.token_hex(6)}", role="granary", password="granary-test")
+    postgres_server.ensure_database(database)
+    store = ObjectStore.from_settings(object_server.settings(bucket=f"search-{secrets.token_hex(8)}"))
+    store.ensure_bucket()
+    migrate(postgres_server.dsn(database))
+    with psycopg.connect(postgres_server.dsn(database), autocommit=True) as made:
+        for name, numbers in (("one", range(40)), ("two", range(30, 60))):
+            synthetic.publish(store, name, run_tables(numbers))
+            load_run(made, store, name)
+        score(made)
+        yield made
+    postgres_server.drop_database(database)
+
+
+def score(connection: psycopg.Connection[Any]) -> None:
+    for model, active in ((1, False), (2, True)):
+        values = {"id": model, "version": f"v{model}", "sha": str(model), "threshold": THRESHOLD, "active": active}
+        connection.execute(MODEL, values)
+    for item in search.series_page(connection, SeriesFilter(), limit=500):
+        number = number_of(item.series_uid)
+        given = {1: 0.99, **({2: SCORES[number]} if number in SCORES else {})}
+        for model, score in given.items():
+            declined = score is None
+            pack, at = (None, None) if declined else (item.cover_pack_id, 0)
+            values = {"series": item.series_id, "model": model, "score": score, "declined": declined}
+            connection.execute(PREDICTION, {**values, "pack": pack, "at": at})
+
+
+def number_of(uid: str) -> int:
+    return int(uid.rsplit(".", 1)[1]) - 1
+
+
+# --- the same rules, said in Python ---
+
+
+def label(number: int) -> tuple[str, str]:
+    """Verdict and source of the label that counts."""
+    for source in ("reader", "mask", "collection"):
+        said = [tumor for tumor, who in LABELS.get(number, []) if who == source]
+        if said:
+            return str(any(said)).lower(), source
+    return "unknown", "unknown"
+
+
+def shown(number: int) -> set[str]:
+    return set(map(str, Plane)) if number % 4 == 0 else {row(number)["plane"]}
+
+
+def nominal(field: float | None) -> str:
+    if field is None:
+        return "unknown"
+    return {0.35: "<1", 1.0: "1", 1.494: "1.5", 2.8936: "3", 7.0: "7"}[field]
+
+
+def spacing(made: dict[str, Any]) -> float:
+    return float(max(made["row_spacing_mm"], made["column_spacing_mm"], made["slice_spacing_mm"]))
+
+
+def words(made: dict[str, Any]) -> str:
+    told = [made[name] for name in ("series_description", "study_description", "protocol_name") if made[name]]
+    return " " + re.sub(r"[^a-z0-9]+", " ", " ".join(told).lower())
+
+
+def by_model(number: int, tumor: str | None) -> bool:
+    score = SCORES.get(number)
+    if label(number)[1] != "unknown":
+        return False
+    if tumor == "unknown":
+        return score is None
+    return score is not None and (tumor is None or (score >= THRESHOLD) == (tumor == "true"))
+
+
+def within(value: Any, low: Any, high: Any) -> bool:
+    return not (
+        (low is not None and (value is None or value < low)) or (high is not None and (value is None or value > high))
+    )
+
+
+def matches(number: int, wanted: SeriesFilter) -> bool:
+    made = row(number)
+    plain = {
+        "uid": made["series_uid"], "study": made["study_uid"], "subject": made["subject"], "archive": made["archive"],
+        "collection": made["collection"], "species": made["species"], "plane": made["plane"],
+        "sequence": made["sequence"] or "unknown", "manufacturer": made["manufacturer"] or "unknown",
+        "model": made["manufacturer_model"] or "unknown", "sex": made["sex"] or "unknown",
+        "license": made["license_name"] or "unknown", "field_strength": nominal(made["field_strength_tesla"]),
+    }  # fmt: skip
+    if any(getattr(wanted, name) not in {None, value} for name, value in plain.items()):
+        return False
+    if wanted.shown_plane is not None and wanted.shown_plane not in shown(number):
+        return False
+    if wanted.label_source == "model":
+        if not by_model(number, wanted.tumor):
+            return False
+    elif not all(
+        asked in {None, said} for asked, said in zip((wanted.tumor, wanted.label_source), label(number), strict=True)
+    ):
+        return False
+    ranges = (
+        (made["field_strength_tesla"], wanted.field_strength_min, wanted.field_strength_max),
+        (spacing(made), wanted.spacing_min, wanted.spacing_max),
+        (made["slice_thickness_mm"], wanted.thickness_min, wanted.thickness_max),
+        (made["age_years"], wanted.age_min, wanted.age_max),
+        (SCORES.get(number), wanted.score_min, wanted.score_max),
+        (made["series_date"], wanted.date_from, wanted.date_to),
+    )
+    if not all(within(*limits) for limits in ranges):
+        return False
+    asked = re.findall(r"[a-z0-9]+", wanted.q.lower()) if wanted.q is not None else []
+    return all((f" {word}" if len(word) < 3 else word) in words(made) for word in asked)
+
+
+def expected(wanted: SeriesFilter) -> set[int]:
+    return {number for number in NUMBERS if matches(number, wanted)}
+
+
+def some(*values: Any) -> st.SearchStrategy[Any]:
+    return st.one_of(st.none(), st.none(), st.sampled_from(values))
+
+
+PLANES = tuple(map(str, Plane))
+FILTERS: st.SearchStrategy[SeriesFilter] = st.builds(
+    SeriesFilter,
+    uid=st.one_of(*[st.none()] * 8, st.sampled_from([synthetic.uid(number) for number in (0, 7, 99)])),
+    study=st.one_of(*[st.none()] * 8, st.sampled_from(["1.2.826.0.2.1", "1.2.826.0.2.9", "1.9"])),
+    subject=some("P-0", "P-3", "nobody"), archive=some("tcia", "idc", "hcp"), collection=some("Set-0", "Set-1", "Set"),
+    species=some("human", "dog", "rat"), plane=some(*PLANES), shown_plane=some(*PLANES),
+    sequence=some("T1", "FLAIR", "unknown"), manufacturer=some("SIEMENS", "unknown", "x'--"),
+    model=some("Skyra", "unknown"), sex=some("F", "M", "unknown"), license=some("CC BY 4.0", "unknown"),
+    field_strength=some("<1", "1.5", "3", "unknown"), tumor=some("true", "false", "unknown"),
+    label_source=some("reader", "mask", "collection", "model", "unknown"),
+    field_strength_min=some(1.0, 1.4), field_strength_max=some(1.0, 2.8936), spacing_min=some(0.9375, 1.2),
+    spacing_max=some(0.9375, 3.1), thickness_min=some(2.0), thickness_max=some(3.0), age_min=some(24.1),
+    age_max=some(24.1, 27.0), score_min=some(0.5), score_max=some(0.5), date_from=some(date(2020, 1, 4)),
+    date_to=some(date(2020, 1, 4)), q=some("brain", "T1 brain", "post gado", "100%", "t2\\brain", "nothing", "ax_t1"),
+)  # fmt: skip
+
+
+def listed(
+    connection: psycopg.Connection[Any], wanted: SeriesFilter, *, limit: int = 500, **order: Any
+) -> list[search.SeriesItem]:
+    """All pages of a list, one after the other."""
+    found: list[search.SeriesItem] = []
+    after = None
+    while page := search.series_page(connection, wanted, after=after, limit=limit, **order):
+        found += page
+        after = search.position(page[-1], order.get("sort", Sort.NEWEST))
+    return found
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=FILTERS)
+def test_series_page_count_and_facets_under_any_filter_agree_with_python(
+    connection: psycopg.Connection[Any], wanted: SeriesFilter
+) -> None:
+    found = listed(connection, wanted)
+    assert Counter(number_of(item.series_uid) for item in found) == Counter(expected(wanted))
+    count = search.count(connection, wanted)
+    assert (count.series, count.exact) == (len(found), True)
+    plane = wanted.shown_plane
+    assert count.slices == sum(
+        row(number)["slice_count"] * (1 if plane else len(shown(number))) for number in expected(wanted)
+    )
+    answer = search.facets_of(connection, wanted)
+    assert answer.count == count
+    for facet in ("sequence", "tumor", "shown_plane", "collection"):
+        one = SimpleNamespace(**{item.value: item.series_count for item in answer.facets if item.facet == facet})
+        # By cells, a facet's own filter is left aside.
+        if wanted.active <= set(facets_module.FACETS) and wanted.label_source != "model":
+            wider = expected(replaced(wanted, facet))
+        else:
+            wider = expected(wanted)
+        assert vars(one) == Counter(itertools.chain.from_iterable(VALUES[facet](number) for number in wider))
+
+
+VALUES: dict[str, Callable[[int], list[str]]] = {
+    "sequence": lambda number: [row(number)["sequence"] or "unknown"],
+    "tumor": lambda number: [label(number)[0]],
+    "shown_plane": lambda number: sorted(shown(number)),
+    "collection": lambda number: [row(number)["collection"]],
+}
+
+
+def replaced(wanted: SeriesFilter, facet: str) -> SeriesFilter:
+    values = {name: getattr(wanted, name) for name in wanted.active - {facet}}
+    return SeriesFilter(**values)
+
+
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("sort", list(Sort))
+def test_series_page_by_page_visits_every_row_once_in_order(
+    connection: psycopg.Connection[Any], sort: Sort, descending: bool
+) -> None:
+    for wanted, limit in ((SeriesFilter(), 7), (SeriesFilter(collection="Set-1"), 3)):
+        found = listed(connection, wanted, limit=limit, sort=sort, descending=descending)
+        assert Counter(number_of(item.series_uid) for item in found) == Counter(expected(wanted))
+        positions = [search.position(item, sort) for item in found]
+        valued = [(item.value, item.series_id) for item in positions if item.value is not None]
+        assert valued == sorted(valued, reverse=descending)
+        bare = [item.series_id for item in positions if item.value is None]
+        assert bare == sorted(bare)
+        assert [item.value is None for item in positions] == [False] * len(valued) + [True] * len(bare)
+        if not wanted.active and sort not in {Sort.NEWEST, Sort.SLICE_COUNT, Sort.SPACING}:
+            assert bare, "both halves are to be walked"
+            assert valued
+
+
+def test_facets_without_a_filter_equal_the_table_that_the_loads_keep(connection: psycopg.Connection[Any]) -> None:
+    """The table's subjects are what each load added; counted anew they are the same."""
+    kept = {(item.facet, item.value): item for item in search.facets(connection)}
+    answer = search.facets_of(connection, SeriesFilter())
+    assert {(item.facet, item.value): item for item in answer.facets} == {
+        key: item for key, item in kept.items() if key[0] not in {"total", "reject"}
+    }
+    assert kept["total", ""].subject_count == len({row(number)["subject"] for number in NUMBERS})
+    for facet, values in VALUES.items():
+        subjects = {(value, row(number)["subject"]) for number in NUMBERS for value in values(number)}
+        assert Counter(value for value, _ in subjects) == {
+            value: item.subject_count for (name, value), item in kept.items() if name == facet
+        }
+
+
+def test_search_rows_and_cells_after_several_loads_are_what_a_fresh_count_gives(
+    connection: psycopg.Connection[Any],
+) -> None:
+    both = "SELECT count(*) FROM (TABLE series_search EXCEPT SELECT f.* FROM series_search_fresh AS f)"
+    assert connection.execute(both).fetchone() == (0,)
+    assert connection.execute("SELECT count(*) FROM series_search").fetchone() == (len(NUMBERS),)
+    sums = connection.execute("SELECT cell_id, series_count FROM series_cell ORDER BY cell_id").fetchall()
+    counted = "SELECT cell_id, count(*) FROM series_search GROUP BY cell_id ORDER BY cell_id"
+    assert sums == connection.execute(counted).fetchall()
+
+
+def test_count_beyond_the_bound_says_that_there_are_more(
+    connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facets_module, "BOUND", 5)
+    assert search.count(connection, SeriesFilter(age_min=1)) == search.Count(series=5, slices=None, exact=False)
+    assert search.count(connection, SeriesFilter(sequence="T1")).exact
+
+
+@pytest.mark.parametrize("wanted", [SeriesFilter(collection="Set-1"), SeriesFilter(q="flair"), SeriesFilter()])
+@pytest.mark.parametrize("plane", [None, "coronal"])
+def test_slices_of_a_filter_are_as_many_as_its_count_in_the_order_of_packs(
+    connection: psycopg.Connection[Any], wanted: SeriesFilter, plane: Any
+) -> None:
+    wanted = SeriesFilter(**{name: getattr(wanted, name) for name in wanted.active}, shown_plane=plane)
+    with connection.transaction():
+        found = list(search.slices_of(connection, wanted))
+        series = list(search.series_of(connection, wanted))
+    assert len(found) == search.count(connection, wanted).slices
+    assert [(item.object_key, item.slice_index) for item in found] == sorted(
+        (item.object_key, item.slice_index) for item in found
+    )
+    assert {item.plane for item in found} <= ({plane} if plane else set(PLANES))
+    assert {number_of(item.series_uid) for item in series} == expected(wanted)
+    masked = [(item.tumor, item.label_source) for item in found if number_of(item.series_uid) == 2]
+    assert set(masked) <= {(False, "mask"), (True, "mask"), (None, None)}
+
+
+def test_full_text_without_a_word_is_rejected(connection: psycopg.Connection[Any]) -> None:
+    for text in ("%_", "  ", "a b c d e"):
+        with pytest.raises(RejectedInput) as caught:
+            search.count(connection, SeriesFilter(q=text))
+        assert caught.value.code is Code.REQUEST_INVALID
