@@ -30,7 +30,8 @@ COLUMNS: Final = (
     "field_strength_tesla", "label", "label_source", "license_name", "license_url", "citation_url", "source_url",
     "raw_sha256", "profile", "split",
 )  # fmt: skip
-HEADER: Final = ",".join(COLUMNS).encode() + b"\r\n"
+END: Final = "\r\n"
+HEADER: Final = (",".join(COLUMNS) + END).encode()
 SUFFIX: Final = b".jpg"
 POSITION: Final = b"%011.3f"
 POSITION_BYTES: Final = 11  # -100000.000, beyond which the catalogue takes no position
@@ -69,7 +70,7 @@ class Lines:
             _literal(run.source.encode()),
             _literal(self.lineage),
         )
-        return b",".join(parts) + b"\r\n"
+        return b",".join(parts) + END.encode()
 
 
 class Describer:
@@ -120,8 +121,8 @@ def cell(text: str | None) -> str:
     if text[0] in _FORMULA or text.lstrip()[:1] in _FORMULA:
         text = f"'{text}"
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([text])
-    return line.getvalue()
+    csv.writer(line, lineterminator=END).writerow([text])  # its characters are quoted inside a cell
+    return line.getvalue().removesuffix(END)
 
 
 @lru_cache(_KEPT_CELLS)

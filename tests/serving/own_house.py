@@ -1,0 +1,60 @@
+"""A furnished house that belongs to one test module, which may change what is in it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import psycopg
+
+from braingranary.catalog import downloads
+from braingranary.catalog.ask import Connection
+from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.devstack.s3 import ObjectServer
+from braingranary.storage.store import ObjectStore
+from serving.download import Download
+from serving.download_plan import Plan
+from tests.serving.house import House, furnish
+
+
+@contextmanager
+def own_house(postgres: PostgresServer, objects: ObjectServer, **furniture: Any) -> Iterator[House]:
+    """A catalogue and a bucket of their own, furnished; both are gone afterwards."""
+    database = Database(name=f"own_{secrets.token_hex(6)}", role="granary", password="granary-test")
+    postgres.ensure_database(database)
+    settings = objects.settings(bucket=f"own-{secrets.token_hex(8)}")
+    store = ObjectStore.from_settings(settings)
+    store.ensure_bucket()
+    try:
+        yield furnish(postgres.dsn(database), store, settings, **furniture)
+    finally:
+        postgres.drop_database(database)
+        store.delete_many([item.key for item in store.list()])
+        store.client.delete_bucket(Bucket=store.bucket)
+
+
+@contextmanager
+def planned(dsn: str, query: str = "withtumor_ax") -> Iterator[tuple[Plan, Connection]]:
+    """The plan of a named query and a connection for its slices."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        plan = Plan(downloads.packs_of_named_query(connection, query))
+        try:
+            yield plan, connection
+        finally:
+            plan.close()
+
+
+@contextmanager
+def reading(plan: Plan, store: ObjectStore, connection: Connection) -> Iterator[Download]:
+    """A reader of a plan."""
+
+    def ask() -> AbstractContextManager[Connection]:
+        return nullcontext(connection)
+
+    reader = Download(plan, store, ask)
+    try:
+        yield reader
+    finally:
+        reader.close()
