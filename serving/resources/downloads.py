@@ -39,6 +39,11 @@ api = APIBlueprint("downloads", __name__, url_prefix="/api/v1", abp_tags=[Tag(na
 @access(Access.PUBLIC, rate=Rate.DOWNLOAD)
 def tell(query: DownloadParameters) -> Response:
     """Size, counts, licences and a line for curl, before the click."""
+    return answer(described(query))
+
+
+def described(query: DownloadParameters) -> schemas.DownloadPlan:
+    """What the download of these parameters will be; TransientFailure(SERVER_BUSY) when too many are under way."""
     service = services()
     with service.downloads.taken():
         found = zip_answer.planned(
@@ -48,22 +53,20 @@ def tell(query: DownloadParameters) -> Response:
         plan.close()
     address = url_for("downloads.zipped", **query.model_dump(mode="json", exclude_unset=True))
     url = f"{request.host_url.rstrip('/')}{address}"
-    return answer(
-        schemas.DownloadPlan(
-            bytes=plan.length,
-            slices=plan.total.members,
-            packs=plan.packs,
-            series=plan.series,
-            subjects=plan.subjects,
-            collections=list(plan.rights.collections),
-            licenses=[schemas.License.model_validate(item) for item in plan.rights.licenses],
-            omitted=sorted({item.collection for item in found.omitted}),
-            needs_terms=sorted({item.terms for item in found.missing}),
-            etag=plan.etag,
-            url=address,
-            # -C - goes on where an aborted one ended; the server sees to it that both halves belong together.
-            curl=f"curl -fL --retry 5 -C - -o braingranary.zip {shlex.quote(url)}",
-        )
+    return schemas.DownloadPlan(
+        bytes=plan.length,
+        slices=plan.total.members,
+        packs=plan.packs,
+        series=plan.series,
+        subjects=plan.subjects,
+        collections=list(plan.rights.collections),
+        licenses=[schemas.License.model_validate(item) for item in plan.rights.licenses],
+        omitted=sorted({item.collection for item in found.omitted}),
+        needs_terms=sorted({item.terms for item in found.missing}),
+        etag=plan.etag,
+        url=address,
+        # -C - goes on where an aborted one ended; the server sees to it that both halves belong together.
+        curl=f"curl -fL --retry 5 -C - -o braingranary.zip {shlex.quote(url)}",
     )
 
 

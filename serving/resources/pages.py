@@ -17,11 +17,13 @@ from pydantic import Field, model_validator
 from braingranary.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from braingranary.catalog import pages as questions
 from braingranary.catalog import pipeline, search, verdicts
-from braingranary.errors import Code, RejectedInput
-from serving import schemas, searching, state_of_pipeline, viewer
-from serving.policies import Access, access
+from braingranary.errors import Code, RejectedInput, TransientFailure
+from serving import schemas, searching, state_of_pipeline, taking, viewer
+from serving.policies import Access, Rate, access
+from serving.resources.downloads import described
 from serving.resources.series import listed, shown, wanted
 from serving.schemas import NoParameters, SeriesPath
+from serving.schemas_downloads import DownloadParameters, DownloadPlan
 from serving.services import services
 
 SLICES_MAX: Final = 5_000
@@ -74,6 +76,9 @@ def series_page(path: SeriesPath, query: ViewerParameters) -> Response:
         facts=viewer.facts(found[0], detail),
         labels=labels,
         prediction=verdict,
+        plan=_plan(path.uid),
+        omit_url=_download_address({"uid": path.uid, "restricted": "omit"}),
+        lineage_url=url_for("lineage.series_lineage", uid=path.uid),
         model=model,
         volumes=volumes,
         volume=query.volume,
@@ -88,13 +93,14 @@ def series_page(path: SeriesPath, query: ViewerParameters) -> Response:
         programs=[
             ("curl command for the series", url_for("series.one_series", uid=path.uid)),
             ("curl command for its slices", url_for("series.slices_of_series", uid=path.uid)),
+            ("curl command for its predictions", url_for("predictions.series_predictions", uid=path.uid)),
+            ("curl command for its lineage", url_for("lineage.series_lineage", uid=path.uid)),
         ],
         script={
             "plane": track.plane if track else "",
             "index": index,
             "ruler": viewer.RULER_MM,
             "signIn": url_for("pages.try_page") + "#account-form",
-            "detect": "/detect",
             "tracks": [{**item.for_script(), "start": index if item is track else item.middle} for item in tracks],
         },
     )
@@ -108,7 +114,16 @@ class SearchParameters(schemas.SeriesParameters):
     @model_validator(mode="before")
     @classmethod
     def _without_empty_fields(cls, sent: dict[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in sent.items() if value not in {"", None}}
+        return _filled(sent)
+
+
+class TakeParameters(DownloadParameters):
+    """The same of a download."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_fields(cls, sent: dict[str, Any]) -> dict[str, Any]:
+        return _filled(sent)
 
 
 @api.get("/search")
@@ -136,15 +151,25 @@ def search_page(query: SearchParameters) -> Response:
         results=found.series,
         more_url=_search_address({**asked, "cursor": found.next}) if found.next else None,
         api_url=_address("series.list_series", {**filters, **order}),
-        download_url=_address("pages.download_page", filters),
+        download_url=_download_address(filters),
     )
 
 
 @api.get("/download")
-@access(Access.PUBLIC)
-def download_page(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
+@access(Access.PUBLIC, rate=Rate.DOWNLOAD)
+def download_page(query: TakeParameters) -> Response:
     """Size and licences of a download, before its first byte."""
-    return _page("problem.html", problem={"title": "Download", "detail": "later"})
+    asked = {name: value for name, value in request.args.items() if value}
+    filters = {name: value for name, value in asked.items() if name not in taking.NOT_FILTERS}
+    return _page(
+        "take.html",
+        title=taking.title(query.query),
+        plan=described(query),
+        chips=searching.chips(filters, _download_address),
+        choices=taking.choices(asked, _download_address),
+        omit_url=_download_address({**asked, "restricted": "omit"}),
+        search_url=_search_address(filters) if query.query is None else None,
+    )
 
 
 @api.get("/try")
@@ -205,6 +230,22 @@ def told_as_a_page(response: Response) -> Response:
 def wants_page() -> bool:
     """Whether the caller prefers HTML; `*/*`, which programs send, does not."""
     return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+
+
+def _filled(sent: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in sent.items() if value not in {"", None}}
+
+
+def _plan(uid: str) -> DownloadPlan | None:
+    """What a series' zip will be; a page is shown without it where the server has no place to work it out."""
+    try:
+        return described(DownloadParameters(uid=uid))
+    except TransientFailure:
+        return None
+
+
+def _download_address(state: searching.Asked) -> str:
+    return _address("pages.download_page", state)
 
 
 def _search_address(state: searching.Asked) -> str:

@@ -1,21 +1,10 @@
 // The detector's page: sign in, choose or drop a file, see verdict, probability and outline.
-import { account, ask, signIn, token } from "./session.js";
+import { detect, inWords } from "./detector.js";
+import { account, signIn, token } from "./session.js";
 
 const by = (id) => document.getElementById(id);
 const [sign, signed, signTrouble, upload, drop, file, send, busy, result, trouble, image] =
   ["sign", "signed", "sign-trouble", "upload", "drop", "file", "send", "busy", "result", "trouble", "overlay"].map(by);
-
-// What a person can do about an error, by its stable code; for others the server's own words have to do.
-const ADVICE = {
-  not_brain_mr: "This does not look like a brain MR, so there is no verdict. The detector knows slices of heads, seen along one of the three axes.",
-  image_invalid: "This file cannot be read as an image. PNG, JPEG, DICOM, a zip of one DICOM series and NIfTI are understood.",
-  image_too_large: "This file is too large. Send one slice, or a smaller volume.",
-  body_too_large: "This file is too large. Send one slice, or a smaller volume.",
-  model_invalid: "No model is installed on this server yet.",
-  model_missing: "No model is installed on this server yet.",
-  server_busy: "The detector has its hands full. Try again in a few seconds.",
-  rate_limited: "That was often. Please wait a little.",
-};
 
 let chosen = null;
 let shown = null;
@@ -29,9 +18,7 @@ function tell() {
 }
 
 function complain(place, error) {
-  const seconds = Number(error.retryAfter);
-  const wait = error.retryAfter && Number.isFinite(seconds) ? ` Try again in ${seconds} s.` : "";
-  place.textContent = (ADVICE[error.code] || error.message) + wait;
+  place.textContent = inWords(error);
   if (error.code) {
     const code = document.createElement("code");
     code.textContent = error.code;
@@ -77,12 +64,6 @@ drop.addEventListener("drop", (event) => {
   if (token()) upload.requestSubmit();
 });
 
-const posted = (query) => {
-  const form = new FormData();
-  form.append("file", chosen);
-  return ask(`/detect?${query}=1`, { method: "POST", body: form });
-};
-
 upload.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (!chosen || !token()) return;
@@ -91,9 +72,9 @@ upload.addEventListener("submit", async (event) => {
   send.disabled = true;
   busy.textContent = "Looking …";
   try {
-    const told = await (await posted("details")).json();
+    const { told, picture } = await detect(chosen, chosen.name);
     describe(told);
-    picture(await (await posted("overlay")).blob(), told);
+    draw(picture, told);
   } catch (error) {
     complain(trouble, error);
   } finally {
@@ -116,14 +97,17 @@ function describe(told) {
   const at = gauge.querySelector(".at");
   at.setAttribute("x", Math.min(350, Math.max(50, 400 * threshold)));
   at.textContent = `threshold ${threshold.toFixed(2)}`;
-  const facts = [["Probability", probability.toFixed(3)], ["Threshold", threshold.toFixed(3)]];
-  facts.push(["Model", told.model_version ?? told.model]);
-  if (told.slices > 1) facts.push(["Highest at", `slice ${told.slice + 1} of ${told.slices}`]);
-  const box = told.lesion?.box ?? told.lesion_box;
-  const area = told.lesion?.area_px ?? told.lesion_area_px;
-  if (area) facts.push(["Outlined area", `${area} px`]);
-  if (box) facts.push(["Box (top, left, bottom, right)", Object.values(box).join(", ")]);
-  by("details").replaceChildren(...facts.filter(([, value]) => value !== undefined).flatMap(([name, value]) => {
+  const facts = [["Probability", probability.toFixed(3)], ["Threshold", threshold.toFixed(3)], ["Model", told.model]];
+  if (told.slices > 1) {
+    facts.push(["Highest at", `slice ${told.slice + 1} of ${told.slices}${told.plane ? `, ${told.plane}` : ""}`]);
+    if (told.declined_slices) facts.push(["Slices without brain", told.declined_slices]);
+  }
+  if (told.lesion) {
+    const { box, area_px: pixels, area_mm2: area } = told.lesion;
+    facts.push(["Outlined area", area ? `${Math.round(area)} mm² (${pixels} px)` : `${pixels} px`]);
+    facts.push(["Box", `rows ${box.top} to ${box.bottom - 1}, columns ${box.left} to ${box.right - 1}`]);
+  }
+  by("details").replaceChildren(...facts.flatMap(([name, value]) => {
     const term = document.createElement("dt"), text = document.createElement("dd");
     term.textContent = name;
     text.textContent = value;
@@ -132,7 +116,7 @@ function describe(told) {
   result.hidden = false;
 }
 
-function picture(blob, told) {
+function draw(blob, told) {
   if (shown) URL.revokeObjectURL(shown);
   shown = URL.createObjectURL(blob);
   image.src = shown;

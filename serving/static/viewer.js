@@ -1,5 +1,6 @@
 // The viewer of one series: wheel, keys, drag, slider and strip all move one number; neighbours are fetched ahead.
-import { ask, token } from "./session.js";
+import { detect, inWords } from "./detector.js";
+import { token } from "./session.js";
 
 const AHEAD = 6;       // slices fetched on each side of the one that is shown
 const KEPT = 160;      // decoded pictures kept, about 30 MB
@@ -211,18 +212,14 @@ function start(told) {
     said.textContent = "Looking …";
     try {
       const slice = await (await fetch(address(of, now), { signal: asked.signal })).blob();
-      const form = new FormData();
-      form.append("file", slice, "slice.jpg");
-      const answer = await ask(`${told.detect}?overlay=1`, { method: "POST", body: form, signal: asked.signal });
-      const drawn = await answer.blob();
+      const { told: answer, picture: drawn } = await detect(slice, "slice.jpg", { signal: asked.signal });
       if (now !== index || of !== track || !outlining) return;
       forget();
       overlay = URL.createObjectURL(drawn);
       shown.setAttribute("href", overlay);
-      said.textContent = `Outline of slice ${now + 1}, where the detector sees a tumour`;
+      said.textContent = `${answer.result}, probability ${answer.probability.toFixed(2)}, ${answer.lesion ? "outlined" : "nothing to outline"}`;
     } catch (error) {
-      if (error.name === "AbortError") return;
-      said.textContent = error.code === "not_brain_mr" ? "The detector does not take this slice for a brain MR." : error.message;
+      if (error.name !== "AbortError") said.textContent = inWords(error);
     }
   }
 

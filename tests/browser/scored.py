@@ -1,0 +1,135 @@
+"""A model's word on a furnished house: what the nightly scoring run does, by calling the library.
+
+`shipped_or_made` is the model that comes with the library, or where none does a tiny one that calls every slice a
+tumour and outlines all of it: it shows that outlines arrive, not that they are right.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import torch
+
+from braingranary.catalog import models, predictions
+from braingranary.catalog.score_load import load_scores
+from braingranary.detector import weights
+from braingranary.detector.batch import score_batch
+from braingranary.detector.network import TumorNet
+from braingranary.detector.score import Scorer
+from braingranary.detector.scoring import ModelPin, PackToScore, ScoreJob, SeriesToScore, publish
+from braingranary.errors import RejectedInput
+from braingranary.storage.place import StorePlace
+from tests.serving.house import House
+
+RUN = "scored"
+TELL = """
+INSERT INTO slice_prediction (
+    pack_id, model_id, slice_index, tumor_logit, tumor_probability, brain_probability, lesion_area_px
+)
+SELECT
+    s.pack_id, %(model)s, s.slice_index, 0,
+    0.05 + 0.9 * exp(-1 * power((1.0 * s.slice_index / p.slice_count - 0.66) / 0.14, 2)) * (c.name = 'Sample-Lesion')::int,
+    CASE WHEN s.slice_index < 2 THEN 0.0 ELSE 0.99 END, 0
+FROM slice AS s
+INNER JOIN pack AS p ON s.pack_id = p.pack_id
+INNER JOIN series AS r ON p.series_id = r.series_id
+INNER JOIN collection AS c ON r.collection_id = c.collection_id;
+INSERT INTO series_prediction (
+    series_id, model_id, published_at, peak_pack_id, peak_slice_index, tumor_logit, tumor_probability, slice_count,
+    accepted_count, declined, input_sha256
+)
+SELECT DISTINCT ON (p.series_id)
+    p.series_id, %(model)s, r.published_at, p.pack_id, q.slice_index, 0, q.tumor_probability, p.slice_count,
+    p.slice_count - 2, false, repeat('0', 64)
+FROM pack AS p
+INNER JOIN series AS r ON p.series_id = r.series_id
+INNER JOIN slice_prediction AS q ON p.pack_id = q.pack_id
+WHERE p.acquired
+ORDER BY p.series_id ASC, q.tumor_probability DESC
+"""
+SERIES_MAX = 100
+
+
+def made() -> weights.Model:
+    """A tiny model without knowledge, whose thresholds let everything through."""
+    torch.manual_seed(3)
+    calibration = weights.Calibration(
+        tumor_threshold=0.0, series_threshold=0.0, brain_threshold=0.0, lesion_threshold=0.0
+    )
+    facts = weights.Facts(
+        version="tiny-1", widths=(8, 16, 16), data_sha256="0" * 64, trained_on="nothing", calibration=calibration
+    )
+    return weights.assemble(TumorNet(facts.widths), facts)
+
+
+def shipped_or_made(folder: Path) -> Path:
+    """Folder of the weights to answer with."""
+    try:
+        weights.load_shipped()
+    except RejectedInput:
+        weights.ship(made(), folder)
+        return folder
+    return weights.SHIPPED
+
+
+def tell(house: House, model: weights.Model) -> None:
+    """Register `model` and put words into its mouth: a hill of probability where the sample's lesions are.
+
+    To score hundreds of slices takes longer than all that the browser is asked; what is shown is the same.
+    """
+    with psycopg.connect(house.dsn, autocommit=True) as connection:
+        standing = models.register(connection, _record(model))
+        with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
+            cursor.execute(TELL, {"model": standing.model_id})
+
+
+def score(house: House, model: weights.Model) -> None:
+    """Register `model` and score everything in the house by it."""
+    record = _record(model)
+    pin = ModelPin(version=record.version, sha256=record.sha256, weights_key=record.weights_key)
+    settings = house.store_settings
+    place = StorePlace(bucket=settings.bucket, endpoint_url=settings.endpoint_url, region=settings.region)
+    with psycopg.connect(house.dsn, autocommit=True) as connection:
+        standing = models.register(connection, record)
+        waiting = [
+            SeriesToScore(
+                series_id=one.series_id,
+                series_uid=one.series_uid,
+                archive=one.archive,
+                collection=one.collection,
+                input_sha256=one.input_sha256,
+                packs=tuple(
+                    PackToScore(
+                        pack_id=pack.pack_id,
+                        object_key=pack.object_key,
+                        sha256=pack.sha256,
+                        pack_bytes=pack.pack_bytes,
+                        acquired=pack.acquired,
+                    )
+                    for pack in one.packs
+                ),
+            )
+            for one in predictions.unscored(connection, standing, limit=SERIES_MAX)
+        ]
+        job = ScoreJob(run=RUN, store=place, model=pin, series=tuple(waiting))
+        house.store.put(pin.weights_key, weights.pack(model.network, model.facts))
+        publish(house.store, job, [score_batch(house.store, waiting, pin, RUN, Scorer(model))])
+        load_scores(connection, house.store, RUN)
+
+
+def _record(model: weights.Model) -> models.ModelRecord:
+    calibration = model.facts.calibration
+    return models.ModelRecord(
+        version=model.facts.version,
+        sha256=model.sha256,
+        weights_key=f"models/{model.facts.version}/{model.sha256}.safetensors",
+        data_sha256=model.facts.data_sha256,
+        trained_on=model.facts.trained_on,
+        calibration_slope=calibration.slope,
+        calibration_offset=calibration.offset,
+        tumor_threshold=calibration.tumor_threshold,
+        series_threshold=calibration.series_threshold,
+        brain_threshold=calibration.brain_threshold,
+        lesion_threshold=calibration.lesion_threshold,
+    )
