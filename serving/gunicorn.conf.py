@@ -10,6 +10,8 @@ TERM to the old process replaces the code as well, without closing the door.
 from __future__ import annotations
 
 import resource
+import signal
+import sys
 from typing import Any
 
 from serving import run_folder
@@ -57,6 +59,8 @@ def post_fork(server: Any, worker: Any) -> None:
     """Open pool and store in the worker: a socket shared by two processes would mix up their answers."""
     from serving import metrics  # noqa: PLC0415 - reads the folder set above
 
+    # Until gunicorn's own handlers are there, one inherited from the first process would swallow the signal to stop.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
     metrics.take_place(str(worker.place))
     metrics.started()
     server.app.wsgi().extensions["granary"].open()
