@@ -1,0 +1,96 @@
+"""Downloads as people make them: curl against gunicorn, aborted and resumed, and unzip on what arrived."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simplejpeg
+
+from braingranary.devstack.postgres import PostgresServer
+from braingranary.devstack.s3 import ObjectServer
+from braingranary.records import Plane
+from tests.serving.house import House
+from tests.serving.live import gunicorn
+from tests.serving.own_house import own_house
+
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.skipif(not (shutil.which("curl") and shutil.which("unzip")), reason="needs curl and unzip"),
+]
+ENOUGH_BYTES = 1_000_000
+CURL_PARTIAL_FILE = 18  # curl: the answer ended before its Content-Length
+
+
+def noise(number: int, plane: Plane, index: int) -> bytes:
+    """A JPEG of about 200 kB."""
+    rng = np.random.default_rng([number, list(Plane).index(plane), index])
+    pixels = rng.integers(0, 256, (512, 512, 1), dtype=np.uint8)
+    encoded: bytes = simplejpeg.encode_jpeg(pixels, quality=90, colorspace="GRAY", fastdct=True)
+    return encoded
+
+
+@pytest.fixture(scope="module")
+def loud(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[House]:
+    """A house of 27 MB of slices."""
+    with own_house(postgres_server, object_server, numbers=range(3), image=noise) as house:
+        yield house
+
+
+def curl(address: str, target: Path, *options: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["curl", "-sS", "-f", "-o", str(target), *options, address])
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_aborted_download_goes_on_where_it_ended_and_is_bit_equal(loud: House, tmp_path: Path) -> None:
+    log = tmp_path / "gunicorn.log"
+    whole, parts = tmp_path / "whole.zip", tmp_path / "parts.zip"
+    with gunicorn(loud, log) as address:
+        url = f"{address}/api/v1/downloads.zip?species=human"
+        assert curl(url, whole, "-D", str(tmp_path / "headers")).wait(60) == 0
+        for pause in range(3):
+            started = parts.stat().st_size if parts.exists() else 0
+            running = curl(url, parts, "-C", "-", "--limit-rate", "4M")
+            deadline = time.monotonic() + 30
+            while not (parts.exists() and parts.stat().st_size >= started + ENOUGH_BYTES):
+                assert time.monotonic() < deadline, f"abort {pause}: nothing arrives"
+                time.sleep(0.01)
+            running.kill()
+            running.wait(10)
+        assert ENOUGH_BYTES < parts.stat().st_size < whole.stat().st_size
+        assert curl(url, parts, "-C", "-").wait(60) == 0
+    assert sha256(parts) == sha256(whole)
+    assert subprocess.run(["unzip", "-tq", str(whole)], stdout=subprocess.DEVNULL, check=False).returncode == 0
+    headers = (tmp_path / "headers").read_text().lower()
+    assert f"content-length: {whole.stat().st_size}" in headers
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    statuses = [line["status"] for line in lines if line.get("route") == "/api/v1/downloads.zip"]
+    assert statuses == [200, 200, 206, 206, 206]
+    told = [line["facts"] for line in lines if line.get("audit_event") == "download"]
+    assert {item["bytes"] for item in told} == {whole.stat().st_size}
+    assert told[0]["bytes_sent"] == whole.stat().st_size
+    assert told[-1]["start"] + told[-1]["bytes_sent"] == whole.stat().st_size
+    assert all(item["bytes_sent"] < item["bytes"] for item in told[1:])
+
+
+def test_damaged_pack_ends_the_answer_early_which_curl_sees(loud: House, tmp_path: Path) -> None:
+    key = next(item.key for item in loud.store.list("normalized/") if item.key.endswith("-sagittal.zip"))
+    good = loud.store.get(key)
+    loud.store.put(key, good[: len(good) // 2] + bytes(len(good) - len(good) // 2))
+    try:
+        with gunicorn(loud, tmp_path / "gunicorn.log") as address:
+            ended = curl(f"{address}/api/v1/downloads.zip?species=human", tmp_path / "short.zip").wait(60)
+    finally:
+        loud.store.put(key, good)
+    assert ended == CURL_PARTIAL_FILE
+    assert (tmp_path / "short.zip").stat().st_size > 0
