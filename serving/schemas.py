@@ -5,18 +5,35 @@ Models of parameters forbid what they do not know, so that a misspelt filter is 
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 LIMIT_MAX = 500
 Plane = Literal["axial", "coronal", "sagittal"]
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Uid = Annotated[str, Field(max_length=64, pattern=r"^[0-9]+(\.[0-9]+)+$")]
+Uid = Annotated[
+    str,
+    Field(
+        max_length=64, pattern=r"^[0-9]+(\.[0-9]+)+$", json_schema_extra={"example": "1.2.826.0.1.3680043.10.1511.1"}
+    ),
+]
 QueryName = Literal["withtumor_ax", "withtumor_cor", "withtumor_sag", "notumor_ax", "notumor_cor", "notumor_sag"]
 Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
+
+
+def _day(value: object) -> object:
+    """Only a date as ISO 8601 writes it: pydantic alone would also take seconds since 1970."""
+    if not isinstance(value, date) and not (isinstance(value, str) and _DAY.match(value)):
+        raise ValueError("not a date as YYYY-MM-DD")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 
 
 class Parameters(BaseModel):
@@ -75,8 +92,8 @@ class FilterParameters(Parameters):
     age_max: Annotated[float, Field(ge=0, le=200, description="years")] | None = None
     score_min: Annotated[float, Field(ge=0, le=1, description="tumour probability by the active model")] | None = None
     score_max: Annotated[float, Field(ge=0, le=1, description="tumour probability by the active model")] | None = None
-    date_from: date | None = Field(default=None, description="date of the series")
-    date_to: date | None = Field(default=None, description="date of the series")
+    date_from: Day | None = Field(default=None, description="date of the series")
+    date_to: Day | None = Field(default=None, description="date of the series")
     q: Text | None = Field(default=None, description="one to four words of the descriptions, all of them")
 
 

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime
-from typing import Annotated, Final
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
-from serving.schemas import Answer, PageParameters, Parameters, Text
+from serving.schemas import Answer, Day, PageParameters, Parameters, Text, Uid
 
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
-
-
-def _day(value: object) -> object:
-    """Only a date as ISO 8601 writes it: pydantic alone would also take seconds since 1970."""
-    if not isinstance(value, str) or not _DAY.match(value):
-        raise ValueError("not a date as YYYY-MM-DD")
-    return value
-
-
-Day = Annotated[date, BeforeValidator(_day)]
 Id = Annotated[
     str, Field(max_length=19, pattern=r"^[0-9]{1,19}$", json_schema_extra={"example": "4611686018427387904"})
-]
-Uid = Annotated[
-    str,
-    Field(
-        max_length=64, pattern=r"^[0-9]+(\.[0-9]+)+$", json_schema_extra={"example": "1.2.826.0.1.3680043.10.1511.1"}
-    ),
 ]
 Species = Annotated[str, Field(pattern="^(human|dog|mouse|rat|phantom|other)$", json_schema_extra={"example": "human"})]
 Sex = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Za-z]+$", json_schema_extra={"example": "F"})]
@@ -70,7 +52,7 @@ class StudiesParameters(PageParameters):
     date_to: Day | None = Field(default=None, description="last day")
 
 
-class License(Answer):
+class CollectionLicense(Answer):
     """A licence that series of a collection may be passed on under."""
 
     name: str | None
@@ -89,7 +71,7 @@ class Collection(Answer):
     series_count: int
     slice_count: int = Field(description="slices of all planes")
     species: list[str]
-    licenses: list[License]
+    licenses: list[CollectionLicense]
     citation_urls: list[str]
     published_at: datetime = Field(description="when the newest of its series was published, UTC")
     url: str
