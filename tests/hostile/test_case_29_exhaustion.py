@@ -1,0 +1,198 @@
+"""Case 29, exhaustion: hundreds who dawdle, an upload of a gigabyte, 200 detections at once; health stays quick.
+
+The real front door under its own gunicorn configuration. What must hold is asserted by codes and order, because a noisy
+machine may be slow at anything; the times are printed. `GRANARY_TEST_DAWDLERS` sets how many dawdle (512).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from braingranary.settings import StoreSettings
+from braingranary.storage.store import ObjectStore
+from tests.bench.levels import quantile
+from tests.fixtures import scans
+from tests.serving.house import House, furnish
+from tests.serving.live import Door, door
+
+pytestmark = [pytest.mark.hostile, pytest.mark.stack]
+
+DAWDLERS = int(os.environ.get("GRANARY_TEST_DAWDLERS", "512"))
+SLOW_BODIES = 40  # more than the two processes have places for
+DETECTIONS = 200
+GIGABYTE = 1 << 30
+REFUSED_WITHIN_BYTES = 64 << 20
+GROWTH_MB_MAX = 256
+PATIENCE_S = 60
+
+
+@dataclass
+class Probe:
+    """One client that asks for health all the time, on a new connection each time."""
+
+    address: str
+    ms: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        with httpx.Client(base_url=self.address, timeout=PATIENCE_S, trust_env=False) as client:
+            while not self.stop.wait(0.05):
+                began = time.perf_counter()
+                try:
+                    client.get("/healthz", headers={"Connection": "close"}).raise_for_status()
+                except httpx.HTTPError as error:
+                    self.failures.append(repr(error))
+                self.ms.append((time.perf_counter() - began) * 1000)
+
+
+@contextlib.contextmanager
+def probing(running: Door) -> Iterator[Probe]:
+    probe = Probe(running.address)
+    thread = threading.Thread(target=probe.run)
+    thread.start()
+    try:
+        yield probe
+    finally:
+        probe.stop.set()
+        thread.join()
+
+
+@pytest.fixture
+def running(postgres_dsn: str, object_store: ObjectStore, s3_settings: StoreSettings, tmp_path: Path) -> Iterator[Door]:
+    house: House = furnish(postgres_dsn, object_store, s3_settings, numbers=range(2))
+    settings = {
+        "GRANARY_SERVING_DETECT_PROCESSES": "1",
+        "GRANARY_SERVING_DETECT_WEIGHTS": str(scans.shipped(tmp_path)),
+    }
+    with door(house, tmp_path / "log", settings=settings) as found:
+        deadline = time.monotonic() + PATIENCE_S
+        while httpx.get(f"{found.address}/readyz", timeout=PATIENCE_S, trust_env=False).status_code != 200:
+            assert time.monotonic() < deadline, "not ready"
+            time.sleep(0.2)
+        yield found
+
+
+def connect(running: Door) -> socket.socket:
+    host, port = running.address.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), timeout=PATIENCE_S)
+
+
+@contextlib.contextmanager
+def dawdling(running: Door) -> Iterator[None]:
+    """Half heads that grow by a byte a second, and bodies that hardly grow."""
+    clients = [connect(running) for _ in range(DAWDLERS)]
+    bodies = [connect(running) for _ in range(SLOW_BODIES)]
+    for client in clients:
+        client.sendall(b"GET /api/v1/series HTTP/1.1\r\nHost: a\r\nX-Slow: ")
+    for client in bodies:
+        client.sendall(b"POST /authorization HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n{")
+    stop = threading.Event()
+
+    def dribble() -> None:
+        while not stop.wait(1.0):
+            for client in (*clients, *bodies):
+                with contextlib.suppress(OSError):
+                    client.sendall(b"a")
+
+    thread = threading.Thread(target=dribble)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        for client in (*clients, *bodies):
+            client.close()
+
+
+def upload_of_a_gigabyte(running: Door, token: str) -> tuple[int, int]:
+    """The status that it is answered, and the bytes that went out until then."""
+    sent, block = 0, b"x" * (1 << 20)
+    with connect(running) as client:
+        client.sendall(
+            f"POST /detect HTTP/1.1\r\nHost: a\r\nauth-token: {token}\r\nContent-Length: {GIGABYTE}\r\n"
+            "Content-Type: multipart/form-data; boundary=b\r\n\r\n".encode()
+        )
+        with contextlib.suppress(OSError):
+            while sent < GIGABYTE:
+                sent += client.send(block)
+        answer = client.recv(65536)
+    return int(answer.split(b" ")[1]), sent
+
+
+def detections_at_once(running: Door, token: str) -> tuple[Counter[int], list[float], float]:
+    """Statuses, milliseconds until each refusal, milliseconds until the last verdict."""
+    picture = scans.picture(scans.slices(1)[0])
+    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + picture + b"\r\n--b--\r\n"
+    sent = (
+        f"POST /detect HTTP/1.1\r\nHost: a\r\nConnection: close\r\nauth-token: {token}\r\n"
+        f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+    clients = [connect(running) for _ in range(DETECTIONS)]
+    began = time.perf_counter()
+    statuses: Counter[int] = Counter()
+    refused, last_verdict = [], 0.0
+    with selectors.DefaultSelector() as selector:
+        for client in clients:
+            client.sendall(sent)
+            selector.register(client, selectors.EVENT_READ)
+        while selector.get_map():
+            events = selector.select(PATIENCE_S)
+            assert events, f"no answer to {len(selector.get_map())} of {DETECTIONS}"
+            for key, _ in events:
+                one = key.fileobj
+                assert isinstance(one, socket.socket)
+                status = int(one.recv(65536).split(b" ")[1])
+                milliseconds = (time.perf_counter() - began) * 1000
+                statuses[status] += 1
+                if status == 200:
+                    last_verdict = milliseconds
+                else:
+                    refused.append(milliseconds)
+                selector.unregister(one)
+                one.close()
+    return statuses, refused, last_verdict
+
+
+def test_case_29_exhaustion_leaves_health_quick_and_refuses_at_once(running: Door) -> None:
+    with httpx.Client(base_url=running.address, timeout=PATIENCE_S, trust_env=False) as client:
+        credentials = {"email": "owner@example.org", "password": "correct horse battery"}
+        token = client.post("/authorization", json=credentials).raise_for_status().json()["accessToken"]
+        rss_before = running.rss_mb()
+        with probing(running) as probe, dawdling(running):
+            series = [client.get("/api/v1/series").status_code for _ in range(10)]
+            status, sent = upload_of_a_gigabyte(running, token)
+            statuses, refused, last_verdict = detections_at_once(running, token)
+            time.sleep(1)
+            held = len(probe.ms)
+        after = client.post("/authorization", json=credentials).status_code
+        rss_after = running.rss_mb()
+    assert probe.failures == []
+    assert held > 10
+    assert series == [200] * 10
+    assert status == 413
+    assert sent < REFUSED_WITHIN_BYTES
+    assert set(statuses) <= {200, 429, 503}
+    assert statuses[200] >= 2
+    assert statuses[429] + statuses[503] > DETECTIONS / 2
+    assert quantile(refused, 0.5) < last_verdict  # told at once, not queued behind the verdicts
+    assert after == 200  # the places of the slow bodies have come back
+    assert rss_after - rss_before < GROWTH_MB_MAX
+    print(
+        f"case 29 exhaustion: health_p50_ms={quantile(probe.ms, 0.5):.0f} health_p99_ms={quantile(probe.ms, 0.99):.0f} "
+        f"(target 250) dawdlers={DAWDLERS} refused_upload_after_mb={sent / 1e6:.1f} detections={dict(statuses)} "
+        f"refusal_p99_ms={quantile(refused, 0.99):.0f} rss_mb={rss_after:.0f} (before {rss_before:.0f})"
+    )
