@@ -3,8 +3,8 @@
 Why: gthread gives a connection to a thread as soon as it is accepted. A client who then sends half a head holds that
 thread for as long as he likes, and one who does not hang up after his last answer holds the loop that accepts all
 others for two seconds; a few hundred of either close the door for everybody. Here a request gets a thread when its head
-has arrived whole, a body has to keep a minimum rate, an answer has to be taken, goodbyes are said by the poller, and
-those who watch the service have a lane of their own.
+has arrived whole, and its body where that is small; a larger body has to keep a minimum rate, an answer has to be
+taken, goodbyes are said by the poller, and those who watch the service have a lane of their own.
 
 The head is looked at with MSG_PEEK and left in the socket, so that gunicorn's own parser reads and judges all of it.
 Goes in: gunicorn's configuration, plain HTTP (TLS belongs to the proxy in front). A client who is too slow is
@@ -13,6 +13,7 @@ disconnected and told nothing.
 
 from __future__ import annotations
 
+import re
 import selectors
 import socket
 import time
@@ -25,6 +26,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 HEAD_TIMEOUT_S: Final = 10.0
 HEAD_BYTES_MAX: Final = 32 * 1024
+SMALL_BODY_BYTES: Final = 16 * 1024  # waited for like a head: a sign-in, a form
 IO_TIMEOUT_S: Final = 60.0  # for the next bytes of a body, or for one chunk of an answer to be taken
 BODY_GRACE_S: Final = 10.0
 BODY_BYTES_PER_S_MIN: Final = 32 * 1024
@@ -33,6 +35,8 @@ GOODBYE_BYTES_MAX: Final = 4 * 1024 * 1024  # read and dropped, so that whoever 
 WATCHED: Final = (b"GET /healthz", b"GET /readyz", b"GET /metrics", b"HEAD /healthz", b"HEAD /readyz")
 WATCH_THREADS: Final = 2
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_BODY_LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,6})[ \t]*\r\n", re.IGNORECASE)
+_EXPECT: Final = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 _LENGTH_DIGITS_MAX: Final = 18
 
 
@@ -147,7 +151,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
 
 def arrived_head(conn: TConn) -> bytes | None:
-    """The first bytes of a request whose head is there whole, or will never be; None while it is on its way.
+    """The first bytes of a request that is there, but for a large body, or will never be; None while it is on its way.
 
     The socket then wakes the poller only when there is more than what was seen (SO_RCVLOWAT): looking takes nothing out
     of it, so it would call again and again otherwise.
@@ -164,12 +168,24 @@ def arrived_head(conn: TConn) -> bytes | None:
     head = (read_ahead + seen).removeprefix(b"\r\n")
     # Woken for more and there is no more: the client has hung up in the middle.
     ended = ended or len(seen) < getattr(conn, "wanted_bytes", 0) or len(head) >= HEAD_BYTES_MAX
-    whole = _END_OF_HEAD in head
+    end = head.find(_END_OF_HEAD)
+    whole = end >= 0 and len(head) >= min(end + len(_END_OF_HEAD) + _small_body(head, end), HEAD_BYTES_MAX)
     if ended and not whole:
         _stop_reading(conn)  # so that no thread waits for the rest; the parser says what is wrong with the head
     conn.wanted_bytes = 0 if whole or ended else len(seen) + 1
     conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, max(1, conn.wanted_bytes))
     return head if whole or ended else None
+
+
+def _small_body(head: bytes, end: int) -> int:
+    """Length of the body if it is to be waited for, otherwise 0."""
+    if head.startswith((b"GET ", b"HEAD ")):
+        return 0
+    told = _BODY_LENGTH.search(head, 0, end + 2)
+    # A client that expects to be asked for its body sends none before.
+    if told is None or int(told[1]) > SMALL_BODY_BYTES or _EXPECT.search(head, 0, end):
+        return 0
+    return int(told[1])
 
 
 def _stop_reading(conn: TConn) -> None:

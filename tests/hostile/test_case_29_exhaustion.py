@@ -98,7 +98,7 @@ def dawdling(running: Door) -> Iterator[None]:
     for client in clients:
         client.sendall(b"GET /api/v1/series HTTP/1.1\r\nHost: a\r\nX-Slow: ")
     for client in bodies:
-        client.sendall(b"POST /authorization HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n{")
+        client.sendall(b"POST /authorization HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n{")
     stop = threading.Event()
 
     def dribble() -> None:

@@ -58,16 +58,17 @@ def healthy(running: Door) -> bool:
     [
         b"",
         b"GET /version HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+        b"POST /body HTTP/1.1\r\nHost: a\r\ncontent-length: 5000\r\n\r\nabc",
         b"GET /version HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     ],
-    ids=["silent", "half a head", "never hangs up"],
+    ids=["silent", "half a head", "half a small body", "never hangs up"],
 )
 def test_dawdlers_hold_no_thread_and_are_disconnected(bare: Door, sent: bytes) -> None:
     clients = dawdle(bare, sent)
     with httpx.Client(base_url=bare.address, timeout=QUICK_S, trust_env=False) as client:
         assert [client.get("/version").status_code for _ in range(5)] == [200] * 5
     for one in clients:
-        assert answer_of(one).endswith(b"" if not sent.endswith(b"\r\n\r\n") else b"\r\n\r\n")
+        assert answer_of(one).endswith(b"\r\n\r\n") == sent.endswith(b"\r\n\r\n")
         one.close()
 
 
@@ -100,6 +101,17 @@ def test_client_that_hangs_up_in_the_middle_of_a_head_costs_nothing(bare: Door) 
     assert healthy(bare)
 
 
+def test_small_body_is_waited_for_with_its_head(bare: Door) -> None:
+    for head in (b"POST /body HTTP/1.1\r\nHost: a\r\n", b"POST /body HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"):
+        with connect(bare) as client:
+            client.sendall(head + b"Connection: close\r\nContent-Length: 6\r\n\r\n")
+            time.sleep(0.2)
+            client.sendall(b"abc")
+            time.sleep(0.2)
+            client.sendall(b"def")
+            assert answer_of(client).endswith(b"\r\n\r\n6")
+
+
 def test_endless_head_is_refused(bare: Door) -> None:
     with connect(bare) as client:
         client.sendall(b"GET /version HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 40_000)
@@ -107,7 +119,7 @@ def test_endless_head_is_refused(bare: Door) -> None:
 
 
 def test_slow_body_is_cut_and_the_thread_is_free_again(bare: Door) -> None:
-    head = b"POST /body HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5000\r\n\r\nabc"
+    head = b"POST /body HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 50000\r\n\r\nabc"
     slow = dawdle(bare, head, count=THREADS + 1)
     assert healthy(bare)  # in its own lane, while every thread reads
     with httpx.Client(base_url=bare.address, timeout=20, trust_env=False) as client:
