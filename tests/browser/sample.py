@@ -35,7 +35,7 @@ from tests.serving.house import House
 
 RUN = "sample"
 LESION_FLAIR = next(plan for plan in SERIES if plan.folder == "08_flair_ax")
-LESION_SAGITTAL = next(plan for plan in SERIES if plan.folder == "09_t1ce_sag")
+LESION_T1CE = next(plan for plan in SERIES if plan.folder == "07_t1ce_ax")
 HEALTHY_T2 = next(plan for plan in SERIES if plan.folder == "03_t2_tse_ax")
 
 

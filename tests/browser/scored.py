@@ -29,7 +29,8 @@ INSERT INTO slice_prediction (
 )
 SELECT
     s.pack_id, %(model)s, s.slice_index, 0,
-    0.05 + 0.9 * exp(-1 * power((1.0 * s.slice_index / p.slice_count - 0.66) / 0.14, 2)) * (c.name = 'Sample-Lesion')::int,
+    0.05 + 0.9 * (c.name = 'Sample-Lesion')::int
+    * exp(-1 * power((1.0 * s.slice_index / p.slice_count - 0.66) / 0.14, 2)),
     CASE WHEN s.slice_index < 2 THEN 0.0 ELSE 0.99 END, 0
 FROM slice AS s
 INNER JOIN pack AS p ON s.pack_id = p.pack_id

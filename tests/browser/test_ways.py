@@ -1,0 +1,165 @@
+"""The ways people go through the pages: a query to a zip, a search to a slice, a new account to an outline."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Download, Page, expect
+
+from braingranary.devstack.sample_head.headers import series_uid
+from tests.browser import sample
+from tests.serving.house import House
+
+pytestmark = [pytest.mark.browser, pytest.mark.stack]
+OUTLINE = (255, 176, 0)
+
+
+def members(download: Download) -> list[str]:
+    with zipfile.ZipFile(download.path()) as archive:
+        assert archive.testzip() is None
+        return archive.namelist()
+
+
+def jpegs(names: list[str]) -> int:
+    return sum(name.endswith(".jpg") for name in names)
+
+
+def outlined_pixels(page: Page, source: str) -> int:
+    """Amber pixels of the picture at a blob: address, as the page itself has it."""
+    encoded = page.evaluate(
+        """async (address) => {
+            const bytes = new Uint8Array(await (await new Promise((done, failed) => {
+                const image = new Image();
+                image.onload = () => {
+                    const canvas = document.createElement("canvas");
+                    canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+                    canvas.getContext("2d").drawImage(image, 0, 0);
+                    canvas.toBlob(done, "image/png");
+                };
+                image.onerror = failed;
+                image.src = address;
+            })).arrayBuffer());
+            return Array.from(bytes);
+        }""",
+        source,
+    )
+    picture = np.asarray(Image.open(io.BytesIO(bytes(encoded))).convert("RGB"))
+    return int((picture == OUTLINE).all(axis=2).sum())
+
+
+def test_named_query_tells_size_and_licence_and_its_zip_arrives(page: Page, door: str) -> None:
+    page.goto(door)
+    options = page.locator("#query option").all_text_contents()
+    assert [option.split(" (")[0].strip() for option in options][::3] == ["With tumour, axial", "Without tumour, axial"]
+    page.select_option("#query", "withtumor_ax")
+    told = page.locator("#told").inner_text()
+    slices = int(told.split(" ")[0])
+    assert told.endswith("slices of 2 series, 1 subject.")
+    expect(page.locator("#line")).to_contain_text("/Images/withtumor_ax")
+
+    page.get_by_role("button", name="Size and licence").click()
+    expect(page.locator("#download")).to_contain_text(f"{slices} slices of 2 series, 1 subject")
+    expect(page.locator("#download")).to_contain_text("Creative Commons Attribution 4.0")
+    link = page.locator("#download a[download]")
+    size = link.inner_text().removeprefix("Download ")
+    with page.expect_download() as began:
+        link.click()
+    names = members(began.value)
+    assert jpegs(names) == slices
+    assert any(name.endswith("manifest.csv") for name in names)
+    taken = Path(began.value.path()).stat().st_size
+    assert size == f"{taken / 1000:.0f} kB"
+
+
+def test_search_leads_to_a_slice_and_the_series_zip(page: Page, door: str) -> None:
+    page.goto(f"{door}/search")
+    expect(page.locator(".head")).to_contain_text("3 series")
+    page.get_by_role("link", name=re.compile("^with tumour")).click()
+    expect(page.locator(".head")).to_contain_text("2 series")
+    sequences = page.locator(".facets details", has_text="Sequence").locator("li").all_inner_texts()
+    assert len(sequences) == 2, "facets follow the other filters"
+    page.get_by_role("searchbox").fill("dark-fluid")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator(".case")).to_have_count(1)
+    assert page.url.endswith("tumor=true&q=dark-fluid&sort=newest&order=desc")
+    curl = page.locator("#results code").inner_text()
+    assert curl == f"curl -s '{door}/api/v1/series?tumor=true&q=dark-fluid&sort=newest&order=desc'"
+
+    page.locator(".case a").click()
+    page.wait_for_function("document.getElementById('shown').getBBox().width > 0")
+    assert page.locator(".strip:visible .score").count() == 26, "two of the 28 slices were declined"
+    with page.expect_download() as began:
+        page.locator("#download a[download]").click()
+    assert jpegs(members(began.value)) == 28
+
+
+def test_more_series_appear_below_the_ones_before(page: Page, door: str) -> None:
+    page.goto(f"{door}/search?limit=2")
+    assert page.locator(".case").count() == 2
+    page.locator("#more").click()
+    expect(page.locator(".case")).to_have_count(3)
+    assert len({link.get_attribute("href") for link in page.locator(".case a").all()}) == 3
+    expect(page.locator("#more")).to_have_count(0)
+
+
+def test_new_account_detects_a_slice_and_sees_its_outline(
+    page: Page, door: str, sample_house: House, tmp_path: Path
+) -> None:
+    uid = series_uid(sample.LESION_T1CE)
+    slices = page.request.get(f"{door}/api/v1/series/{uid}/slices?plane=axial&limit=100").json()["slices"]
+    scan = tmp_path / "slice.jpg"
+    scan.write_bytes(page.request.get(door + slices[45]["url"]).body())
+
+    page.goto(f"{door}/try")
+    page.set_input_files("#file", scan)
+    expect(page.locator("#send")).to_be_disabled()
+    page.get_by_label("E-mail").fill("reader@example.org")
+    page.get_by_label("Password").fill("three black heads")
+    page.get_by_role("button", name="Sign in or up").click()
+    expect(page.locator("#signed")).to_have_text("Signed in as reader@example.org.")
+    page.get_by_role("button", name="Detect").click()
+    expect(page.locator("#verdict")).to_have_text("Tumor")
+    expect(page.locator("#details")).to_contain_text("Threshold")
+    assert page.locator("#overlay").evaluate("image => image.decode().then(() => image.naturalWidth)") == 224
+    assert outlined_pixels(page, str(page.locator("#overlay").get_attribute("src"))) > 20
+
+    # The same tab is signed in for the viewer, where the outline is of the slice that is shown.
+    page.goto(f"{door}/series/{uid}?plane=axial&slice=46")
+    page.get_by_role("button", name="Lesion outline").click()
+    expect(page.locator("#said")).to_contain_text("Tumor, probability")
+    drawn = str(page.locator("#shown").get_attribute("href"))
+    assert outlined_pixels(page, drawn) > 20
+    page.get_by_role("button", name="Lesion outline").click()
+    expect(page.locator("#shown")).to_have_attribute("href", slices[45]["url"])
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_outline_without_account_offers_to_sign_in(page: Page, door: str) -> None:
+    page.goto(f"{door}/series/{series_uid(sample.LESION_FLAIR)}")
+    page.get_by_role("button", name="Lesion outline").click()
+    expect(page.locator("#said a")).to_have_attribute("href", "/try#account-form")
+
+
+@pytest.mark.realdata
+def test_real_slice_is_answered_with_its_picture(page: Page, door: str, real_data: Path, tmp_path: Path) -> None:
+    scan = min((real_data / "slices" / "lgg").glob("*/*[0-9].webp"))
+    picture = tmp_path / "scan.png"
+    Image.open(scan).getchannel(1).save(picture)
+    page.goto(f"{door}/try")
+    page.get_by_label("E-mail").fill("other@example.org")
+    page.get_by_label("Password").fill("three black heads")
+    page.get_by_role("button", name="Sign in or up").click()
+    page.set_input_files("#file", picture)
+    page.get_by_role("button", name="Detect").click()
+    expect(page.locator("#verdict")).to_have_text(re.compile("^(Tumor|No Tumor)$"))
+    width = page.locator("#overlay").evaluate("image => image.decode().then(() => image.naturalWidth)")
+    assert width == Image.open(picture).width
