@@ -31,7 +31,7 @@ from serving.schemas_detect import DetectParameters
 
 FIELD: Final = "file"
 UPLOAD_BYTES_MAX: Final = 64 << 20
-_FRAMING_BYTES: Final = 64 << 10  # boundaries and part headers around the file
+_FRAMING_BYTES: Final = 512 << 10  # boundaries, part headers and other fields around the file
 _PARTS_MAX: Final = 8
 _TOO_LARGE: Final = frozenset(
     {
