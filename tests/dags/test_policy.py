@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, AssetAll, AssetAny, CronDataIntervalTimetable
+from airflow.sdk import (
+    DAG,
+    AssetAll,
+    AssetAny,
+    AssetOrTimeSchedule,
+    CronDataIntervalTimetable,
+    CronTriggerTimetable,
+)
 from airflow.sdk.definitions.timetables.assets import AssetTriggeredTimetable
 
 from braingranary.orchestration import assets, policies
@@ -116,12 +123,32 @@ def test_normalize_profile_refuses_unknown_values(dags: dict[str, DAG]) -> None:
         profile.resolve({"colour": 1})
 
 
-def test_assets_chain_the_three_stages(dags: dict[str, DAG]) -> None:
+def test_assets_chain_the_stages(dags: dict[str, DAG]) -> None:
     assert _schedule(dags["normalize"]) == {assets.RAW}
     assert _schedule(dags["catalog_load"], AssetAny) == {assets.NORMALIZED, assets.REJECTED}
     assert _outlets(dags["tcia_ingest"]) == {assets.RAW, assets.REJECTED}
     assert _outlets(dags["normalize"]) == {assets.NORMALIZED}
     assert _outlets(dags["catalog_load"]) == {assets.CATALOG}
+    assert _outlets(dags["tumor_scoring"]) == {assets.SCORES}
+
+
+def test_scoring_is_woken_by_the_catalogue_and_every_night(dags: dict[str, DAG]) -> None:
+    timetable = dags["tumor_scoring"].timetable
+    assert isinstance(timetable, AssetOrTimeSchedule)
+    assert timetable.asset_condition == assets.CATALOG
+    assert isinstance(timetable.timetable, CronTriggerTimetable)
+    assert timetable.timetable.expression == "0 5 * * *"
+    load = dags["tumor_scoring"].get_task("load")
+    assert load.trigger_rule == "none_failed"  # a plan that finds nothing must not keep a published run out
+
+
+def test_training_is_by_hand_alone_and_its_form_offers_every_choice(dags: dict[str, DAG]) -> None:
+    dag = dags["detector_training"]
+    assert not dag.timetable.can_be_scheduled
+    assert list(dag.params) == ["data", "version", "work", "longer", "folds", "threads", "force", "activate"]
+    for name, value in (("version", "../x"), ("version", "a b"), ("longer", 0), ("force", "yes"), ("data", 7)):
+        with pytest.raises(Exception, match=r"Invalid|valid"):
+            dag.params.get_param(name).__copy__().resolve(value)
 
 
 def test_download_tasks_are_mapped_over_batches_in_the_archive_pool(dags: dict[str, DAG]) -> None:

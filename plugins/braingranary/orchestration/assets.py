@@ -1,4 +1,4 @@
-"""Assets: the three stages that wake one another, as Airflow sees them.
+"""Assets: the stages that wake one another, as Airflow sees them.
 
 An event only says that there may be work; what the work is, a consumer reads from the object store, so a lost or a
 doubled event changes nothing. The addresses are names, not locations: the bucket is a matter of `granary_s3`.
@@ -20,4 +20,7 @@ NORMALIZED: Final = Asset(name="granary_normalized", uri="x-granary://normalized
 """A normalization run is published: packs, sidecars and row files. Made by `normalize`, awaited by `catalog_load`."""
 
 CATALOG: Final = Asset(name="granary_catalog", uri="x-granary://catalog", group="granary")
-"""The catalogue holds new rows. Made by `catalog_load`; for whoever wants to follow it."""
+"""The catalogue holds new rows. Made by `catalog_load`, awaited by `tumor_scoring`."""
+
+SCORES: Final = Asset(name="granary_scores", uri="x-granary://scores", group="granary")
+"""The catalogue holds new predictions. Made by `tumor_scoring`; for whoever wants to follow it."""

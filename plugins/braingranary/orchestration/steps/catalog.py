@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Final
-
-import psycopg
 import structlog
 
 from braingranary.catalog import load
-from braingranary.errors import Code, TransientFailure
-from braingranary.orchestration.connections import catalog_dsn, store_settings
+from braingranary.orchestration.connections import store_settings
+from braingranary.orchestration.steps.connection import catalog
 from braingranary.orchestration.steps.context import label, skip
 from braingranary.storage.store import ObjectStore
-
-CONNECT_TIMEOUT_S: Final = 10
 
 _log = structlog.get_logger(__name__)
 
@@ -26,7 +19,7 @@ def pending_runs() -> list[str]:
     Rejects of ingest runs that staged nothing are loaded here, because no normalize run will bring them along.
     """
     store = ObjectStore.from_settings(store_settings())
-    with _catalog() as connection:
+    with catalog() as connection:
         runs = load.pending_runs(connection, store)
         if not runs:
             ingests = load.load_ingests(connection, store)
@@ -39,7 +32,7 @@ def load_run(run: str) -> dict[str, int]:
     """Load one run in one transaction; returns its counts."""
     label(run)
     store = ObjectStore.from_settings(store_settings())
-    with _catalog() as connection:
+    with catalog() as connection:
         report = load.load_run(connection, store, run)
     return {
         "series": report.series,
@@ -50,16 +43,3 @@ def load_run(run: str) -> dict[str, int]:
         "series_changed": report.series_changed,
         "slices_changed": report.slices_changed,
     }
-
-
-@contextmanager
-def _catalog() -> Iterator[psycopg.Connection[Any]]:
-    try:
-        connection = psycopg.connect(catalog_dsn(), connect_timeout=CONNECT_TIMEOUT_S, application_name="granary-load")
-    except psycopg.OperationalError as error:
-        # psycopg's own message names the address and the role, which a log need not show.
-        raise TransientFailure(Code.CATALOG_UNAVAILABLE, "no connection to the catalogue") from error
-    try:
-        yield connection
-    finally:
-        connection.close()
