@@ -56,14 +56,16 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Open pool and store in the worker: a socket shared by two processes would mix up their answers."""
+    """Open pool and store in the worker: a socket shared by two processes would mix up their answers. Detect soon."""
     from serving import metrics  # noqa: PLC0415 - reads the folder set above
 
     # Until gunicorn's own handlers are there, one inherited from the first process would swallow the signal to stop.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
     metrics.take_place(str(worker.place))
     metrics.started()
-    server.app.wsgi().extensions["granary"].open()
+    services = server.app.wsgi().extensions["granary"]
+    services.open()
+    services.detection.open()
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - the signature is gunicorn's

@@ -8,6 +8,7 @@ connection can be had in time, CATALOG_TIMEOUT when a statement takes longer tha
 from __future__ import annotations
 
 import select
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -59,8 +60,9 @@ class Services:
             kwargs={
                 # One statement needs no BEGIN and COMMIT around it: that is two of three round trips.
                 "autocommit": True,
-                # A statement prepared once is planned for no value in particular, and optional filters need the values.
-                "prepare_threshold": None,
+                # A statement prepared once is planned for no value in particular, and optional filters need the values:
+                # only those are prepared that say so.
+                "prepare_threshold": sys.maxsize,
                 "options": f"-c statement_timeout={serving.statement_timeout_ms} -c default_transaction_read_only=on",
                 "application_name": "braingranary-serving",
             },
@@ -76,7 +78,6 @@ class Services:
                 self._pool.open(wait=False)
                 self.identity.open()
                 self._store = ObjectStore.from_settings(self._store_settings)
-                self.detection.open()
                 self._opened = True
 
     def close(self) -> None:
