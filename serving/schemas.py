@@ -106,6 +106,12 @@ class SeriesParameters(FilterParameters, PageParameters):
     count: Literal["0", "1"] = Field(default="0", description="1: tell how many there are in all")
 
 
+class FacetParameters(FilterParameters):
+    """Filters of the facets."""
+
+    values: Annotated[int, Field(ge=1, le=1000, description="values of a facet at most, the most frequent")] = 100
+
+
 class SlicesParameters(PageParameters):
     """Filters of the slices of a series."""
 

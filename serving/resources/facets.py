@@ -18,8 +18,8 @@ api = APIBlueprint("facets", __name__, url_prefix="/api/v1", abp_tags=[Tag(name=
 
 @api.get("/facets", summary="Counts of every filter value", responses={"200": schemas.FacetPage})
 @access(Access.PUBLIC)
-def facets(query: schemas.FilterParameters) -> Response:
+def facets(query: schemas.FacetParameters) -> Response:
     """Counts as of the last load; a facet's own filter does not narrow it, so that its other values can be chosen."""
     with services().catalog() as connection:
-        found = search.facets_of(connection, wanted(query))
+        found = search.facets_of(connection, wanted(query), values_max=query.values)
     return answer(schemas.FacetPage.model_validate(found, from_attributes=True))

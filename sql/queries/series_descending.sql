@@ -1,15 +1,8 @@
 -- The same as series_ascending, backwards.
-SELECT v.*
-FROM (
-    SELECT
-        w.series_id,
-        w.sort_key
-    FROM wanted AS w
-    WHERE
-        w.sort_key IS NOT NULL
-        AND (%(after_id)s::bigint IS NULL OR (w.sort_key, w.series_id) < (%(after_value)s, %(after_id)s::bigint))
-    ORDER BY w.sort_key DESC, w.series_id DESC
-    LIMIT %(limit)s
-) AS page
-INNER JOIN series_shown AS v ON page.series_id = v.series_id
-ORDER BY page.sort_key DESC, page.series_id DESC
+SELECT w.series_id
+FROM wanted AS w
+WHERE
+    w.sort_key IS NOT NULL
+    AND (%(after_id)s::bigint IS NULL OR (w.sort_key, w.series_id) < (%(after_value)s, %(after_id)s::bigint))
+ORDER BY w.sort_key DESC, w.series_id DESC
+LIMIT %(limit)s

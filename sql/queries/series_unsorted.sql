@@ -1,13 +1,8 @@
 -- The series in `wanted` that have no value to be sorted by: they come last in either direction, by key.
-SELECT v.*
-FROM (
-    SELECT w.series_id
-    FROM wanted AS w
-    WHERE
-        w.sort_key IS NULL
-        AND (%(after_id)s::bigint IS NULL OR w.series_id > %(after_id)s::bigint)
-    ORDER BY w.series_id ASC
-    LIMIT %(limit)s
-) AS page
-INNER JOIN series_shown AS v ON page.series_id = v.series_id
-ORDER BY page.series_id ASC
+SELECT w.series_id
+FROM wanted AS w
+WHERE
+    w.sort_key IS NULL
+    AND (%(after_id)s::bigint IS NULL OR w.series_id > %(after_id)s::bigint)
+ORDER BY w.series_id ASC
+LIMIT %(limit)s

@@ -244,7 +244,7 @@ def listed(
     return found
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=FILTERS)
 def test_series_page_count_and_facets_under_any_filter_agree_with_python(
     connection: psycopg.Connection[Any], wanted: SeriesFilter

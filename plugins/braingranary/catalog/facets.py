@@ -11,7 +11,7 @@ other values can be chosen next; where the answer is not from cells alone, every
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +25,9 @@ from braingranary.catalog.sql import statement
 BOUND: Final = 10_000
 """Series that are read for one answer at most."""
 KEPT: Final = 2  # states of the cells that a process holds: the new one and the one that other threads still use
+ANSWERS_KEPT: Final = 200  # of one state of the cells: the page without a filter is asked for all the time
+VALUES_MAX: Final = 100
+"""Values of one facet that an answer holds unless more are asked for."""
 PLANES: Final = ("axial", "coronal", "sagittal")
 _SHOWN: Final = "shown_plane"
 _VALUED: Final = (
@@ -80,6 +83,8 @@ class Cells:
     values: dict[str, list[str]]
     subjects: dict[tuple[str, str], int]
     """Subjects by facet and value, without a filter."""
+    answers: dict[tuple[SeriesFilter, int], FacetAnswer] = field(default_factory=dict, repr=False)
+    """What was asked already: true as long as these cells are."""
 
     def failing(self, facet: str, value: str) -> NDArray[np.bool_]:
         """Which cells the filter `facet=value` leaves out."""
@@ -109,24 +114,24 @@ def count(connection: Connection, wanted: SeriesFilter) -> Count:
     return _counted(series, slices, wanted)
 
 
-def facets_of(connection: Connection, wanted: SeriesFilter) -> FacetAnswer:
-    """The counts of every value of every facet, and of everything, under a filter."""
+def facets_of(connection: Connection, wanted: SeriesFilter, *, values_max: int = VALUES_MAX) -> FacetAnswer:
+    """The counts under a filter: of everything, and of each facet's most frequent values, at most `values_max`."""
     cells = _current(connection)
-    if _by_cells(wanted):
-        failures = _failures(cells, wanted)
-        series, slices = cells.series, cells.slices
-    else:
+    if not _by_cells(wanted):
         keys, found_series, found_slices = _read(connection, wanted)
         at = np.array([cells.rows.get(key, -1) for key in keys], np.intp)
         series, slices = np.zeros_like(cells.series), np.zeros_like(cells.slices)
         series[at[at >= 0]], slices[at[at >= 0]] = found_series[at >= 0], found_slices[at >= 0]
-        failures = np.where(series > 0, 0, -1)
-    found: list[Facet] = []
-    for number, facet in enumerate(FACETS):
-        left = np.flatnonzero((failures & ~(1 << number)) == 0)
-        found += _facet(cells, facet, left=left, series=series[left], slices=slices[left], wanted=wanted)
-    everything = failures == 0
-    return FacetAnswer(count=_counted(series[everything], slices[everything], wanted), facets=found)
+        return _answer(cells, wanted, series, slices, failures=np.where(series > 0, 0, -1), values_max=values_max)
+    asked = (wanted, values_max)
+    if asked not in cells.answers:
+        answer = _answer(
+            cells, wanted, cells.series, cells.slices, failures=_failures(cells, wanted), values_max=values_max
+        )
+        if len(cells.answers) < ANSWERS_KEPT:
+            cells.answers[asked] = answer
+        return answer
+    return cells.answers[asked]
 
 
 def _by_cells(wanted: SeriesFilter) -> bool:
@@ -143,40 +148,42 @@ def _failures(cells: Cells, wanted: SeriesFilter) -> NDArray[np.int64]:
     return failures
 
 
-def _facet(
+def _answer(
     cells: Cells,
-    facet: str,
-    *,
-    left: NDArray[np.intp],
+    wanted: SeriesFilter,
     series: NDArray[np.int64],
     slices: NDArray[np.int64],
-    wanted: SeriesFilter,
-) -> list[Facet]:
-    if facet == _SHOWN:
-        shown = cells.shows[left]
-        counts = [
-            (plane, int(series[shown >> bit & 1 == 1].sum()), int(slices[:, bit].sum()))
-            for bit, plane in enumerate(PLANES)
+    *,
+    failures: NDArray[np.int64],
+    values_max: int,
+) -> FacetAnswer:
+    """`series` and `slices` of the cells that count, facet by facet without the facet's own bit of `failures`."""
+    weights = _shown_slices(slices, wanted)
+    found: list[Facet] = []
+    for number, facet in enumerate(FACETS):
+        left = np.flatnonzero((failures & ~(1 << number)) == 0)
+        if facet == _SHOWN:
+            shown = cells.shows[left, None] >> np.arange(len(PLANES)) & 1
+            values, by_series, by_slices = list(PLANES), series[left] @ shown, slices[left].sum(axis=0)
+        else:
+            codes, values = cells.codes[facet][left], cells.values[facet]
+            by_series = np.bincount(codes, weights=series[left], minlength=len(values)).astype(np.int64)
+            by_slices = np.bincount(codes, weights=weights[left], minlength=len(values)).astype(np.int64)
+        # Values are in the order of the alphabet, and the sort keeps that among equals.
+        order = np.argsort(-by_series, kind="stable")[:values_max]
+        found += [
+            Facet(
+                facet=facet,
+                value=values[code],
+                series_count=int(by_series[code]),
+                subject_count=None if wanted.active else cells.subjects.get((facet, values[code])),
+                slice_count=int(by_slices[code]),
+            )
+            for code in order
+            if by_series[code]
         ]
-    else:
-        codes, size = cells.codes[facet][left], len(cells.values[facet])
-        by_series = np.bincount(codes, weights=series, minlength=size)
-        by_slices = np.bincount(codes, weights=_shown_slices(slices, wanted), minlength=size)
-        counts = [
-            (value, int(many_series), int(many_slices))
-            for value, many_series, many_slices in zip(cells.values[facet], by_series, by_slices, strict=True)
-        ]
-    return [
-        Facet(
-            facet=facet,
-            value=value,
-            series_count=many_series,
-            subject_count=None if wanted.active else cells.subjects.get((facet, value)),
-            slice_count=many_slices,
-        )
-        for value, many_series, many_slices in sorted(counts, key=lambda item: (-item[1], item[0]))
-        if many_series
-    ]
+    everything = failures == 0
+    return FacetAnswer(count=_counted(series[everything], slices[everything], wanted), facets=found)
 
 
 def _counted(series: NDArray[np.int64], slices: NDArray[np.int64], wanted: SeriesFilter) -> Count:

@@ -9,7 +9,7 @@ Fails with RejectedInput(REQUEST_INVALID) for a full-text query without words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -143,7 +143,7 @@ def series_page(
     limit: int,
 ) -> list[SeriesItem]:
     """At most `limit` series that match, in order, all behind `after`; those without the value sorted by come last."""
-    found: list[SeriesItem] = []
+    found: list[int] = []
     if after is None or after.value is not None:
         name: LiteralString = "queries/series_descending" if descending else "queries/series_ascending"
         found = _page(connection, wanted, name, sort=sort, after=after, limit=limit)
@@ -152,7 +152,19 @@ def series_page(
     if len(found) < limit and sort not in {Sort.NEWEST, Sort.SLICE_COUNT, Sort.SPACING}:
         rest = limit - len(found)
         found += _page(connection, wanted, "queries/series_unsorted", sort=sort, after=after, limit=rest)
-    return found
+    return series_shown(connection, found)
+
+
+def series_shown(connection: Connection, series_ids: Sequence[int]) -> list[SeriesItem]:
+    """The series of these keys, in the same order."""
+    if not series_ids:
+        return []
+    values = {"series_ids": list(series_ids)}
+    with connection.cursor(row_factory=class_row(SeriesItem)) as cursor:
+        # Prepared: the plan is the same for any keys, and making it takes longer than running it.
+        rows = cursor.execute(statement("queries/series_shown"), values, prepare=True).fetchall()
+    shown = {item.series_id: item for item in rows}
+    return [shown[key] for key in series_ids if key in shown]
 
 
 def position(item: SeriesItem, sort: Sort) -> Position:
@@ -233,15 +245,15 @@ def _page(
     sort: Sort,
     after: Position | None,
     limit: int,
-) -> list[SeriesItem]:
+) -> list[int]:
     text, values = narrowed(connection, wanted, name, with_scores=sort is Sort.SCORE)
     values |= {
         "after_id": after.series_id if after else None,
         "after_value": _typed(after.value, sort) if after else None,
         "limit": limit,
     }
-    with connection.cursor(row_factory=class_row(SeriesItem)) as cursor:
-        return cursor.execute(text.replace("sort_key", _KEY[sort]), values).fetchall()
+    rows = connection.execute(text.replace("sort_key", _KEY[sort]), values).fetchall()
+    return [row[0] for row in rows]
 
 
 def _typed(value: SortValue, sort: Sort) -> object:
