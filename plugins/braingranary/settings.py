@@ -51,33 +51,40 @@ StrongSecret: TypeAlias = Annotated[SecretStr, AfterValidator(_strong)]
 class StoreSettings(BaseSettings):
     """Where objects live: any S3. Without keys the usual AWS chain (instance role, profile) is used."""
 
-    model_config = SettingsConfigDict(env_prefix="GRANARY_S3_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="GRANARY_S3_", frozen=True, use_attribute_docstrings=True)
 
     bucket: str = "braingranary"
+    """Bucket of everything."""
     endpoint_url: str | None = None
+    """Address of the store; none: AWS itself."""
     region: str = "us-east-1"
+    """Region of the bucket."""
     access_key: str | None = None
+    """Key id; none: the usual AWS chain."""
     secret_key: SecretStr | None = None
+    """Its secret."""
 
 
 class CatalogSettings(BaseSettings):
     """Where the catalogue lives: one PostgreSQL URL, `postgresql://role:password@host:port/database`."""
 
-    model_config = SettingsConfigDict(env_prefix="GRANARY_CATALOG_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="GRANARY_CATALOG_", frozen=True, use_attribute_docstrings=True)
 
     dsn: SecretStr
+    """PostgreSQL URL; for the front door of a login in the role granary_reader."""
 
 
 class ServingSettings(BaseSettings):
     """How the front door works; nothing here is a secret."""
 
-    model_config = SettingsConfigDict(env_prefix="GRANARY_SERVING_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="GRANARY_SERVING_", frozen=True, use_attribute_docstrings=True)
 
     pool_max: int = Field(default=8, ge=1)
     """Connections to the catalogue that one process holds at most."""
     pool_timeout_s: float = Field(default=5.0, gt=0)
     """How long a request waits for a connection before it is answered 503."""
     statement_timeout_ms: int = Field(default=15_000, ge=1)
+    """Time of one statement; a request whose statement takes longer is answered 504."""
     download_timeout_ms: int = Field(default=300_000, ge=1)
     """The same for the one statement that plans a download of any size."""
     pool_waiting_max: int = Field(default=16, ge=1)
@@ -113,7 +120,7 @@ class ServingSettings(BaseSettings):
 class AccountsSettings(BaseSettings):
     """Accounts of the front door: their own login to PostgreSQL, and the keys that nobody else may know."""
 
-    model_config = SettingsConfigDict(env_prefix="GRANARY_ACCOUNTS_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="GRANARY_ACCOUNTS_", frozen=True, use_attribute_docstrings=True)
 
     dsn: SecretStr
     """PostgreSQL URL of a login in the role granary_accounts."""
@@ -124,13 +131,17 @@ class AccountsSettings(BaseSettings):
     hash_key: StrongSecret
     """Key under which the audit trail and the limits know e-mail and network addresses."""
     sign_up: Literal["open", "invitation", "closed"] = "open"
+    """Who may register: everybody, who was invited, nobody."""
     issuer: str = Field(default="braingranary", min_length=1)
+    """Who issues tokens, as the tokens say."""
     audience: str = Field(default="braingranary", min_length=1)
     """What a token is for; two installations that shared a key would still refuse each other's tokens."""
     token_minutes: int = Field(default=60, ge=1, le=24 * 60)
+    """Life of a token."""
     hashing_max: int = Field(default=2, ge=1)
     """Passwords that one process checks at once: each takes 19 MiB and a core for some hundredths of a second."""
     pool_max: int = Field(default=4, ge=1)
+    """Connections for accounts that one process holds at most."""
 
     @model_validator(mode="after")
     def _current_is_there(self) -> Self:
@@ -142,14 +153,16 @@ class AccountsSettings(BaseSettings):
 class LimitsSettings(BaseSettings):
     """How many requests the front door admits, in the notation of the library `limits`; an empty text: any number."""
 
-    model_config = SettingsConfigDict(env_prefix="GRANARY_LIMITS_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="GRANARY_LIMITS_", frozen=True, use_attribute_docstrings=True)
 
     store: SecretStr
     """`valkey://` or `redis://` URL, shared by all processes; `memory://` only for a single process of a test."""
     general: str = "6000/minute"
     """Requests of one address, and again of one account, to anything that has no budget of its own."""
     detect: str = "120/minute"
+    """The same for detections."""
     download: str = "240/minute"
+    """The same for downloads."""
     login: str = "30/minute;300/hour"
     """Attempts of one address to sign in or up."""
     login_email: str = "10/minute;30/hour"
