@@ -21,10 +21,11 @@ PYTEST := $(BIN)/pytest --durations=15
 SERIAL := spark or e2e or browser or chaos or containers
 WORKERS ?= 2
 
-.PHONY: help demo stop status test lint format bench lock clean venv chromium
+.PHONY: help demo stop status test lint format bench train lock clean venv chromium
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do \
 		printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@echo '  DATA=<folder> VERSION=<name>, and WORK=<folder> for checkpoints, are what `make train` takes; it resumes'
 	@echo '  DICOM=<folder>, or ARCHIVE=tcia COLLECTION=<name> LIMIT=<n>, choose what `make demo` ingests'
 
 venv: $(READY)
@@ -79,6 +80,15 @@ chromium:
 	@if ! command -v chromium >/dev/null && test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
 		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
 			>/dev/null 2>&1 || echo 'chromium could not be installed: tests in a browser will say that they skip'; fi
+
+# The work folder keeps checkpoints, weights, figures and the model card; the same command again goes on from there.
+WORK ?= $(STATE)/detector/$(VERSION)
+train: $(READY) ## train and judge the tumour detector on a folder of data
+	@test -n '$(DATA)' -a -n '$(VERSION)' || { echo 'make train DATA=<folder> VERSION=<name> [WORK=<folder>]' >&2; exit 2; }
+	@mkdir -p '$(WORK)'
+	@$(BIN)/python -m braingranary.detector train '$(DATA)' '$(WORK)' --version '$(VERSION)'
+	@$(BIN)/python -m braingranary.detector evaluate '$(DATA)' '$(WORK)' --card '$(WORK)/model-card.md'
+	@echo 'Register it: granary model register $(WORK)/all.safetensors'
 
 # What CUDA brings along depends on the machine that resolves; torch itself says what it needs when it is installed.
 lock: $(READY) ## resolve requirements/*.in anew

@@ -1,4 +1,4 @@
-"""The command `granary`: start the demo, end it, look at it; and keep accounts.
+"""The command `granary`: start the demo, end it, look at it; keep accounts and models; make volumes.
 
 In: arguments. Out: what the demo tells, and exit status 0; a GranaryError is one line on standard error and status 1,
 wrong arguments are status 2.
@@ -18,7 +18,9 @@ from braingranary.accounts_cli import account, token
 from braingranary.devstack import demo, processes, stack
 from braingranary.devstack.source import Choice
 from braingranary.devstack.state import State
+from braingranary.models_cli import model
 from braingranary.told import told
+from braingranary.volumes_cli import volume
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
@@ -38,7 +40,9 @@ def main() -> None:
 
 
 main.add_command(account)
+main.add_command(model)
 main.add_command(token)
+main.add_command(volume)
 
 
 @main.command("demo")
