@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from braingranary.detector import weights
 from braingranary.devstack.postgres import Database, PostgresServer
@@ -18,6 +18,7 @@ from tests.serving.house import House
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PATIENCE_MS = 60_000  # how long a busy machine may take; nobody waits for it where all is well
 PHONE: ViewportSize = {"width": 360, "height": 780}
 
 
@@ -27,6 +28,7 @@ def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
     with sync_playwright() as play:
+        expect.set_options(timeout=PATIENCE_MS)
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
@@ -63,7 +65,7 @@ def page(chromium: Browser) -> Iterator[Page]:
     context = chromium.new_context(viewport=DESKTOP, accept_downloads=True)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.on("console", lambda message: troubles.append(message.text) if message.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: troubles.append(str(error)))
     yield page
