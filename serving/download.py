@@ -70,9 +70,9 @@ class Download:
             first, last = max(start, begin) - begin, min(stop, end) - begin
             if first < last:
                 for at, chunk in part(first, last):
-                    wanted = chunk[max(first - at, 0) : last - at]
-                    self.sent += len(wanted)
-                    yield wanted
+                    if wanted := chunk[max(first - at, 0) : last - at]:
+                        self.sent += len(wanted)
+                        yield wanted
 
     def _parts(self) -> Iterator[tuple[int, int, Callable[[int, int], Iterable[tuple[int, bytes]]]]]:
         """Begin and end in the zip of its parts in order, and what makes the bytes between two places of the part.

@@ -91,12 +91,13 @@ class Plan:
             record, place = write_record(pack, runs, describer.lines(pack), place, far_bytes=FAR_BYTES)
             self._file.write(record)
             digest.update(record)
-            self.rights.add(pack)
-            self._subjects.add(hash(pack.subject))
-            self._collections.add(pack.collection_id)
             self.packs += 1
-            self.series += pack.series_uid != series
-            series = pack.series_uid
+            if pack.series_uid != series:  # packs of one series come one behind the other
+                series = pack.series_uid
+                self.series += 1
+                self._subjects.add(hash(pack.subject))
+                self._collections.add(pack.collection_id)
+                self.rights.add(pack)
         self.total = place
         self.documents = (
             (LICENSE_NAME, self.rights.license_text()),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -39,7 +39,7 @@ INDEX_DIGITS_MIN: Final = 4
 ROOT_NAMES: Final = frozenset({"license.txt", "citation.cff", "manifest.csv"})
 _FORMULA: Final = frozenset("=+-@\t\r")
 _KEPT_CELLS: Final = 4096
-_COMMAS_AND_END: Final = 7 + 2  # between the parts that `Lines` names, and the end of the line
+_FIXED_BYTES: Final = len(SUFFIX) + POSITION_BYTES + 7 + len(END)  # 7 commas between the parts that `Lines` names
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,10 @@ class Lines:
     geometry: bytes
     lineage: bytes
 
-    def size(self, run: Run, digits: int) -> int:
-        """Bytes of the lines of one run of slices."""
-        same = len(self.stem) + len(SUFFIX) + len(self.identity) + len(self.geometry) + len(self.lineage)
-        told = len(run.label) + len(run.source.encode())
-        return run.slices * (same + told + 2 * digits + POSITION_BYTES + _COMMAS_AND_END)
+    def size(self, runs: Sequence[Run], digits: int) -> int:
+        """Bytes of the lines of some runs of slices."""
+        same = len(self.stem) + len(self.identity) + len(self.geometry) + len(self.lineage) + _FIXED_BYTES + 2 * digits
+        return sum([run.slices * (same + len(run.label) + len(run.source.encode())) for run in runs])
 
     def pattern(self, run: Run, digits: int) -> bytes:
         """A line of one run, to be filled with number, number and position."""
@@ -103,7 +102,7 @@ class Describer:
         scanner = f"{cell(pack.sequence)},{cell(pack.manufacturer)},{cell(pack.manufacturer_model)}"
         self._scanner = f"{scanner},{field}"
         rights = f"{cell(pack.license_name)},{cell(pack.license_url)},{cell(pack.citation_url)}"
-        origin = f"{cell(pack.source_url)},{cell(pack.raw_sha256)},{cell(pack.profile)},{split_of(pack.subject)}"
+        origin = f"{cell(pack.source_url)},{cell(pack.raw_sha256)},{cell(pack.profile)},{_split(pack.subject)}"
         self._lineage = f"{rights},{origin}".encode()
 
 
@@ -130,6 +129,11 @@ def folder(collection: str) -> str:
     """Folder of a collection in the zip; never one of the files that lie beside it, however it is written."""
     name = keys.segment(collection)
     return f"{name}~" if name.casefold() in ROOT_NAMES else name
+
+
+@lru_cache(_KEPT_CELLS)
+def _split(subject: str) -> str:
+    return str(split_of(subject))
 
 
 @lru_cache(_KEPT_CELLS)

@@ -72,18 +72,15 @@ def write_record(
 ) -> tuple[bytes, Place]:
     """The record of one pack whose slices begin at `place`, and where it ends; far from `far_bytes` of slices on."""
     digits = max(INDEX_DIGITS_MIN, len(str(pack.slice_count - 1)))
-    count = sum(run.slices for run in runs)
+    count = sum([run.slices for run in runs])
     name_bytes = len(lines.stem) + digits + len(SUFFIX)
     slices = pack.slice_bytes + count * zip_layout.local_header_size(name_bytes)
     far = place.slices + slices >= far_bytes
     entries = count * zip_layout.central_entry_size(name_bytes, far=far)
-    told = sum(lines.size(run, digits) for run in runs)
+    told = lines.size(runs, digits)
     key = pack.object_key.encode()
     texts = (key, lines.stem, lines.identity, lines.geometry, lines.lineage)
-    sources = [(run, run.source.encode()) for run in runs]
-    tail = b"".join(
-        [_RUN.pack(run.first, run.slices, _LABELS.index(run.label), len(source)) + source for run, source in sources]
-    )
+    tail = b"".join([_written(run) for run in runs])
     size = _HEAD.size + sum(map(len, texts)) + len(tail)
     head = _HEAD.pack(
         size, pack.pack_id, bytes.fromhex(pack.sha256), slices, told, entries, count, pack.slice_count, far, digits,
@@ -98,6 +95,11 @@ def write_record(
         place.record + size,
     )
     return b"".join((head, *texts, tail)), after
+
+
+def _written(run: Run) -> bytes:
+    source = run.source.encode()
+    return _RUN.pack(run.first, run.slices, _LABELS.index(run.label), len(source)) + source
 
 
 def record_bytes(buffer: bytes, at: int) -> int:

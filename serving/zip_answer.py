@@ -2,16 +2,20 @@
 
 Goes in: a question that finds packs, and what the caller wants besides. Comes out: the response, or the plan alone. A
 place among the downloads of this process is held from the planning to the last byte; who finds none is told to come
-back. Fails with RejectedInput(TERMS_NOT_ACCEPTED) and TransientFailure(SERVER_BUSY).
+back. Of those that have one, a few at a time compute and ask; the others wait for that or for their readers, and hold
+no connection meanwhile: fifty downloads leave the interpreter and the pool to everybody else. Fails with
+RejectedInput(TERMS_NOT_ACCEPTED) and TransientFailure(SERVER_BUSY).
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from flask import Response, request, stream_with_context
 
@@ -25,6 +29,9 @@ from serving.download_plan import Plan
 from serving.policies import audit
 from serving.services import services
 
+TURNS: Final = 4  # fewer than a process has connections to the catalogue
+PATIENCE_S: Final = 30.0  # an answer that has begun waits for a connection rather than end early
+_turn = threading.Semaphore(TURNS)
 Question: TypeAlias = Callable[[Connection], Iterator[PackRow]]
 
 
@@ -43,7 +50,7 @@ class Planned:
 
 def planned(question: Question, *, omit: bool, timeout_ms: int) -> Planned:
     """The plan of what `question` finds; with `omit` without what the caller has not accepted."""
-    with services().catalog(statement_timeout_ms=timeout_ms) as connection:
+    with _turn, services().catalog(statement_timeout_ms=timeout_ms) as connection:
         known = restrictions.restrictions(connection)
         barred = terms.barred(known)
         barred_ids = {item.collection_id for item in barred}
@@ -88,7 +95,7 @@ def send(question: Question, *, omit: bool, name: str, told: str) -> Response:
         if wanted.status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
             response.content_length = wanted.stop - wanted.start
             if request.method == "GET":
-                download = Download(plan, service.store, service.catalog)
+                download = Download(plan, service.store, partial(service.catalog, wait_s=PATIENCE_S))
                 held.callback(download.close)
                 response.response = stream_with_context(_sent(download, wanted.start, wanted.stop, told))
         response.call_on_close(held.pop_all().close)
@@ -99,7 +106,9 @@ def _sent(download: Download, start: int, stop: int, told: str) -> Iterator[byte
     """The bytes of one answer, counted and audited however it ends."""
     try:
         with metrics.download():
-            yield from download.stream(start, stop)
+            chunks = download.stream(start, stop)
+            while chunk := _next(chunks):
+                yield chunk
     finally:
         metrics.downloaded(download.sent)
         plan = download.plan
@@ -107,3 +116,9 @@ def _sent(download: Download, start: int, stop: int, told: str) -> Iterator[byte
             "download", query=told, etag=plan.etag, slices=plan.total.members, bytes=plan.length, start=start,
             bytes_sent=download.sent,
         )  # fmt: skip
+
+
+def _next(chunks: Iterator[bytes]) -> bytes:
+    """The next bytes, made in turn with the other downloads of this process; empty at the end."""
+    with _turn:
+        return next(chunks, b"")

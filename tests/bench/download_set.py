@@ -23,7 +23,7 @@ from braingranary.storage.store import ObjectStore
 from tests.unit.catalog import synthetic
 
 SLICES = 50
-SIDE = 132  # of noise: about 10 kB at quality 90
+SIDE = 110  # of noise: about 10 kB at quality 90
 
 
 @dataclass(frozen=True, kw_only=True)
