@@ -23,6 +23,7 @@ from braingranary.devstack.stack import STACK_STAGES, Stack
 from braingranary.devstack.state import State
 from braingranary.devstack.summary import Summary, read_summary
 from braingranary.devstack.web import first_slice_path
+from braingranary.orchestration.model_files import is_shipped
 from braingranary.storage.store import ObjectStore
 
 EXAMPLE_LOGIN: Final = '{"email": "you@example.org", "password": "a sentence that only you know"}'
@@ -46,6 +47,7 @@ def run(*, checkout: Path, state: State, choice: Choice, console: Console) -> Su
                     progress=progress,
                     counts=lambda: _counts(store, choice.archive_name),
                     timeout_s=timeout_s,
+                    scores=is_shipped(),
                 )
                 chain.run(request)
             seconds = progress.seconds()
@@ -53,6 +55,7 @@ def run(*, checkout: Path, state: State, choice: Choice, console: Console) -> Su
         for remark in request.remarks:
             console.print(f"Note: {remark}", markup=False)
         _tell_ingested(console, summary)
+        _tell_scores(console, summary)
         _tell_addresses(console, stack)
         _tell_seconds(console, seconds)
         return summary
@@ -73,6 +76,18 @@ def _tell_ingested(console: Console, summary: Summary) -> None:
             table.add_row(kind, escape(line.name), str(line.series), str(line.slices) if kind != "reject" else "")
         table.add_section()
     console.print(table)
+
+
+def _tell_scores(console: Console, summary: Summary) -> None:
+    if not summary.scores:
+        console.print("Not scored for tumour: no weights come with the library.")
+    for score in summary.scores:
+        declined = f", {score.declined} declined" if score.declined else ""
+        console.print(
+            f"Scored for tumour by {escape(score.model)}: {score.series} series, {score.slices} slices; "
+            f"{score.tumor} series called Tumor{declined}. Research only.",
+            soft_wrap=True,
+        )
 
 
 def _tell_addresses(console: Console, stack: Stack) -> None:

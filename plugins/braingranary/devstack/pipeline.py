@@ -1,4 +1,4 @@
-"""Driving the three DAGs from outside: trigger an ingest and follow it over its assets into the catalogue.
+"""Driving the DAGs from outside: trigger an ingest and follow it over its assets into the catalogue and its scores.
 
 Why: the demo has to show where the data is, and to find a chain that a kill broke anywhere and finish it. Nothing is
 taken from this process's memory: which run woke which is read from Airflow's asset events.
@@ -20,9 +20,10 @@ from braingranary.devstack.progress import Progress
 from braingranary.devstack.source import Request
 from braingranary.errors import Code, ConfigurationError
 
-INGEST, NORMALIZE, LOAD = "tcia_ingest", "normalize", "catalog_load"
+INGEST, NORMALIZE, LOAD, SCORE = "tcia_ingest", "normalize", "catalog_load", "tumor_scoring"
 MANIFEST_STAGE, STAGING_STAGE, NORMALIZE_STAGE, LOAD_STAGE = "manifest", "staging", "normalize", "load"
-STAGES: Final = (MANIFEST_STAGE, STAGING_STAGE, NORMALIZE_STAGE, LOAD_STAGE)
+SCORE_STAGE: Final = "score"
+STAGES: Final = (MANIFEST_STAGE, STAGING_STAGE, NORMALIZE_STAGE, LOAD_STAGE, SCORE_STAGE)
 _POLL_S: Final = 0.5
 _WAKE_TIMEOUT_S: Final = 60.0  # the scheduler turns an asset event into a run within a second or two
 _DAG_TIMEOUT_S: Final = 90.0
@@ -38,10 +39,16 @@ class Counts:
 
 
 class Pipeline:
-    """One chain tcia_ingest -> normalize -> catalog_load, followed to its end."""
+    """One chain tcia_ingest -> normalize -> catalog_load -> tumor_scoring, followed to its end.
 
-    def __init__(self, *, api: AirflowApi, progress: Progress, counts: Callable[[], Counts], timeout_s: float) -> None:
+    Without weights to score by (`scores` False) the chain ends in the catalogue.
+    """
+
+    def __init__(
+        self, *, api: AirflowApi, progress: Progress, counts: Callable[[], Counts], timeout_s: float, scores: bool
+    ) -> None:
         self._api = api
+        self._dags = (SCORE, LOAD, NORMALIZE, INGEST) if scores else (LOAD, NORMALIZE, INGEST)
         self._progress = progress
         self._counts = counts
         self._deadline_s = time.monotonic() + timeout_s
@@ -62,17 +69,17 @@ class Pipeline:
         loads = [load for run in normalized for load in self._woken(run, LOAD)]
         loads = [self._follow(run, self._tell_load) for run in loads]
         self._progress.end(LOAD_STAGE, "" if loads else "nothing new")
-        return [ingest, *normalized, *loads]
+        return [ingest, *normalized, *loads, *self._follow_scores(loads)]
 
     def _await_dags(self) -> None:
         deadline = time.monotonic() + _DAG_TIMEOUT_S
-        missing = [INGEST, NORMALIZE, LOAD]
+        missing = list(self._dags)
         while missing := [dag_id for dag_id in missing if not self._api.dag_known(dag_id)]:
             if time.monotonic() > deadline:
                 trouble = "; ".join(self._api.import_errors()) or "see the log of Airflow"
                 raise ConfigurationError(Code.INTERNAL, f"DAGs {', '.join(missing)} are not there: {trouble}")
             time.sleep(_POLL_S)
-        for dag_id in (LOAD, NORMALIZE, INGEST):
+        for dag_id in self._dags:
             self._api.unpause(dag_id)
 
     def _repair(self, run: DagRun) -> None:
@@ -94,9 +101,22 @@ class Pipeline:
         self._progress.end(STAGING_STAGE)
         return run
 
+    def _follow_scores(self, loads: Sequence[DagRun]) -> list[DagRun]:
+        self._progress.begin(SCORE_STAGE)
+        if SCORE not in self._dags:
+            self._progress.end(SCORE_STAGE, "no weights come with the library")
+            return []
+        scored = [run for load in loads for run in self._woken(load, SCORE)]
+        scored = [self._follow(run, self._tell_score) for run in scored]
+        self._progress.end(SCORE_STAGE, "" if scored else "nothing new")
+        return scored
+
     def _tell_normalize(self, tasks: Sequence[TaskInstance]) -> None:
         new = self._counts().normalized - self._normalized_before
         self._progress.tell(NORMALIZE_STAGE, f"{new} more series normalized; {_running(tasks)}")
+
+    def _tell_score(self, tasks: Sequence[TaskInstance]) -> None:
+        self._progress.tell(SCORE_STAGE, _running(tasks))
 
     def _tell_load(self, tasks: Sequence[TaskInstance]) -> None:
         self._progress.tell(LOAD_STAGE, _running(tasks))
