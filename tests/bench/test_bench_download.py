@@ -122,7 +122,7 @@ def test_bench_zip_of_a_gigabyte_against_zipstream(gigabyte: Gigabyte, tmp_path:
             unit="zip",
             equal=equal,
             rounds=ROUNDS,
-            note=f"{gigabyte.made.slices} slices out of {gigabyte.made.packs} packs in the embedded S3, one range GET a pack "
+            note=f"{gigabyte.made.slices} slices out of {gigabyte.made.packs} packs, one range GET a pack "
             "either way; ours with length and ETag known before the first byte and a manifest, zipstream-ng without.",
         )
 
