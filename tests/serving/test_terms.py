@@ -140,6 +140,9 @@ def test_pixels_of_a_restricted_series_are_refused_on_every_route(stranger: Flas
         slices = stranger.get(series["slices_url"]).get_json()["slices"]
         answer = stranger.get(slices[0]["url"])
         assert (answer.status_code, number) == (status, number)
+        for rest in ("sheet.jpg", "volume.nii.gz"):
+            refused = stranger.get(f"/api/v1/series/{synthetic.uid(number)}/{rest}").status_code == 403
+            assert (refused, number, rest) == (status == 403, number, rest)
         accepted = stranger.get(slices[0]["url"], headers=member.headers)
         assert accepted.status_code == 200
         assert ("public" in accepted.headers["Cache-Control"]) is (number == 1)
