@@ -2,12 +2,15 @@
 
 Every view takes from the budget that its policy names, once for the network address and once for the account; signing
 in also takes from a budget for the pair of address and e-mail address, so that guessing at an account from elsewhere
-never shuts its owner out. Goes in: the settings. Comes out: 429 with Retry-After as a problem. When the store does not
-answer, each process counts for itself until it does. Fails with ConfigurationError for a budget that cannot be read.
+never shuts its owner out. A budget of thousands is counted by samples: one request in ten pays for all ten, because
+the way to the store costs more than many an answer. Goes in: the settings. Comes out: 429 with Retry-After as a
+problem. When the store does not answer, each process counts for itself until it does. Fails with ConfigurationError
+for a budget that cannot be read.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address, ip_address
 from typing import Final, cast
@@ -29,6 +32,8 @@ _PREFIX: Final = "granary"
 _EMAIL: Final = "e-mail"
 _STORE_TIMEOUT_S: Final = 0.5
 _IPV6_NETWORK_BITS: Final = 64  # what one subscriber has at least: any address of it is theirs (RFC 6177)
+_SAMPLE: Final = 10
+_SAMPLED_FROM: Final = 100 * _SAMPLE  # requests of a budget: its bound is then met within a few per cent
 _SCHEMES: Final = {"redis": "valkey", "rediss": "valkeys", "redis+unix": "valkey+unix"}
 
 _log = structlog.get_logger(__name__)
@@ -47,6 +52,8 @@ class Limits:
         self._login_email = settings.login_email
         for budget in (*self._budgets.values(), self._login_email):
             _checked(budget)
+        amounts = [item.amount for item in parse_many(settings.general)] if settings.general else []
+        self._sample = _SAMPLE if amounts and min(amounts) >= _SAMPLED_FROM else 1
         store = _store_url(settings.store.get_secret_value())
         timeouts: dict[str, str | int] = {}
         if store != MEMORY:
@@ -56,8 +63,8 @@ class Limits:
         self.limiter = Limiter(
             address,
             default_limits=[
-                _limit(self._budget, address, "address", exempt_when=_unlimited),
-                _limit(self._budget, _account, "account", exempt_when=_anonymous),
+                _limit(self._budget, address, "address", cost=self._cost),
+                _limit(self._budget, _account, "account", cost=self._cost, exempt_when=_anonymous),
                 _limit(lambda: self._login_email, _login, _EMAIL, exempt_when=_no_login),
             ],
             strategy="fixed-window",
@@ -67,6 +74,7 @@ class Limits:
             key_prefix=_PREFIX,
             on_breach=_refuse,
         )
+        self.limiter.request_filter(self._uncounted)
 
     def register(self, app: Flask) -> None:
         """Count every request of `app` whose view is known; after the caller was identified."""
@@ -91,6 +99,18 @@ class Limits:
         policy = current_policy()
         return self._budgets.get(policy.rate, "") if policy else ""
 
+    def _uncounted(self) -> bool:
+        policy = current_policy()
+        if policy is None or policy.rate is Rate.NONE:
+            return True
+        if policy.rate is not Rate.GENERAL:
+            return False
+        return not self._budgets[Rate.GENERAL] or random.random() * self._sample >= 1  # noqa: S311 - a sample, no secret
+
+    def _cost(self) -> int:
+        policy = current_policy()
+        return self._sample if policy and policy.rate is Rate.GENERAL else 1
+
 
 def limits() -> Limits:
     """The limits of the application that answers the current request."""
@@ -111,21 +131,23 @@ def address() -> str:
     return text
 
 
-def _limit(budget: Callable[[], str], key: Callable[[], str], kind: str, *, exempt_when: Callable[[], bool]) -> Limit:
+def _limit(
+    budget: Callable[[], str],
+    key: Callable[[], str],
+    kind: str,
+    *,
+    cost: int | Callable[[], int] = 1,
+    exempt_when: Callable[[], bool] | None = None,
+) -> Limit:
     def scope(_endpoint: str) -> str:
         policy = current_policy()
         return f"{kind}:{policy.rate if policy else Rate.GENERAL}"
 
-    return Limit(budget, key_function=key, scope=scope, shared=True, exempt_when=exempt_when)
-
-
-def _unlimited() -> bool:
-    policy = current_policy()
-    return policy is None or policy.rate is Rate.NONE
+    return Limit(budget, key_function=key, scope=scope, shared=True, cost=cost, exempt_when=exempt_when)
 
 
 def _anonymous() -> bool:
-    return _unlimited() or current_account() is None
+    return current_account() is None
 
 
 def _no_login() -> bool:

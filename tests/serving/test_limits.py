@@ -85,6 +85,19 @@ def test_budgets_count_over_processes(dsn: str, limits_store: str, here: str) ->
     assert statuses == [200, 200, 200, 429]
 
 
+def test_a_budget_of_thousands_is_counted_by_samples_that_pay_for_the_rest(
+    dsn: str, limits_store: str, here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with accounts_app(dsn, limits={"store": limits_store, "general": "1000/hour"}) as app:
+        monkeypatch.setattr("serving.limits.random.random", lambda: 0.5)
+        assert {describe(app, here).status_code for _ in range(120)} == {200}
+        monkeypatch.setattr("serving.limits.random.random", lambda: 0.0)
+        statuses = [describe(app, here).status_code for _ in range(101)]
+        assert statuses == [200] * 100 + [429]
+        # A budget that is small is never sampled.
+        assert sign_in(app, here, new_email()).status_code == 200
+
+
 def test_an_account_is_counted_wherever_it_calls_from(dsn: str, limits_store: str) -> None:
     with accounts_app(dsn, limits={"store": limits_store, "general": "3/hour"}) as app:
         member, other = join(app), join(app)
