@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date
+from typing import Final
 
-from flask import Response, jsonify, url_for
+from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
@@ -13,12 +14,14 @@ from braingranary.catalog import search
 from braingranary.catalog.ask import Connection
 from braingranary.errors import Code, RejectedInput
 from serving import cursors, schemas
+from serving.answers import answer
 from serving.policies import Access, access
 from serving.resources.slices import slice_url
 from serving.schemas import NoParameters, SeriesParameters, SeriesPath, SlicesParameters
 from serving.services import services
 
 api = APIBlueprint("series", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="series")])
+_COLUMNS: Final = tuple(field.name for field in fields(search.SeriesItem))
 
 
 @api.get("/series", summary="Series, filtered, page by page", responses={"200": schemas.SeriesPage})
@@ -26,7 +29,8 @@ api = APIBlueprint("series", __name__, url_prefix="/api/v1", abp_tags=[Tag(name=
 def list_series(query: SeriesParameters) -> Response:
     """Series in a stable order; the last page has no `next`."""
     with services().catalog() as connection:
-        return _answer(listed(connection, query))
+        page = listed(connection, query)
+    return answer(page)
 
 
 def listed(connection: Connection, query: SeriesParameters) -> schemas.SeriesPage:
@@ -79,7 +83,7 @@ def one_series(path: SeriesPath, query: NoParameters) -> Response:  # noqa: ARG0
     detail = schemas.SeriesDetail.model_validate(
         {**shown(found[0]).model_dump(), **asdict(rest), "packs": [asdict(pack) for pack in packs]}
     )
-    return _answer(detail)
+    return answer(detail)
 
 
 @api.get("/series/<uid>/slices", summary="Slices of a series", responses={"200": schemas.SlicePage})
@@ -104,21 +108,19 @@ def slices_of_series(path: SeriesPath, query: SlicesParameters) -> Response:
         items.append(schemas.Slice.model_validate({**asdict(item), "id": slice_id, "url": slice_url(slice_id)}))
     last = page[-1] if len(found) > query.limit else None
     more = cursors.encode(last.volume, last.plane, last.slice_index) if last else None
-    return _answer(schemas.SlicePage(slices=items, next=more))
+    return answer(schemas.SlicePage(slices=items, next=more))
 
 
 def shown(item: search.SeriesItem) -> schemas.Series:
     """A series with its addresses."""
+    # Not url_for, which would cost as much as the rest of the row.
+    address = f"{request.script_root}{api.url_prefix}/series/{item.series_uid}"
     cover = slice_url(f"{item.cover_pack_id}-{item.cover_index}") if item.cover_pack_id is not None else None
     return schemas.Series.model_validate(
         {
-            **asdict(item),
-            "url": url_for("series.one_series", uid=item.series_uid),
-            "slices_url": url_for("series.slices_of_series", uid=item.series_uid),
+            **{name: getattr(item, name) for name in _COLUMNS},
+            "url": address,
+            "slices_url": f"{address}/slices",
             "thumbnail_url": cover,
         }
     )
-
-
-def _answer(model: schemas.SeriesPage | schemas.SeriesDetail | schemas.SlicePage) -> Response:
-    return jsonify(model.model_dump(mode="json"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, url_for
+from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
@@ -63,7 +63,8 @@ def slice_rendition(path: SlicePath, query: PictureParameters) -> Response:
 
 def slice_url(slice_id: str) -> str:
     """Address of a slice."""
-    return url_for("slices.one_slice", slice_id=slice_id)
+    # Not url_for: a page holds hundreds of these, and each would cost as much as the rest of its row.
+    return f"{request.script_root}{api.url_prefix}/slices/{slice_id}.jpg"
 
 
 def _found(path: SlicePath) -> tuple[search.SliceLocation, int, bool]:
