@@ -19,7 +19,7 @@ from serving.identity import identity
 from serving.policies import Access, Rate, access, current_account, current_actor
 from serving.policies import audit as record
 from serving.resources.authorization import NO_STORE, TAG, nothing, own_id, token_answer
-from serving.schemas import NoParameters, PageParameters
+from serving.schemas import NoParameters, PageParameters, Problem
 from serving.services import services
 
 api = APIBlueprint("accounts", __name__, url_prefix="/api/v1", abp_tags=[TAG])
@@ -56,7 +56,7 @@ def revoke_own(query: NoParameters) -> Response:  # noqa: ARG001 - as above
     return nothing()
 
 
-@api.post("/account/removal", summary="Delete one's own account", responses={"204": None})
+@api.post("/account/removal", summary="Delete one's own account", responses={"204": None, "409": Problem})
 @access(Access.READER, rate=Rate.LOGIN)
 def remove_own(body: schemas.PasswordProof) -> Response:
     """The account goes with its e-mail address; what it did stays in the trail under its number."""
@@ -89,7 +89,7 @@ def one_account(path: schemas.AccountPath, query: NoParameters) -> Response:  # 
     return answer(schemas.Account.model_validate(found), cache_control=NO_STORE)
 
 
-@api.patch("/accounts/<account_id>", summary="Change an account", responses={"200": schemas.Account})
+@api.patch("/accounts/<account_id>", summary="Change an account", responses={"200": schemas.Account, "409": Problem})
 @access(Access.ADMIN)
 def change_account(path: schemas.AccountPath, body: schemas.AccountChange) -> Response:
     """Another role, or shut or open; it holds at once, also for tokens that are out. Not for one's own account."""
