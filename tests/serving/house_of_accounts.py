@@ -36,7 +36,9 @@ def forget(dsn: str) -> None:
 
 
 @contextmanager
-def accounts_app(dsn: str, *, limits: dict[str, str] | None = None, **accounts: Any) -> Iterator[OpenAPI]:
+def accounts_app(
+    dsn: str, *, limits: dict[str, str] | None = None, serving: ServingSettings | None = None, **accounts: Any
+) -> Iterator[OpenAPI]:
     """The application with settings of its own for limits (by default none) and accounts; closed afterwards."""
     migrate(dsn)
     bounds = {"store": "memory://", "general": "", "login": "", "login_email": "", **(limits or {})}
@@ -44,7 +46,7 @@ def accounts_app(dsn: str, *, limits: dict[str, str] | None = None, **accounts: 
         catalog=CatalogSettings(dsn=SecretStr(dsn)),
         # Nothing listens there, and no route of accounts asks it.
         store=StoreSettings(endpoint_url="http://127.0.0.1:9", access_key="none", secret_key=SecretStr("none")),
-        serving=ServingSettings(pool_max=4, pool_timeout_s=2, detect_processes=0),
+        serving=serving or ServingSettings(pool_max=4, pool_timeout_s=2, detect_processes=0),
         accounts=AccountsSettings.model_validate({"dsn": dsn, **generated_keys(), **accounts}),
         limits=LimitsSettings.model_validate(bounds),
     )
