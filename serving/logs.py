@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from typing import Any, Final
 
 import structlog
@@ -44,6 +45,13 @@ def configure(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    threading.excepthook = _thread_ended
+
+
+def _thread_ended(told: threading.ExceptHookArgs) -> None:
+    """What ended a thread of our own, as a line like any other."""
+    if told.exc_value is not None and not isinstance(told.exc_value, SystemExit):
+        structlog.get_logger(__name__).error("thread_ended", error=told.exc_type.__name__, exc_info=told.exc_value)
 
 
 class ServerLogger(Logger):  # type: ignore[misc]

@@ -15,6 +15,7 @@ from typing import Final
 
 import httpx
 
+from braingranary.detector.facts import SHIPPED
 from braingranary.devstack import processes
 from braingranary.devstack.sample_archive.server import API_PATH
 from braingranary.devstack.state import State
@@ -76,6 +77,7 @@ class FrontDoor:
                 "GRANARY_S3_ACCESS_KEY": self._store.access_key or "",
                 "GRANARY_S3_SECRET_KEY": secret,
                 "GRANARY_SERVING_METRICS_NETWORKS": '["127.0.0.0/8"]',
+                "GRANARY_SERVING_DETECT_PROCESSES": str(int(any(SHIPPED.glob("*.json")))),
                 **self._accounts,
             },
             cwd=self._checkout,
@@ -84,8 +86,12 @@ class FrontDoor:
         )  # fmt: skip
 
     def healthy(self) -> bool:
-        """Whether it says itself that all it needs works."""
-        return _answers(f"{self.base_url}/readyz")
+        """Whether it says itself that all it needs works; the model, which loads for seconds, may come later."""
+        try:
+            parts = httpx.get(f"{self.base_url}/readyz", timeout=5, trust_env=False).json()["parts"]
+        except (httpx.HTTPError, ValueError, LookupError):
+            return False
+        return all(state == "ok" for name, state in parts.items() if name != "model")
 
 
 class SampleArchiveService:

@@ -1,0 +1,37 @@
+"""The peer of the serving bench: one bare Flask route under the same gunicorn configuration, with the same answer."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, jsonify
+
+
+class NoServices:
+    """What gunicorn's configuration opens and closes."""
+
+    def open(self) -> None:
+        """Nothing to open."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+ANSWERS: dict[str, Any] = json.loads(Path(os.environ["BARE_ANSWERS"]).read_text(encoding="utf-8"))
+app = Flask("bare")
+app.json.sort_keys = False  # type: ignore[attr-defined]
+app.extensions["granary"] = NoServices()
+
+
+@app.get("/healthz")
+def healthz() -> str:
+    return "ok"
+
+
+@app.get("/api/v1/series")
+@app.get("/api/v1/series/<uid>")
+def series(uid: str = "") -> Response:
+    return jsonify(ANSWERS[uid])
