@@ -9,15 +9,17 @@ row of loads leaves it, and what they cost.
 
 from __future__ import annotations
 
-import resource
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 import idc_index_data
 import numpy as np
+import psutil
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -49,24 +51,33 @@ class LoadCost:
     series: int
     slices: int
     seconds: float
-    peak_rss_mb: float
-    """Of the loading process since it began."""
+    added_rss_mb: float
+    """By how much a load raised the resident memory of its process, the largest over the runs."""
 
 
 def load(connection: psycopg.Connection[Any], store: ObjectStore, *, series: int = SERIES_ALL) -> LoadCost:
     """Publish the first `series` of the shuffled index run by run and load each; the runs' files are deleted again."""
     loaded = slices = 0
-    seconds = 0.0
+    seconds = added = 0.0
     for run, parts in _runs(series):
         publish_arrow(store, run, parts)
-        start = time.monotonic()
+        del parts
+        process = psutil.Process()
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the high-water mark begins anew
+        before, start = process.memory_info().rss, time.monotonic()
         report = load_run(connection, store, run)
         seconds += time.monotonic() - start
+        added = max(added, _high_water_bytes() - before)
         loaded, slices = loaded + report.series, slices + report.slices
         print(f"{run}: {loaded} series, {slices} slices, {seconds:.0f} s", flush=True)
         store.delete_many([item.key for item in store.list(f"runs/normalize/{run}/")])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return LoadCost(series=loaded, slices=slices, seconds=seconds, peak_rss_mb=peak)
+    return LoadCost(series=loaded, slices=slices, seconds=seconds, added_rss_mb=added / 1e6)
+
+
+def _high_water_bytes() -> int:
+    told = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
+    assert told is not None
+    return int(told[1]) * 1024
 
 
 def _runs(series: int) -> Iterator[tuple[str, list[dict[str, pa.Table]]]]:

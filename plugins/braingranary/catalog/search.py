@@ -30,6 +30,7 @@ from braingranary.catalog.series import (
     recent_series,
     series_of,
     series_page,
+    series_shown,
     slices_of,
 )
 from braingranary.catalog.sql import statement
@@ -39,8 +40,8 @@ __all__ = [
     "Count", "Facet", "FacetAnswer", "ImageItem", "NamedQuery", "NamedSlice", "PackItem", "Position", "RunItem",
     "SelectedSlice", "SeriesExtra", "SeriesFilter", "SeriesItem", "SliceItem", "SliceLocation", "Sort", "count",
     "extra_of_series", "facets", "facets_of", "image_page", "named_queries", "named_query_slices", "narrowed",
-    "packs_of_series", "parsed", "position", "recent_series", "runs", "series_of", "series_page", "slice_location",
-    "slices_of", "slices_of_series",
+    "packs_of_series", "parsed", "position", "recent_series", "runs", "series_of", "series_page", "series_shown",
+    "slice_location", "slices_of", "slices_of_series",
 ]  # fmt: skip
 Labels: TypeAlias = Literal["truth", "model", "all"]
 STREAM_ROWS = 5_000  # rows fetched at a time by a streamed answer

@@ -1,0 +1,230 @@
+"""Search at scale, over HTTP as people use it: filtered and sorted pages, facets, and the ten-thousandth page.
+
+The catalogue is the scale set (a million real series, ten million slices); the front door is gunicorn with its own
+configuration. Requests are drawn from values that the catalogue holds, other ones for each client, so that neither
+PostgreSQL nor the kept answers of facets see the same question again and again.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import psycopg
+import pytest
+
+from braingranary.catalog import facets as kept_facets
+from braingranary.catalog import search
+from braingranary.devstack.s3 import ObjectServer
+from braingranary.storage.store import ObjectStore
+from serving import cursors
+from tests.bench.harness import compare
+from tests.bench.levels import Figure, hammer, quantile, record
+from tests.bench.scale_cluster import Scale, cluster
+from tests.serving.house import House
+from tests.serving.live import gunicorn
+
+pytestmark = [pytest.mark.bench, pytest.mark.stack]
+CLIENTS: Final = 8
+CALLS: Final = 150  # of each client: p99 over 1,200 answers
+LIMIT_MS: Final = 50.0
+PAGE: Final = 50
+FAR_PAGE: Final = 10_000
+SORTS: Final = ("newest", "date", "age", "field_strength", "slice_count", "spacing")
+CHOSEN: Final = (
+    "collection",
+    "sequence",
+    "manufacturer",
+    "model",
+    "sex",
+    "plane",
+    "license",
+    "field_strength",
+    "tumor",
+)
+# The GROUP BY that cells stand for: the same facets with the same filter, counted from the series themselves.
+GROUP_BY: Final = (
+    "SELECT count(*), k.name, sequence, manufacturer, model, sex, plane, license, field_strength, tumor, species,"
+    " label_source, k.archive FROM series_search AS s JOIN collection AS k USING (collection_id)"
+    " WHERE s.plane = 'axial' GROUP BY GROUPING SETS ((), (k.name), (sequence), (manufacturer), (model), (sex),"
+    " (plane), (license), (field_strength), (tumor), (species), (label_source), (k.archive))"
+)
+COLUMNS: Final = (
+    "collection", "sequence", "manufacturer", "model", "sex", "plane", "license", "field_strength", "tumor", "species",
+    "label_source", "archive",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scale(object_server: ObjectServer) -> Iterator[Scale]:
+    """The scale set, built by the first run."""
+    store = ObjectStore.from_settings(object_server.settings(bucket="scale"))
+    store.ensure_bucket()
+    with cluster(store) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def address(scale: Scale, object_server: ObjectServer) -> Iterator[str]:
+    """A running front door over the scale set."""
+    settings = object_server.settings(bucket="scale")
+    house = House(dsn=scale.dsn, store=ObjectStore.from_settings(settings), store_settings=settings, jpegs={})
+    with tempfile.TemporaryDirectory() as folder, gunicorn(house, Path(folder) / "gunicorn.log") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def values(address: str) -> dict[str, list[tuple[str, int]]]:
+    """Values of each facet with their counts."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for item in asked(address, "/api/v1/facets?values=1000")["facets"]:
+        found.setdefault(item["facet"], []).append((item["value"], item["series_count"]))
+    return found
+
+
+def asked(address: str, path: str) -> Any:
+    """One answer as JSON."""
+    return caller(address)(path)
+
+
+def caller(address: str) -> Callable[[str], Any]:
+    """A client that keeps its connection; answers other than 200 raise."""
+    place = urlsplit(address)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
+
+    def call(path: str) -> Any:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+        assert answer.status == 200, (path, answer.status, body[:300])
+        return json.loads(body)
+
+    return call
+
+
+def queries(values: dict[str, list[tuple[str, int]]], number: int, *, facets: bool) -> Iterator[str]:
+    """Endless requests of client `number`: one or two filters, values by how often they occur, any sort."""
+    draw = random.Random(number)  # noqa: S311 - the same requests each time
+    while True:
+        query = {}
+        for name in draw.sample(CHOSEN, draw.choice((1, 1, 2))):
+            names, counts = zip(*values[name], strict=True)
+            query[name] = draw.choices(names, counts)[0]
+        if facets:
+            yield f"/api/v1/facets?{urlencode(query)}"
+        else:
+            query |= {"sort": draw.choice(SORTS), "order": draw.choice(("asc", "desc")), "limit": str(PAGE)}
+            yield f"/api/v1/series?{urlencode(query)}"
+
+
+def measure(name: str, address: str, values: dict[str, list[tuple[str, int]]], *, facets: bool, note: str) -> None:
+    def client(number: int) -> Callable[[], object]:
+        call, paths = caller(address), queries(values, number, facets=facets)
+        return lambda: call(next(paths))
+
+    spent = hammer(client, clients=CLIENTS, calls=CALLS)
+    record(
+        name,
+        [
+            Figure(name="p50", value=quantile(spent, 0.5), unit="ms"),
+            Figure(name="p99", value=quantile(spent, 0.99), unit="ms", limit=LIMIT_MS),
+            Figure(name="answers", value=len(spent), unit=""),
+        ],
+        note=note,
+    )
+
+
+def test_bench_scale_set_is_whole(scale: Scale) -> None:
+    cost = scale.cost
+    record(
+        "load of the scale set",
+        [
+            Figure(name="series", value=cost.series, unit="rows"),
+            Figure(name="slices", value=cost.slices, unit="rows", limit=10_000_000, at_most=False),
+            Figure(name="load", value=cost.seconds, unit="s"),
+            Figure(name="slices a second", value=cost.slices / cost.seconds, unit="1/s"),
+            Figure(name="memory that loading added", value=cost.added_rss_mb, unit="MB", limit=512),
+        ],
+        note="idc-index-data by the project's own loader: COPY, checks, merge, cells and facets; measured when the "
+        "kept folder was built",
+    )
+
+
+def test_bench_filtered_sorted_page(address: str, values: dict[str, list[tuple[str, int]]], scale: Scale) -> None:
+    note = f"{CLIENTS} clients, {scale.cost.series} series; {PAGE} series a page, one or two filters, six sorts"
+    measure("filtered, sorted page of series", address, values, facets=False, note=note)
+
+
+def test_bench_facets(address: str, values: dict[str, list[tuple[str, int]]], scale: Scale) -> None:
+    note = f"{CLIENTS} clients, {scale.cost.series} series; 13 facets under one or two filters"
+    measure("facets under filters", address, values, facets=True, note=note)
+
+
+def test_bench_facets_against_group_by(scale: Scale) -> None:
+    wanted = search.SeriesFilter(plane="axial")
+    with psycopg.connect(scale.dsn, autocommit=True) as connection:
+
+        def ours() -> search.FacetAnswer:
+            for cells in kept_facets._kept.values():
+                cells.answers.clear()
+            return search.facets_of(connection, wanted, values_max=10_000)
+
+        def peer() -> list[Any]:
+            return connection.execute(GROUP_BY).fetchall()
+
+        def equal(mine: Any, theirs: Any) -> None:
+            counted = {(name, row[at]): row[0] for row in theirs for at, name in enumerate(COLUMNS, 1) if row[at]}
+            told = {
+                (item.facet, item.value): item.series_count
+                for item in mine.facets
+                if item.facet in COLUMNS and item.facet != "plane"
+            }
+            assert told == {key: count for key, count in counted.items() if key[0] != "plane"}
+            assert mine.count.series == max(row[0] for row in theirs)
+
+        compare(
+            name="facets under a filter", peer_name="GROUP BY GROUPING SETS", ours=ours, peer=peer, target=100.0,
+            unit=f"13 facets of {scale.cost.series} series", equal=equal,
+            note="ours counts anew from the cells that a process keeps, and asks first whether they still hold",
+        )  # fmt: skip
+
+
+def test_bench_page_10000_against_page_1(address: str, scale: Scale) -> None:
+    call = caller(address)
+    with psycopg.connect(scale.dsn, autocommit=True) as connection:
+        skip = (FAR_PAGE - 1) * PAGE
+        far = connection.execute(
+            "SELECT series_id FROM series_search ORDER BY published_at DESC, series_id DESC OFFSET %s LIMIT 1",
+            [skip - 1],
+        ).fetchone()
+        assert far is not None, "too small a set for a ten-thousandth page"
+        item = search.series_shown(connection, [far[0]])[0]
+    cursor = far_cursor(item)
+    first, later = f"/api/v1/series?limit={PAGE}", f"/api/v1/series?limit={PAGE}&cursor={cursor}"
+
+    def equal(mine: Any, theirs: Any) -> None:
+        assert len(mine[-1]["series"]) == len(theirs[-1]["series"]) == PAGE
+        assert mine[-1]["series"] != theirs[-1]["series"]
+
+    compare(
+        name=f"page {FAR_PAGE} of the series", peer_name="page 1", ours=lambda: repeated(call, later),
+        peer=lambda: repeated(call, first), target=1 / 1.5, unit=f"20 pages of {PAGE} series", equal=equal,
+        note="keyset: the far page must take at most 1.5 times the first",
+    )  # fmt: skip
+
+
+def repeated(call: Callable[[str], Any], path: str) -> list[Any]:
+    """Twenty answers, one after the other."""
+    return [call(path) for _ in itertools.repeat(None, 20)]
+
+
+def far_cursor(item: search.SeriesItem) -> str:
+    """The cursor of a page that ends with `item`, newest first."""
+    return cursors.encode("newest", "desc", item.published_at.isoformat(), item.series_id)
