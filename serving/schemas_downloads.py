@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 
 from serving.schemas import Answer, FilterParameters, Parameters, QueryName
 
@@ -25,16 +25,9 @@ class ZipParameters(Parameters):
 
 
 class DownloadParameters(FilterParameters, ZipParameters):
-    """A named query, or the filters of the list of series."""
+    """A named query, the filters of the list of series, or both: what answers all of it."""
 
-    query: QueryName | None = Field(default=None, description="a named query, instead of filters")
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        narrowed = [name for name in FilterParameters.model_fields if getattr(self, name) is not None]
-        if self.query is not None and narrowed:
-            raise ValueError("a named query takes no filters")
-        return self
+    query: QueryName | None = Field(default=None, description="a named query")
 
 
 class License(Answer):

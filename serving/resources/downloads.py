@@ -17,7 +17,7 @@ from braingranary.catalog.downloads import PackRow
 from serving import schemas_downloads as schemas
 from serving import zip_answer
 from serving.answers import answer
-from serving.policies import Access, Rate, access
+from serving.policies import TOKEN_HEADER, Access, Rate, access
 from serving.resources.series import wanted
 from serving.schemas import Problem
 from serving.schemas_downloads import DownloadParameters
@@ -52,6 +52,7 @@ def described(query: DownloadParameters) -> schemas.DownloadPlan:
         plan = found.plan
         plan.close()
     address = url_for("downloads.zipped", **query.model_dump(mode="json", exclude_unset=True))
+    sign = f'-H "{TOKEN_HEADER}: $TOKEN" ' if found.restricted else ""
     url = f"{request.host_url.rstrip('/')}{address}"
     return schemas.DownloadPlan(
         bytes=plan.length,
@@ -66,7 +67,7 @@ def described(query: DownloadParameters) -> schemas.DownloadPlan:
         etag=plan.etag,
         url=address,
         # -C - goes on where an aborted one ended; the server sees to it that both halves belong together.
-        curl=f"curl -fL --retry 5 -C - -o braingranary.zip {shlex.quote(url)}",
+        curl=f"curl -fL --retry 5 -C - -o braingranary.zip {sign}{shlex.quote(url)}",
     )
 
 
@@ -80,11 +81,12 @@ def zipped(query: DownloadParameters) -> Response:
         omit=query.restricted == "omit",
         name=f"{query.query or 'braingranary'}.zip",
         # Values of filters are what a visitor typed: they stay out of the trail.
-        told=query.query or f"filters: {', '.join(names)}",
+        told=" ".join(filter(None, (query.query, names and f"filters: {', '.join(names)}"))) or "everything",
     )
 
 
 def _packs(query: DownloadParameters, connection: Connection) -> Iterator[PackRow]:
-    if query.query is not None:
+    narrowed = wanted(query)
+    if query.query is not None and not narrowed.active:
         return downloads.packs_of_named_query(connection, query.query, query.labels)
-    return downloads.packs_of_series(connection, wanted(query), query.labels)
+    return downloads.packs_of_series(connection, narrowed, query.labels, query=query.query)

@@ -1,7 +1,11 @@
--- Packs of the series in `wanted`, of one plane where one is asked for; any label will do.
+-- Packs of the series in `wanted`, of one plane where one is asked for, and the label that their slices must have: that
+-- of a named query, or null, which any will do for.
 SELECT
     p.pack_id,
-    NULL::boolean AS tumor
+    q.tumor
 FROM wanted AS w
 INNER JOIN pack AS p ON w.series_id = p.series_id
-WHERE %(shown_plane)s::text IS NULL OR p.plane = %(shown_plane)s::text
+LEFT JOIN named_query AS q ON q.name = %(query)s::text
+WHERE
+    (%(shown_plane)s::text IS NULL OR p.plane = %(shown_plane)s::text)
+    AND (%(query)s::text IS NULL OR p.plane = q.plane)

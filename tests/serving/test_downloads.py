@@ -110,6 +110,16 @@ def test_named_query_takes_single_slices_of_a_pack_and_tells_why(client: FlaskCl
     assert {line["label_source"] for line in told if line["series_uid"] == synthetic.uid(2)} == {"reader"}
 
 
+def test_filters_narrow_a_named_query(client: FlaskClient) -> None:
+    def paths(parameters: str) -> set[str]:
+        return {line["path"] for line in lines(opened(client.get(f"/api/v1/downloads.zip?{parameters}").data))}
+
+    whole, narrowed = paths("query=withtumor_ax"), paths("query=withtumor_ax&collection=Set-1")
+    assert narrowed == {path for path in whole if path.startswith("Set-1/")}
+    assert len(whole) > len(narrowed) == SLICES - 2
+    assert paths("query=withtumor_ax&shown_plane=coronal") == set()
+
+
 def test_plan_tells_before_the_click_what_the_download_will_be(client: FlaskClient) -> None:
     plan = client.get("/api/v1/downloads?collection=Set-1").get_json()
     whole = client.get(plan["url"])
@@ -135,7 +145,7 @@ def test_download_of_nothing_is_a_zip_that_says_so(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize(
     ("parameters", "named"),
-    [("query=withtumor_ax&plane=axial", "query"), ("order=asc", "order"), ("restricted=maybe", "restricted")],
+    [("query=everything", "query"), ("order=asc", "order"), ("restricted=maybe", "restricted")],
 )
 def test_download_of_nonsense_is_refused_by_name(client: FlaskClient, parameters: str, named: str) -> None:
     answer = client.get(f"/api/v1/downloads.zip?{parameters}")

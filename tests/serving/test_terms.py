@@ -71,7 +71,10 @@ def test_restricted_zip_may_leave_out_what_was_not_accepted(stranger: FlaskClien
     assert (answer.status_code, uids(answer.data)) == (200, {synthetic.uid(1), synthetic.uid(2)})
     plan = stranger.get("/api/v1/downloads?shown_plane=axial&restricted=omit").get_json()
     assert (plan["omitted"], plan["needs_terms"], plan["bytes"]) == (["Set-0"], [], len(answer.data))
-    assert stranger.get("/api/v1/downloads?shown_plane=axial").get_json()["needs_terms"] == [TERMS]
+    whole = stranger.get("/api/v1/downloads?shown_plane=axial").get_json()
+    assert whole["needs_terms"] == [TERMS]
+    assert '-H "auth-token: $TOKEN"' in whole["curl"]
+    assert "auth-token" not in plan["curl"]
 
 
 def test_accepting_opens_the_zip_for_that_account_alone(stranger: FlaskClient, app: Flask, restricted: House) -> None:

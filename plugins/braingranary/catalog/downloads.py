@@ -99,10 +99,15 @@ def packs_of_named_query(connection: Connection, name: str, labels: Labels = "tr
     return _packs(connection, statement("queries/download_named"), {"name": name, "labels": labels})
 
 
-def packs_of_series(connection: Connection, wanted: SeriesFilter, labels: Labels = "truth") -> Iterator[PackRow]:
-    """Every pack of the series that match, in the order of keys; with `shown_plane` only those of that plane."""
+def packs_of_series(
+    connection: Connection, wanted: SeriesFilter, labels: Labels = "truth", *, query: str | None = None
+) -> Iterator[PackRow]:
+    """Every pack of the series that match, in the order of keys; with `shown_plane` only those of that plane.
+
+    With a named `query` only what that answers too.
+    """
     chosen, values = search.narrowed(connection, wanted, "queries/download_matching")
-    return _packs(connection, chosen, {**values, "labels": labels})
+    return _packs(connection, chosen, {**values, "labels": labels, "query": query})
 
 
 def _packs(connection: Connection, chosen: LiteralString, values: dict[str, Any]) -> Iterator[PackRow]:
