@@ -3,7 +3,7 @@
 Why processes and not the threads that are there: an upload is hostile and runs through C decoders. In a process of its
 own the worst upload costs one detection; torch and its memory stay out of the processes that serve; and its Python
 parts do not hold up other requests by the interpreter's lock. Handing an upload over costs about a millisecond.
-docs/decisions/0010-detection-in-processes.md has the figures.
+docs/decisions/0011-detection-in-processes.md has the figures.
 
 Goes in: settings. Comes out: answers. Fails at once with TransientFailure(SERVER_BUSY) when all places are taken, with
 TransientFailure(MODEL_UNAVAILABLE) while no model is loaded, with RejectedInput for an upload that is refused or that

@@ -52,7 +52,7 @@ class UploadLimits:
     zip: ZipLimits = ZipLimits(  # noqa: RUF009 - frozen
         entries_max=2_000, member_bytes_max=128 * MIB, total_bytes_max=160 * MIB
     )
-    nifti: NiftiLimits = NiftiLimits(working_bytes_max=420 * MIB)  # noqa: RUF009 - frozen
+    nifti: NiftiLimits = NiftiLimits(working_bytes_max=450 * MIB)  # noqa: RUF009 - frozen
 
 
 LIMITS: Final = UploadLimits()

@@ -84,8 +84,12 @@ def read_nifti(data: bytes, limits: NiftiLimits = DEFAULT_LIMITS) -> Volume:
     order = [axis, *(other for other in (1, 0, 2) if other != axis)]
     placed = layout.affine.copy()
     placed[:3, :3] = layout.affine[:3, order]
+    # Windowing lays real numbers on 65,536 bins: single precision tells them apart, at half the memory.
+    kept = np.dtype(np.float32) if layout.dtype.kind == "f" else layout.dtype.newbyteorder("=")
+    with np.errstate(over="ignore"):
+        ordered = voxels.transpose(order).astype(kept, order="C")
     return Volume(
-        voxels=voxels.transpose(order).astype(layout.dtype.newbyteorder("="), order="C"),
+        voxels=ordered,
         affine=placed,
         slope=layout.slope,
         intercept=layout.intercept,
