@@ -75,13 +75,14 @@ def described(query: DownloadParameters) -> schemas.DownloadPlan:
 @access(Access.PUBLIC, rate=Rate.DOWNLOAD)
 def zipped(query: DownloadParameters) -> Response:
     """All slices of a named query, or of the series that the filters leave, streamed and resumable."""
-    names = sorted(query.model_dump(exclude_none=True, exclude={"query", "labels", "restricted"}))
+    # Values of filters are what a visitor typed: they stay out of the trail.
+    filters = sorted(wanted(query).active)
+    told = [query.query or "", f"filters: {', '.join(filters)}" if filters else ""]
     return zip_answer.send(
         partial(_packs, query),
         omit=query.restricted == "omit",
         name=f"{query.query or 'braingranary'}.zip",
-        # Values of filters are what a visitor typed: they stay out of the trail.
-        told=" ".join(filter(None, (query.query, names and f"filters: {', '.join(names)}"))) or "everything",
+        told=" ".join(part for part in told if part) or "everything",
     )
 
 
