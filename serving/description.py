@@ -128,8 +128,10 @@ def _complete_parameter(parameter: dict[str, Any]) -> None:
         schema.pop("default")
     for name in ("title", "description"):
         schema.pop(name, None)
-    if "example" in schema:
-        parameter["example"] = schema.pop("example")
+    example = schema.pop("example", None)
+    # The page fills examples in: a filter that nobody asked for would then narrow what is tried out.
+    if example is not None and parameter.get("required"):
+        parameter["example"] = example
 
 
 def _problem(status: int) -> dict[str, Any]:

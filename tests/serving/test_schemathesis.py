@@ -1,0 +1,93 @@
+"""Every route against its own description: generated requests, sound and unsound, get answers that it foretells.
+
+No server error, no status, content type or body that is not described, unsound parameters refused and sound ones
+taken. Requests are made in this process, by a fixed seed, so that the same code gives the same verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from flask_openapi3.openapi import OpenAPI
+from hypothesis import HealthCheck, Phase, settings
+from pydantic import SecretStr
+from schemathesis.config import SchemathesisConfig
+
+from braingranary.catalog.identity import pack_id
+from braingranary.devstack.postgres import PostgresServer
+from braingranary.devstack.s3 import ObjectServer
+from braingranary.settings import StoreSettings
+from serving.app import create_app
+from tests.serving.callers import Caller, Headers
+from tests.serving.house import House
+from tests.serving.own_house import own_house
+from tests.unit.catalog import synthetic
+
+pytestmark = pytest.mark.stack
+EXAMPLES = 3
+"""Random requests an operation, beside those that cover its parameters one by one."""
+SHARED = {"deadline": None, "database": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
+PHASES = (Phase.explicit, Phase.generate)
+KNOWN = {
+    "uid": synthetic.uid(1),
+    "slice_id": f"{pack_id(synthetic.uid(1), 0, 'axial')}-2",
+}
+
+
+def described(*, coverage: bool) -> Any:
+    """The description, which needs no database: tests are made of it before there is one."""
+    nowhere = StoreSettings(endpoint_url="http://127.0.0.1:1", access_key="none", secret_key=SecretStr("none"))
+    house = House(dsn="postgresql://nobody@127.0.0.1:1/none", store=None, store_settings=nowhere, jpegs={})  # type: ignore[arg-type]
+    spec = create_app(**house.settings).test_client().get("/api/v1/openapi.json").get_json()
+    config = {
+        "seed": 1,
+        "generation": {"deterministic": True, "with-security-parameters": False, "no-shrink": True},
+        "phases": {"coverage": {"enabled": coverage}, "stateful": {"enabled": False}},
+    }
+    return schemathesis.openapi.from_dict(spec, config=SchemathesisConfig.from_dict(config))
+
+
+known, strange = described(coverage=True), described(coverage=False)
+
+
+@pytest.fixture(scope="module")
+def app(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[OpenAPI]:
+    """A front door of its own: some requests make accounts."""
+    with own_house(postgres_server, object_server) as house:
+        app = create_app(**house.settings)
+        yield app
+        app.extensions["granary"].close()
+
+
+@pytest.fixture(scope="module")
+def admin(app: OpenAPI) -> Headers:
+    return Headers(app, Caller.ADMIN)
+
+
+@known.parametrize()
+@settings(max_examples=EXAMPLES, phases=PHASES, **SHARED)
+def test_every_route_answers_an_administrator_as_described(
+    case: schemathesis.Case, app: OpenAPI, admin: Headers
+) -> None:
+    sensible(case)
+    case.call_and_validate(app=app, headers=admin.fresh())
+
+
+@strange.parametrize()
+@settings(max_examples=1, phases=PHASES, **SHARED)
+def test_every_route_answers_a_stranger_as_described(case: schemathesis.Case, app: OpenAPI) -> None:
+    sensible(case)
+    case.call_and_validate(app=app)
+
+
+def sensible(case: schemathesis.Case) -> None:
+    """Give a sound request what no schema can say: ids that exist, no made-up cursor, filters or a name, not both."""
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    case.path_parameters.update({name: value for name, value in KNOWN.items() if name in case.path_parameters})
+    case.query.pop("cursor", None)
+    if "query" in case.query:
+        case.query = {"query": case.query["query"]}
