@@ -10,6 +10,7 @@ for a budget that cannot be read.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Mapping
 from ipaddress import IPv6Address, ip_address
@@ -19,9 +20,10 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 from flask_limiter import Limit, Limiter, RequestLimit
 from limits import parse_many
+from werkzeug.exceptions import HTTPException
 
 from braingranary.accounts import emails
-from braingranary.errors import Code, ConfigurationError, RejectedInput
+from braingranary.errors import Code, ConfigurationError, GranaryError
 from braingranary.settings import LimitsSettings
 from serving.identity import identity
 from serving.policies import SIGN_IN, Rate, current_account, current_policy
@@ -75,6 +77,8 @@ class Limits:
             on_breach=_refuse,
         )
         self.limiter.request_filter(self._uncounted)
+        # It would tell the network address of whom it refuses; `rate_limited` below tells enough.
+        self.limiter.logger.setLevel(logging.WARNING)
 
     def register(self, app: Flask) -> None:
         """Count every request of `app` whose view is known; after the caller was identified."""
@@ -160,14 +164,17 @@ def _account() -> str:
 
 
 def _login() -> str:
-    """Who is tried from where. Read from the body before it is validated: nothing here trusts it."""
+    """Who is tried from where. Read from the body before it is validated: nothing here trusts it.
+
+    It never fails: flask-limiter takes any error of a key for a store that is away, and would begin to count anew.
+    """
     if "login_key" not in g:
-        sent = request.get_json(silent=True) if request.is_json else request.form
-        text = sent.get("email") if isinstance(sent, Mapping) else None
         try:
+            sent = request.get_json(silent=True) if request.is_json else request.form
+            text = sent.get("email") if isinstance(sent, Mapping) else None
             email = emails.normalized(text) if isinstance(text, str) else ""
-        except RejectedInput:
-            email = ""
+        except (GranaryError, HTTPException, ValueError, OSError, RecursionError):
+            email = ""  # the view will say what is wrong with it
         g.login_key = f"{address()}:{identity().pseudonyms.of('email', email)}"
     return cast(str, g.login_key)
 
