@@ -16,9 +16,14 @@ import psycopg
 
 from braingranary.catalog import models
 from braingranary.catalog.models import ModelRecord
-from braingranary.detector.facts import read_file
 from braingranary.errors import Code, RejectedInput, TransientFailure
-from braingranary.orchestration.model_files import FIGURES, read_figures, register_shipped, register_weights
+from braingranary.orchestration.model_files import (
+    FIGURES,
+    read_figures,
+    read_pinned,
+    register_shipped,
+    register_weights,
+)
 from braingranary.settings import load_catalog_settings, load_store_settings
 from braingranary.storage.store import ObjectStore
 from braingranary.told import told
@@ -46,7 +51,7 @@ def register(weights: Path | None, figures: Path | None) -> None:
                 raise RejectedInput(Code.MODEL_INVALID, "no weights come with this library: name a file")
         else:
             told_figures = read_figures(figures or weights.with_name(FIGURES))
-            record = register_weights(connection, store, read_file(weights), _pin(weights), figures=told_figures)
+            record = register_weights(connection, store, *read_pinned(weights), figures=told_figures)
     click.echo(_line(record))
 
 
@@ -76,13 +81,6 @@ def _line(record: ModelRecord) -> str:
     state = "active" if record.active else "passive"
     thresholds = f"slice {record.tumor_threshold:.3f} series {record.series_threshold:.3f}"
     return f"{record.version:20} {state:8} {record.sha256[:12]} {thresholds}{registered}"
-
-
-def _pin(weights: Path) -> str:
-    pin = weights.with_suffix(".sha256")
-    if not pin.is_file():
-        raise RejectedInput(Code.MODEL_INVALID, f"no {pin.name} beside the weights")
-    return pin.read_text().strip()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any, Final
 from braingranary.catalog import models
 from braingranary.catalog.models import ModelRecord
 from braingranary.catalog.transaction import Connection
-from braingranary.detector.facts import SHIPPED, checked, facts_of, shipped_file
+from braingranary.detector.facts import SHIPPED, checked, facts_of, read_file, shipped_file
 from braingranary.errors import Code, RejectedInput
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
@@ -60,6 +60,14 @@ def register_shipped(connection: Connection, store: ObjectStore, folder: Path = 
 def is_shipped(folder: Path = SHIPPED) -> bool:
     """Whether weights come with the library."""
     return (folder / "pin.json").is_file()
+
+
+def read_pinned(path: Path) -> tuple[bytes, str]:
+    """A weights file and the hash that training pinned beside it, as <name>.sha256."""
+    pin = path.with_suffix(".sha256")
+    if not pin.is_file():
+        raise RejectedInput(Code.MODEL_INVALID, f"no {pin.name} beside the weights")
+    return read_file(path), pin.read_text().strip()
 
 
 def read_figures(path: Path) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 A process of its own, because torch belongs to no scheduler and no parsing of a DAG, and because it can be ended with
 the task. In: arguments of `python -m braingranary.detector`. Out: its lines in the task's log. Fails with RejectedInput
-where the command refuses its data (status 1 with a code), otherwise with TransientFailure: what was trained so far
-stands as checkpoints, and the next try goes on from there.
+where the command refuses its data (status 1 with a code), ConfigurationError where it refuses its arguments, otherwise
+with TransientFailure: what was trained so far stands as checkpoints, and the next try goes on from there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import structlog
 from airflow.sdk import BaseOperator
 
-from braingranary.errors import Code, RejectedInput, TransientFailure
+from braingranary.errors import Code, ConfigurationError, RejectedInput, TransientFailure
 from braingranary.settings import child_environment
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ MODULE: Final = "braingranary.detector"
 FOREIGN_VARIABLES: Final = ("AIRFLOW", "_AIRFLOW", "GRANARY_")
 """Training needs none of Airflow's secrets and no store."""
 END_GRACE_S: Final = 3.0
+USAGE_STATUS: Final = 2  # how click ends on arguments that make no sense, a folder that is not there among them
 _CODED: Final = re.compile(r"^\[([a-z_]+)\] (.*)")
 
 _log = structlog.get_logger(__name__)
@@ -62,6 +63,8 @@ class DetectorOperator(BaseOperator):
         status = self._process.returncode
         if status == 0:
             return
+        if status == USAGE_STATUS:
+            raise ConfigurationError(Code.CONFIGURATION_INVALID, f"{MODULE} {self.command} refuses its arguments")
         if coded and coded[1] in set(Code):
             raise RejectedInput(Code(coded[1]), coded[2])
         raise TransientFailure(Code.INTERNAL, f"{MODULE} {self.command} ended with status {status}")

@@ -10,10 +10,9 @@ from typing import Any, Final
 from airflow.configuration import get_airflow_home
 
 from braingranary.catalog import models
-from braingranary.detector.facts import read_file
 from braingranary.errors import Code, ConfigurationError
 from braingranary.orchestration.connections import store_settings
-from braingranary.orchestration.model_files import FIGURES, read_figures, register_weights
+from braingranary.orchestration.model_files import FIGURES, read_figures, read_pinned, register_weights
 from braingranary.orchestration.steps.connection import catalog
 from braingranary.orchestration.steps.context import current_run
 from braingranary.storage.store import ObjectStore
@@ -47,8 +46,7 @@ def register() -> dict[str, Any]:
     """Register what was trained, with its figures; active at once only where asked, or where no model is."""
     params = current_run().params
     work = _work(params)
-    data = read_file(work / f"{WEIGHTS}.safetensors")
-    sha256 = (work / f"{WEIGHTS}.sha256").read_text().strip()
+    data, sha256 = read_pinned(work / f"{WEIGHTS}.safetensors")
     store = ObjectStore.from_settings(store_settings())
     with catalog("granary-train") as connection:
         record = register_weights(connection, store, data, sha256, figures=read_figures(work / FIGURES))
