@@ -56,7 +56,7 @@ def made() -> weights.Model:
     """A tiny model without knowledge, whose thresholds let everything through."""
     torch.manual_seed(3)
     calibration = weights.Calibration(
-        tumor_threshold=0.0, series_threshold=0.0, brain_threshold=0.0, lesion_threshold=0.0
+        tumor_threshold=0.0, series_threshold=0.0, brain_threshold=1e-6, lesion_threshold=0.0
     )
     facts = weights.Facts(
         version="tiny-1", widths=(8, 16, 16), data_sha256="0" * 64, trained_on="nothing", calibration=calibration

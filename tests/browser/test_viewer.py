@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from braingranary.devstack.sample_head.headers import series_uid
 from tests.browser import sample
+from tests.browser.conftest import PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
 UID = series_uid(sample.LESION_T1CE)
@@ -98,16 +99,19 @@ def test_label_marks_lie_where_the_mask_says(viewer: Page, door: str) -> None:
     assert float(str(mark.get_attribute("width"))) == len(marked) > 10
 
 
-def test_touch_drag_scrolls_slices_not_the_page(viewer: Page) -> None:
-    viewer.set_viewport_size({"width": 360, "height": 780})
-    assert viewer.locator("#stage").evaluate("stage => getComputedStyle(stage).touchAction") == "none"
-    box = viewer.locator("#stage").bounding_box()
+def test_touch_drag_scrolls_slices_not_the_page(chromium: Browser, door: str) -> None:
+    context = chromium.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    phone = context.new_page()
+    phone.goto(f"{door}/series/{UID}?plane=axial&slice=30")
+    phone.wait_for_load_state("networkidle")
+    box = phone.locator("#stage").bounding_box()
     assert box is not None
-    session = viewer.context.new_cdp_session(viewer)
+    session = context.new_cdp_session(phone)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
     for step in range(1, 7):
         session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - 6 * step}]})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    expect(viewer.locator("#number")).to_have_text("36")
-    assert viewer.evaluate("scrollY") == 0
+    expect(phone.locator("#number")).to_have_text("36")
+    assert phone.evaluate("scrollY") == 0
+    context.close()

@@ -85,7 +85,7 @@ def test_search_leads_to_a_slice_and_the_series_zip(page: Page, door: str) -> No
     sequences = page.locator(".facets details", has_text="Sequence").locator("li").all_inner_texts()
     assert len(sequences) == 2, "facets follow the other filters"
     page.get_by_role("searchbox").fill("dark-fluid")
-    page.get_by_role("button", name="Search").click()
+    page.get_by_role("button", name="Search", exact=True).click()
     expect(page.locator(".case")).to_have_count(1)
     assert page.url.endswith("tumor=true&q=dark-fluid&sort=newest&order=desc")
     curl = page.locator("#results code").inner_text()
@@ -123,7 +123,7 @@ def test_new_account_detects_a_slice_and_sees_its_outline(
     page.get_by_label("Password").fill("three black heads")
     page.get_by_role("button", name="Sign in or up").click()
     expect(page.locator("#signed")).to_have_text("Signed in as reader@example.org.")
-    page.get_by_role("button", name="Detect").click()
+    page.get_by_role("button", name="Detect", exact=True).click()
     expect(page.locator("#verdict")).to_have_text("Tumor")
     expect(page.locator("#details")).to_contain_text("Threshold")
     assert page.locator("#overlay").evaluate("image => image.decode().then(() => image.naturalWidth)") == 224
@@ -159,7 +159,7 @@ def test_real_slice_is_answered_with_its_picture(page: Page, door: str, real_dat
     page.get_by_label("Password").fill("three black heads")
     page.get_by_role("button", name="Sign in or up").click()
     page.set_input_files("#file", picture)
-    page.get_by_role("button", name="Detect").click()
+    page.get_by_role("button", name="Detect", exact=True).click()
     expect(page.locator("#verdict")).to_have_text(re.compile("^(Tumor|No Tumor)$"))
     width = page.locator("#overlay").evaluate("image => image.decode().then(() => image.naturalWidth)")
     assert width == Image.open(picture).width
