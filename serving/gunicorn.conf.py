@@ -63,9 +63,7 @@ def post_fork(server: Any, worker: Any) -> None:
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
     metrics.take_place(str(worker.place))
     metrics.started()
-    services = server.app.wsgi().extensions["granary"]
-    services.open()
-    services.detection.open()
+    server.app.wsgi().extensions["granary"].serve()
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - the signature is gunicorn's

@@ -80,6 +80,11 @@ class Services:
                 self._store = ObjectStore.from_settings(self._store_settings)
                 self._opened = True
 
+    def serve(self) -> None:
+        """Open everything and start the detecting processes: for a worker, not for tests that need no model."""
+        self.open()
+        self.detection.open()
+
     def close(self) -> None:
         """Close the pools; for the end of a process or a test."""
         self.detection.close()

@@ -9,16 +9,7 @@ from typing import Any
 
 from flask import Flask, Response, jsonify
 
-
-class NoServices:
-    """What gunicorn's configuration opens and closes."""
-
-    def open(self) -> None:
-        """Nothing to open."""
-
-    def close(self) -> None:
-        """Nothing to close."""
-
+from tests.fixtures.no_services import NoServices
 
 ANSWERS: dict[str, Any] = json.loads(Path(os.environ["BARE_ANSWERS"]).read_text(encoding="utf-8"))
 app = Flask("bare")

@@ -10,6 +10,7 @@ from pathlib import Path
 from flask import Flask, Response, request
 
 from serving import worker
+from tests.fixtures.no_services import NoServices
 
 LONG_CHUNKS = 30
 LONG_BYTES = LONG_CHUNKS * 10_000
@@ -17,17 +18,6 @@ LONG_BYTES = LONG_CHUNKS * 10_000
 # Shorter patience, so that a test need not wait for it; the application is loaded before the workers are forked.
 worker.HEAD_TIMEOUT_S = 2.0  # type: ignore[misc]
 worker.BODY_GRACE_S = 1.0  # type: ignore[misc]
-
-
-class NoServices:
-    """What gunicorn's configuration opens and closes."""
-
-    def open(self) -> None:
-        """Nothing to open."""
-
-    def close(self) -> None:
-        """Nothing to close."""
-
 
 app = Flask("bare")
 app.extensions["granary"] = NoServices()
