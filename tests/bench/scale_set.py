@@ -38,6 +38,7 @@ SERIES_ALL: Final = 1_044_191
 SLICES_MAX: Final = 30  # of one series: with it the whole index makes more than ten million slices
 PART_SERIES: Final = 65_536
 RUN_PARTS: Final = 2
+FEW_SERIES: Final = 50_000  # up to so many the head of the index is enough, which is read in no time
 ADDRESS: Final = "1.2.3"  # any UID, to take the form of an object key from
 FIELDS_TESLA: Final = np.array([1.5, 3.0, 1.494, 2.8936, 1.0, 0.35, 7.0], np.float32)
 FIELD_SHARES: Final = (0.42, 0.34, 0.08, 0.08, 0.04, 0.03, 0.01)
@@ -83,8 +84,10 @@ def _high_water_bytes() -> int:
 def _runs(series: int) -> Iterator[tuple[str, list[dict[str, pa.Table]]]]:
     path = idc_index_data.IDC_INDEX_PARQUET_FILEPATH
     assert path is not None
-    index = pq.read_table(path)
-    # A few whole collections would make a small set of the first rows: shuffled, a small set looks like the large one.
+    file = pq.ParquetFile(path)
+    head = pa.Table.from_batches([next(file.iter_batches(FEW_SERIES))]) if series <= FEW_SERIES else None
+    index = file.read() if head is None else head
+    # Shuffled, so that collections are spread over the runs as if they had come night by night.
     order = np.random.default_rng(0).permutation(index.num_rows)[:series]
     for number, first in enumerate(range(0, series, PART_SERIES * RUN_PARTS)):
         chosen = order[first : first + PART_SERIES * RUN_PARTS]
