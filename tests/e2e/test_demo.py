@@ -14,6 +14,7 @@ import pytest
 
 from braingranary.devstack import processes
 from braingranary.devstack.sample_head import expected_series
+from braingranary.orchestration.model_files import is_shipped
 from tests.e2e.demo import DemoStack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
@@ -42,6 +43,17 @@ def test_demo_tells_rejects_with_their_reasons(demo_stack: DemoStack) -> None:
     for series in expected_series():
         if series.expected_reject is not None:
             assert re.search(rf"reject.*{series.expected_reject}", told), told
+
+
+def test_demo_scores_every_series_by_the_shipped_weights_or_says_that_there_are_none(demo_stack: DemoStack) -> None:
+    told = re.search(r"^Scored for tumour by \S+: (\d+) series, (\d+) slices", demo_stack.output, flags=re.MULTILINE)
+    if not is_shipped():
+        assert told is None
+        assert "Not scored for tumour" in demo_stack.output
+        return
+    assert told is not None
+    assert int(told[1]) == sum(series.catalogued for series in expected_series())
+    assert int(told[2]) > int(told[1])
 
 
 def test_demo_curl_lines_work_as_told(demo_stack: DemoStack, tmp_path: Path) -> None:
