@@ -10,7 +10,7 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 LIMIT_MAX = 500
 Plane = Literal["axial", "coronal", "sagittal"]
@@ -24,6 +24,7 @@ Uid = Annotated[
 QueryName = Literal["withtumor_ax", "withtumor_cor", "withtumor_sag", "notumor_ax", "notumor_cor", "notumor_sag"]
 Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
+_SINGLE_MIN: Final = 2.0**-126  # the least normal number of single precision
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 
 
@@ -35,6 +36,14 @@ def _day(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_day)]
+
+
+def _single(value: float) -> float:
+    """As single precision holds it: PostgreSQL keeps its numbers so, and refuses to cast what is too small for it."""
+    return value if abs(value) >= _SINGLE_MIN else 0.0
+
+
+Single: Final = AfterValidator(_single)
 
 
 class Parameters(BaseModel):
@@ -95,16 +104,20 @@ class FilterParameters(Parameters):
     label_source: Literal["reader", "mask", "collection", "model", "unknown"] | None = Field(
         default=None, description="who says so; `model`: no truth speaks, and `tumor` is the active model's verdict"
     )
-    field_strength_min: Annotated[float, Field(ge=0, le=100, description="tesla")] | None = None
-    field_strength_max: Annotated[float, Field(ge=0, le=100, description="tesla")] | None = None
-    spacing_min: Annotated[float, Field(ge=0, le=1000, description="largest voxel spacing, mm")] | None = None
-    spacing_max: Annotated[float, Field(ge=0, le=1000, description="largest voxel spacing, mm")] | None = None
-    thickness_min: Annotated[float, Field(ge=0, le=1000, description="slice thickness, mm")] | None = None
-    thickness_max: Annotated[float, Field(ge=0, le=1000, description="slice thickness, mm")] | None = None
-    age_min: Annotated[float, Field(ge=0, le=200, description="years")] | None = None
-    age_max: Annotated[float, Field(ge=0, le=200, description="years")] | None = None
-    score_min: Annotated[float, Field(ge=0, le=1, description="tumour probability by the active model")] | None = None
-    score_max: Annotated[float, Field(ge=0, le=1, description="tumour probability by the active model")] | None = None
+    field_strength_min: Annotated[float, Field(ge=0, le=100, description="tesla"), Single] | None = None
+    field_strength_max: Annotated[float, Field(ge=0, le=100, description="tesla"), Single] | None = None
+    spacing_min: Annotated[float, Field(ge=0, le=1000, description="largest voxel spacing, mm"), Single] | None = None
+    spacing_max: Annotated[float, Field(ge=0, le=1000, description="largest voxel spacing, mm"), Single] | None = None
+    thickness_min: Annotated[float, Field(ge=0, le=1000, description="slice thickness, mm"), Single] | None = None
+    thickness_max: Annotated[float, Field(ge=0, le=1000, description="slice thickness, mm"), Single] | None = None
+    age_min: Annotated[float, Field(ge=0, le=200, description="years"), Single] | None = None
+    age_max: Annotated[float, Field(ge=0, le=200, description="years"), Single] | None = None
+    score_min: (
+        Annotated[float, Field(ge=0, le=1, description="tumour probability by the active model"), Single] | None
+    ) = None
+    score_max: (
+        Annotated[float, Field(ge=0, le=1, description="tumour probability by the active model"), Single] | None
+    ) = None
     date_from: Day | None = Field(default=None, description="date of the series")
     date_to: Day | None = Field(default=None, description="date of the series")
     q: Text | None = Field(default=None, description="one to four words of the descriptions, all of them")

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from serving.schemas import Answer, PageParameters, Parameters, Plane
+from serving.schemas import Answer, PageParameters, Parameters, Plane, Single
 
 ModelVersion = Annotated[
     str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", json_schema_extra={"example": "detector-1"})
 ]
-Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Single]
 
 
 class SeriesPredictionsParameters(Parameters):
