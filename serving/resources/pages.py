@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from braingranary.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from braingranary.catalog import pages as questions
-from braingranary.catalog import pipeline, search, verdicts
+from braingranary.catalog import pipeline, restrictions, search, verdicts
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from serving import schemas, searching, state_of_pipeline, taking, viewer
 from serving.policies import Access, Rate, access
@@ -59,6 +59,7 @@ def series_page(path: SeriesPath, query: ViewerParameters) -> Response:
         packs = search.packs_of_series(connection, path.uid)
         slices = search.slices_of_series(connection, path.uid, after=(query.volume, "", -1), limit=SLICES_MAX)
         labels = questions.label_summary(connection, path.uid)
+        restricted = bool(restrictions.restrictions_of(connection, series_uid=path.uid))
         verdict = next((item for item in verdicts.of_series(connection, path.uid) if item.active), None)
         model = next((item for item in verdicts.models(connection) if item.active), None) if verdict else None
         scored = verdicts.of_slices(connection, path.uid, model=verdict.model) if verdict else []
@@ -85,6 +86,7 @@ def series_page(path: SeriesPath, query: ViewerParameters) -> Response:
         tracks=tracks,
         track=track,
         index=index,
+        restricted=restricted,
         sides=viewer.SIDES[track.plane] if track else {},
         ruler_mm=viewer.RULER_MM,
         strip_said={item.plane: item.told() for item in tracks},
@@ -100,6 +102,7 @@ def series_page(path: SeriesPath, query: ViewerParameters) -> Response:
             "plane": track.plane if track else "",
             "index": index,
             "ruler": viewer.RULER_MM,
+            "restricted": restricted,
             "signIn": url_for("pages.try_page") + "#account-form",
             "tracks": [{**item.for_script(), "start": index if item is track else item.middle} for item in tracks],
         },

@@ -1,6 +1,6 @@
 // The viewer of one series: wheel, keys, drag, slider and strip all move one number; neighbours are fetched ahead.
 import { detect, inWords } from "./detector.js";
-import { token } from "./session.js";
+import { ask, token } from "./session.js";
 
 const AHEAD = 6;       // slices fetched on each side of the one that is shown
 const KEPT = 160;      // decoded pictures kept, about 30 MB
@@ -20,7 +20,7 @@ function start(told) {
   const pictures = new Map();
   let track = tracks.get(told.plane);
   let index = told.index;
-  let overlay = null; // {url, for} of the outline that is shown
+  let overlay = null; // address of the outline that is shown
   let outlining = false;
   let asked = null;
 
@@ -32,16 +32,28 @@ function start(told) {
 
   function load(url) {
     let entry = pictures.get(url);
-    if (entry) {
-      pictures.delete(url);
-    } else {
-      const image = new Image();
-      image.src = url;
-      entry = image.decode().then(() => url, () => { pictures.delete(url); return null; });
-    }
+    if (entry) pictures.delete(url);
+    else entry = (told.restricted ? guarded(url) : open(url)).catch((error) => { pictures.delete(url); throw error; });
     pictures.set(url, entry); // the newest last, so that the first is the one to forget
-    if (pictures.size > KEPT) pictures.delete(pictures.keys().next().value);
+    if (pictures.size > KEPT) {
+      const [oldest, gone] = pictures.entries().next().value;
+      pictures.delete(oldest);
+      gone.then((ready) => { if (ready !== oldest) URL.revokeObjectURL(ready); }, () => {});
+    }
     return entry;
+  }
+
+  async function open(url) {
+    const image = new Image();
+    image.src = url;
+    try { await image.decode(); } catch { throw new Error("This slice cannot be loaded now."); }
+    return url;
+  }
+
+  /** A slice that only accounts with accepted terms may see: an address alone cannot carry the token. */
+  async function guarded(url) {
+    if (!token()) throw new Error("These slices need accepted terms of use: sign in, then accept them under Download.");
+    return open(URL.createObjectURL(await (await ask(url)).blob()));
   }
 
   function show(number, { quiet = false } = {}) {
@@ -50,14 +62,13 @@ function start(told) {
     const now = index, of = track, url = address(track, index);
     load(url).then((ready) => {
       if (now !== index || of !== track) return;
-      if (ready) shown.setAttribute("href", ready);
-      else said.textContent = "This slice cannot be loaded now.";
+      if (!overlay) shown.setAttribute("href", ready);
       for (let step = 1; step <= AHEAD; step += 1) {
         for (const next of [now + step, now - step]) {
-          if (next >= 0 && next < of.positions.length) load(address(of, next));
+          if (next >= 0 && next < of.positions.length) load(address(of, next)).catch(() => {});
         }
       }
-    });
+    }, (error) => { said.textContent = inWords(error); });
     const words = `Slice ${index + 1} of ${track.positions.length}, ${place(track, index)}`;
     by("number").textContent = index + 1;
     by("place").textContent = place(track, index);
@@ -211,7 +222,7 @@ function start(told) {
     const now = index, of = track;
     said.textContent = "Looking …";
     try {
-      const slice = await (await fetch(address(of, now), { signal: asked.signal })).blob();
+      const slice = await (await ask(address(of, now), { signal: asked.signal })).blob();
       const { told: answer, picture: drawn } = await detect(slice, "slice.jpg", { signal: asked.signal });
       if (now !== index || of !== track || !outlining) return;
       forget();
@@ -227,7 +238,7 @@ function start(told) {
     if (!overlay) return;
     URL.revokeObjectURL(overlay);
     overlay = null;
-    shown.setAttribute("href", address(track, index));
+    load(address(track, index)).then((ready) => { if (!overlay) shown.setAttribute("href", ready); }, () => {});
   }
 
   function link(url, text) {

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 from PIL import Image
 from playwright.sync_api import Download, Page, expect
@@ -147,6 +149,38 @@ def test_outline_without_account_offers_to_sign_in(page: Page, door: str) -> Non
     page.goto(f"{door}/series/{series_uid(sample.LESION_FLAIR)}")
     page.get_by_role("button", name="Lesion outline").click()
     expect(page.locator("#said a")).to_have_attribute("href", "/try#account-form")
+
+
+@pytest.fixture
+def restricted(sample_house: House) -> Iterator[str]:
+    """The healthy collection, restricted for the time of one test."""
+    row = ("tcia", "Sample-Healthy", "hcp-open-access")
+    with psycopg.connect(sample_house.dsn, autocommit=True) as connection:
+        connection.execute("INSERT INTO restricted_collection (archive, collection, terms) VALUES (%s, %s, %s)", row)
+        yield "Sample-Healthy"
+        connection.execute("DELETE FROM restricted_collection WHERE collection = 'Sample-Healthy'")
+
+
+def test_restricted_series_is_seen_and_taken_by_who_accepted_its_terms(page: Page, door: str, restricted: str) -> None:
+    address = f"{door}/series/{series_uid(sample.HEALTHY_T2)}"
+    page.goto(address)
+    expect(page.locator("#said")).to_contain_text("need accepted terms of use")
+    assert page.locator("#shown").get_attribute("href") is None
+
+    page.goto(f"{door}/try")
+    page.get_by_label("E-mail").fill("careful@example.org")
+    page.get_by_label("Password").fill("three black heads")
+    page.get_by_role("button", name="Sign in or up").click()
+    expect(page.locator("#signed")).to_be_visible()
+    page.goto(f"{door}/download?collection={restricted}")
+    expect(page.locator("#terms a[rel=external]")).to_contain_text("HCP")
+    page.get_by_role("button", name="I have read and accept them").click()
+    with page.expect_download() as began:
+        page.get_by_role("button", name="Download with my account").click()
+    assert jpegs(members(began.value)) == 28
+
+    page.goto(address)
+    expect(page.locator("#shown")).to_have_attribute("href", re.compile("^blob:"))
 
 
 @pytest.mark.realdata
