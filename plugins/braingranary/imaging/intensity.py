@@ -126,7 +126,10 @@ def _coded(voxels: NDArray[Any]) -> _Codes:
     step = (high - low) / (CODES - 1)
     if step == 0 or not np.isfinite(step):
         raise RejectedInput(Code.VOLUME_BLANK, "all voxels are equal")
-    return _Codes(np.rint((np.clip(values, low, high) - low) / step).astype(np.uint16), low, step)
+    bins = np.clip(values, low, high)
+    bins -= low  # in place from here on: a volume in double precision is large
+    bins /= step
+    return _Codes(np.rint(bins, out=bins).astype(np.uint16), low, step)
 
 
 def _finite(voxels: NDArray[Any]) -> NDArray[np.float64]:
