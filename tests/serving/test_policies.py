@@ -24,6 +24,9 @@ KEPT = {
     ("PATCH", "/api/v1/accounts/<account_id>"): Policy(least=Access.ADMIN, rate=Rate.GENERAL),
     ("POST", "/api/v1/invitations"): Policy(least=Access.ADMIN, rate=Rate.GENERAL),
     ("GET", "/api/v1/audit"): Policy(least=Access.ADMIN, rate=Rate.GENERAL),
+    ("POST", "/detect"): Policy(least=Access.READER, rate=Rate.DETECT),
+    ("POST", "/api/v1/terms/<name>/acceptance"): Policy(least=Access.READER, rate=Rate.GENERAL),
+    ("GET", "/Images/<query>"): Policy(least=Access.PUBLIC, rate=Rate.DOWNLOAD),
     ("GET", "/healthz"): Policy(least=Access.PUBLIC, rate=Rate.NONE),
 }
 
