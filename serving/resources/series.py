@@ -75,13 +75,13 @@ def _position(cursor: str, sort: search.Sort, order: str) -> search.Position:
 def one_series(path: SeriesPath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """Everything the catalogue knows of a series."""
     with services().catalog() as connection:
-        found = search.series_page(connection, search.SeriesFilter(uid=path.uid), limit=1)
+        found = search.series_by_uid(connection, path.uid)
         rest = search.extra_of_series(connection, path.uid)
         packs = search.packs_of_series(connection, path.uid)
-    if not found or rest is None:
+    if found is None or rest is None:
         raise RejectedInput(Code.NOT_FOUND, "there is no such series")
     detail = schemas.SeriesDetail.model_validate(
-        {**shown(found[0]).model_dump(), **asdict(rest), "packs": [asdict(pack) for pack in packs]}
+        {**shown(found).model_dump(), **asdict(rest), "packs": [asdict(pack) for pack in packs]}
     )
     return answer(detail)
 
@@ -99,7 +99,7 @@ def slices_of_series(path: SeriesPath, query: SlicesParameters) -> Response:
             after=(int(volume), str(plane), int(index)),
             limit=query.limit + 1,
         )
-        if not found and not search.series_page(connection, search.SeriesFilter(uid=path.uid), limit=1):
+        if not found and search.series_by_uid(connection, path.uid) is None:
             raise RejectedInput(Code.NOT_FOUND, "there is no such series")
     page = found[: query.limit]
     items = []

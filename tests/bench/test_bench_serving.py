@@ -31,6 +31,7 @@ CLIENTS = 8
 REQUESTS = 400  # a burst of all clients together
 SERIES = 60
 P99_RATIO_MAX = 3.0
+PATHS = {"one series": f"/api/v1/series/{synthetic.uid(1)}", "page of 50 series": "/api/v1/series"}
 
 
 @dataclass
@@ -97,13 +98,12 @@ def crowds(
             yield Crowd(ours.address), Crowd(peer.address)
 
 
-@pytest.mark.parametrize(
-    ("name", "path"),
-    [("one series", f"/api/v1/series/{synthetic.uid(1)}"), ("page of 50 series", "/api/v1/series")],
-)
-def test_bench_series_endpoint_against_a_bare_route(crowds: tuple[Crowd, Crowd], name: str, path: str) -> None:
-    ours, peer = crowds
+def test_bench_series_endpoints_against_a_bare_route(crowds: tuple[Crowd, Crowd]) -> None:
+    for name, path in PATHS.items():
+        _measure(*crowds, name, path)
 
+
+def _measure(ours: Crowd, peer: Crowd, name: str, path: str) -> None:
     def equal(mine: object, theirs: object) -> None:
         assert isinstance(mine, list)
         assert isinstance(theirs, list)

@@ -17,13 +17,17 @@ Connection: TypeAlias = psycopg.Connection[Any]
 Row = TypeVar("Row")
 
 
-def many(connection: Connection, kind: type[Row], name: LiteralString, values: dict[str, Any]) -> list[Row]:
-    """Every row that the question `name` answers."""
+def many(
+    connection: Connection, kind: type[Row], name: LiteralString, values: dict[str, Any], *, prepare: bool | None = None
+) -> list[Row]:
+    """Every row that the question `name` answers; `prepare` one whose plan is the same for any values."""
     with connection.cursor(row_factory=class_row(kind)) as cursor:
-        return cursor.execute(statement(f"queries/{name}"), values).fetchall()
+        return cursor.execute(statement(f"queries/{name}"), values, prepare=prepare).fetchall()
 
 
-def one(connection: Connection, kind: type[Row], name: LiteralString, values: dict[str, Any]) -> Row | None:
+def one(
+    connection: Connection, kind: type[Row], name: LiteralString, values: dict[str, Any], *, prepare: bool | None = None
+) -> Row | None:
     """The first row that the question `name` answers; None where there is none."""
     with connection.cursor(row_factory=class_row(kind)) as cursor:
-        return cursor.execute(statement(f"queries/{name}"), values).fetchone()
+        return cursor.execute(statement(f"queries/{name}"), values, prepare=prepare).fetchone()

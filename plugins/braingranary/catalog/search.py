@@ -28,6 +28,7 @@ from braingranary.catalog.series import (
     parsed,
     position,
     recent_series,
+    series_by_uid,
     series_of,
     series_page,
     series_shown,
@@ -40,8 +41,8 @@ __all__ = [
     "Count", "Facet", "FacetAnswer", "ImageItem", "NamedQuery", "NamedSlice", "PackItem", "Position", "RunItem",
     "SelectedSlice", "SeriesExtra", "SeriesFilter", "SeriesItem", "SliceItem", "SliceLocation", "Sort", "count",
     "extra_of_series", "facets", "facets_of", "image_page", "named_queries", "named_query_slices", "narrowed",
-    "packs_of_series", "parsed", "position", "recent_series", "runs", "series_of", "series_page", "series_shown",
-    "slice_location", "slices_of", "slices_of_series",
+    "packs_of_series", "parsed", "position", "recent_series", "runs", "series_by_uid", "series_of", "series_page",
+    "series_shown", "slice_location", "slices_of", "slices_of_series",
 ]  # fmt: skip
 Labels: TypeAlias = Literal["truth", "model", "all"]
 STREAM_ROWS = 5_000  # rows fetched at a time by a streamed answer
@@ -178,12 +179,12 @@ class RunItem:
 
 def packs_of_series(connection: Connection, uid: str) -> list[PackItem]:
     """The packs of one series by volume and plane."""
-    return _all(connection, PackItem, "packs_of_series", {"uid": uid})
+    return _all(connection, PackItem, "packs_of_series", {"uid": uid}, prepare=True)
 
 
 def extra_of_series(connection: Connection, uid: str) -> SeriesExtra | None:
     """The rest of what is known of one series."""
-    return _one(connection, SeriesExtra, "extra_of_series", {"uid": uid})
+    return _one(connection, SeriesExtra, "extra_of_series", {"uid": uid}, prepare=True)
 
 
 def slices_of_series(
@@ -204,7 +205,8 @@ def slices_of_series(
 
 def slice_location(connection: Connection, pack_id: int, slice_index: int) -> SliceLocation | None:
     """Where one slice is, if there is such a slice."""
-    return _one(connection, SliceLocation, "slice_location", {"pack_id": pack_id, "slice_index": slice_index})
+    values = {"pack_id": pack_id, "slice_index": slice_index}
+    return _one(connection, SliceLocation, "slice_location", values, prepare=True)
 
 
 def image_page(connection: Connection, *, after: tuple[int, int] = (-1, -1), limit: int) -> list[ImageItem]:

@@ -167,6 +167,11 @@ def series_shown(connection: Connection, series_ids: Sequence[int]) -> list[Seri
     return [shown[key] for key in series_ids if key in shown]
 
 
+def series_by_uid(connection: Connection, uid: str) -> SeriesItem | None:
+    """One series; its key follows from its UID, so that nothing is searched."""
+    return next(iter(series_shown(connection, [series_id(uid)])), None)
+
+
 def position(item: SeriesItem, sort: Sort) -> Position:
     """Where a page that ends with `item` ended."""
     return Position(value=getattr(item, _KEY[sort]), series_id=item.series_id)
