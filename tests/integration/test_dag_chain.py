@@ -1,4 +1,4 @@
-"""The three DAGs, run by Airflow itself against a real archive, object store, Spark and PostgreSQL."""
+"""The DAGs, run by Airflow itself against a real archive, object store, Spark and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from braingranary.devstack.sample_archive.server import SampleArchive
 from braingranary.orchestration.runs import run_key
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
+from tests.fixtures import score_set
 from tests.fixtures.dicom_factory import CORONAL, Scan, classic_series
 
 pytestmark = [pytest.mark.stack, pytest.mark.spark]
@@ -174,7 +175,7 @@ def test_ingest_announces_what_is_there_until_somebody_has_taken_it(house: House
 
 
 def test_consumers_with_nothing_pending_skip(house: House) -> None:
-    for dag_id in ("normalize", "catalog_load"):
+    for dag_id in ("normalize", "catalog_load", "tumor_scoring"):
         run = house.run(dag_id)
         assert run.state == "success"
         assert {state for found in states(run).values() for state in found} == {"skipped"}
@@ -188,6 +189,38 @@ def test_normalize_takes_what_a_lost_event_left_behind(house: House) -> None:
     published = json.loads(house.store.get(f"runs/normalize/{run_key('normalize', run.run_id)}/published.json"))
     taken = [key for part in published["parts"] for key in part["raw_keys"]]
     assert sorted(key.split("/")[-2] for key in taken) == [scan.series_uid for scan in SERIES.values()]
+
+
+def test_scoring_takes_what_is_new_once_whoever_runs_it_again(house: House) -> None:
+    with psycopg.connect(house.dsn, autocommit=True) as connection:
+        score_set.catalogue(connection, house.store, range(2))
+        score_set.registered(connection, house.store)
+    first = house.run("tumor_scoring")
+    assert states(first) == {"plan": ["success"], "score_series": ["success"], "load": ["success"]}
+    assert events(first) == ["granary_scores"]
+    objects, rows = house.objects(), house.rows()
+    assert (len(rows["series_prediction"]), len(rows["slice_prediction"])) == (2, 16)
+
+    later = house.run("tumor_scoring", 2)
+    assert states(later) == {"plan": ["skipped"], "score_series": ["skipped"], "load": ["skipped"]}
+    assert house.objects() == objects
+    assert house.rows() == rows
+
+    # As if it had been killed before its load, and the next plan had nothing to do.
+    with psycopg.connect(house.dsn, autocommit=True) as connection:
+        connection.execute("TRUNCATE score_run, slice_prediction, series_prediction")
+        connection.execute("UPDATE series SET species = 'dog'")
+    picked = house.run("tumor_scoring", 4)
+    assert states(picked) == {"plan": ["skipped"], "score_series": ["skipped"], "load": ["success"]}
+    assert house.rows()["slice_prediction"] == rows["slice_prediction"]
+
+
+def test_training_with_a_wrong_form_fails_before_hours_are_spent(house: House) -> None:
+    run = house.run("detector_training", version="v-1")
+    assert run.state == "failed"
+    assert states(run)["prepare"] == ["failed"]
+    [instance] = [found for found in run.get_task_instances() if found.task_id == "prepare"]
+    assert instance.try_number == 1
 
 
 def test_ingest_by_hand_without_a_choice_fails_at_once(house: House) -> None:
