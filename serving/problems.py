@@ -40,6 +40,8 @@ _CODE_OF_STATUS: Final = {
     503: Code.CATALOG_UNAVAILABLE,
 }
 
+_TOGETHER: Final = "request"  # what is wrong is not one parameter but what several say together
+
 _log = structlog.get_logger(__name__)
 
 
@@ -67,7 +69,7 @@ def invalid(error: ValidationError) -> Response:
     """400 that names each parameter and what is wrong with it, without its value."""
     errors = [
         {
-            "name": ".".join(str(part) for part in item["loc"])[:100],
+            "name": ".".join(str(part) for part in item["loc"])[:100] or _TOGETHER,
             "reason": "unknown parameter" if item["type"] == "extra_forbidden" else item["msg"],
         }
         for item in error.errors(include_input=False, include_context=False, include_url=False)
