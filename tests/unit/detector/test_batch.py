@@ -99,7 +99,8 @@ def test_rows_are_the_answers_of_every_slice_and_the_acquired_plane_decides(
     object_store: ObjectStore, scorer: Scorer, model: ModelPin
 ) -> None:
     series = stored(object_store, 1, Plane.CORONAL, Plane.AXIAL)
-    part = score_batch(object_store, [series], model, "r", scorer)
+    reformat_first = replace(series, packs=series.packs[::-1])
+    part = score_batch(object_store, [reformat_first], model, "r", scorer)
 
     assert part.rows == {"series": 1, "slices": 2 * SLICES, "rejects": 0}
     wanted = {

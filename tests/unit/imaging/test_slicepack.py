@@ -11,7 +11,7 @@ import pytest
 
 from braingranary.errors import Code, RejectedInput
 from braingranary.imaging import jpeg
-from braingranary.imaging.slicepack import checked_slice, write_pack
+from braingranary.imaging.slicepack import checked_slice, read_pack, write_pack
 
 JPEGS = [bytes([value]) * (100 + value) for value in range(12)]
 
@@ -77,3 +77,20 @@ def test_decode_garbage_is_rejected() -> None:
     with pytest.raises(RejectedInput) as caught:
         jpeg.decode(b"no jpeg")
     assert caught.value.code is Code.PIXEL_DECODE_FAILED
+
+
+def test_read_pack_gives_back_every_jpeg_in_order() -> None:
+    jpegs = [bytes([number]) * (number + 1) for number in range(12)]
+    assert list(read_pack(write_pack(jpegs).data)) == jpegs
+
+
+def test_read_pack_compressed_broken_or_no_zip_is_rejected() -> None:
+    compressed = io.BytesIO()
+    with zipfile.ZipFile(compressed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("0001.jpg", b"\0" * 100)
+    whole = write_pack([b"one", b"two"]).data
+    flipped = whole.replace(b"one", b"0ne", 1)
+    for data in (b"", b"no zip", compressed.getvalue(), whole[: len(whole) // 2], flipped):
+        with pytest.raises(RejectedInput) as caught:
+            read_pack(data)
+        assert caught.value.code is Code.ZIP_INVALID
