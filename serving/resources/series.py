@@ -20,8 +20,10 @@ from serving.resources.slices import slice_url
 from serving.schemas import NoParameters, SeriesParameters, SeriesPath, SlicesParameters
 from serving.services import services
 
-api = APIBlueprint("series", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="series")])
+TAG = Tag(name="series", description="Acquisitions: the unit of searching, viewing and labelling.")
+api = APIBlueprint("series", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 _COLUMNS: Final = tuple(field.name for field in fields(search.SeriesItem))
+_EXTRA_COLUMNS: Final = tuple(field.name for field in fields(search.SeriesExtra))
 
 
 @api.get("/series", summary="Series, filtered, page by page", responses={"200": schemas.SeriesPage})
@@ -81,7 +83,7 @@ def one_series(path: SeriesPath, query: NoParameters) -> Response:  # noqa: ARG0
     if found is None or rest is None:
         raise RejectedInput(Code.NOT_FOUND, "there is no such series")
     detail = schemas.SeriesDetail.model_validate(
-        {**shown(found).model_dump(), **asdict(rest), "packs": [asdict(pack) for pack in packs]}
+        {**shown(found).model_dump(), **{name: getattr(rest, name) for name in _EXTRA_COLUMNS}, "packs": packs}
     )
     return answer(detail)
 

@@ -9,7 +9,7 @@ Fails with RejectedInput(REQUEST_INVALID) where a full-text query holds no word 
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any, Final, Literal, TypeAlias
 
@@ -86,7 +86,7 @@ def parameters(wanted: SeriesFilter) -> dict[str, Any]:
     """The values of `series_filter.sql` that follow from the filter alone."""
     patterns = words(wanted.q) if wanted.q is not None else []
     return {
-        **asdict(wanted),
+        **{item.name: getattr(wanted, item.name) for item in fields(wanted)},  # asdict would copy deeply
         "study_id": study_id(wanted.study) if wanted.study is not None else None,
         "subject_id": subject_id(wanted.subject) if wanted.subject is not None else None,
         **{f"q{number}": patterns[number] if number < len(patterns) else None for number in range(WORDS_MAX)},
