@@ -21,11 +21,29 @@ export function inWords(error) {
   return (ADVICE[error.code] || error.message) + wait;
 }
 
+const TRIES = 4;
+const WAIT_MAX_S = 10;
+
+/** The same call again when all places were taken: a person would press the button again. */
+async function patiently(call, signal) {
+  for (let left = TRIES - 1; ; left -= 1) {
+    try {
+      return await call();
+    } catch (error) {
+      const seconds = Number(error.retryAfter);
+      if (error.code !== "server_busy" || !left || !(seconds <= WAIT_MAX_S)) throw error;
+      await new Promise((resolve) => { setTimeout(resolve, 1000 * seconds); });
+      signal?.throwIfAborted();
+    }
+  }
+}
+
 /** The answer as the API tells it, and the slice with its outline as `picture`. */
 export async function detect(file, name, options = {}) {
   const form = new FormData();
   form.append("file", file, name);
-  const answer = await ask("/detect?details=1&overlay=1", { method: "POST", body: form, ...options });
+  const send = () => ask("/detect?details=1&overlay=1", { method: "POST", body: form, ...options });
+  const answer = await patiently(send, options.signal);
   const { overlay_png: encoded, ...told } = await answer.json();
   const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
   return { told, picture: new Blob([bytes], { type: "image/png" }) };

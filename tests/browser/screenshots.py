@@ -45,7 +45,12 @@ def shoot(page: Page, door: str, folder: Path, scratch: Path) -> None:
         keep(page, folder / f"{name}.png")
     page.goto(f"{door}/series/{uid}?plane=axial&slice={SLICE}")
     keep(page, folder / "viewer.png")
+    detector_page(page, door, folder, scratch)
 
+
+def detector_page(page: Page, door: str, folder: Path, scratch: Path) -> None:
+    """A slice of the sample, looked at by the detector for a new account."""
+    page.goto(f"{door}/series/{series_uid(sample.LESION_T1CE)}?plane=axial&slice={SLICE}")
     scan = scratch / "slice.jpg"
     scan.write_bytes(page.request.get(door + str(page.locator("#shown").get_attribute("href"))).body())
     page.goto(f"{door}/try")
