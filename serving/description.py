@@ -58,8 +58,9 @@ _PROBLEMS: Final = {
     429: "Too many requests; `Retry-After` says when to come back",
     500: "An error of ours, recorded under the request id",
     503: "A part of the service does not answer; `Retry-After` says when to try again",
+    504: "The catalogue took too long for this request; narrow it",
 }
-_EVERYWHERE: Final = (400, 401, 429, 500, 503)
+_EVERYWHERE: Final = (400, 401, 429, 500, 503, 504)
 _EXAMPLE_CODES: Final = {
     400: Code.REQUEST_INVALID,
     401: Code.ACCOUNT_REQUIRED,
@@ -70,7 +71,14 @@ _EXAMPLE_CODES: Final = {
     429: Code.RATE_LIMITED,
     500: Code.INTERNAL,
     503: Code.CATALOG_UNAVAILABLE,
+    504: Code.CATALOG_TIMEOUT,
 }
+
+
+TAG_ORDER: Final = (
+    "front door", "collections", "subjects", "studies", "series", "slices", "downloads", "images", "queries",
+    "predictions", "detector", "lineage", "pipeline", "accounts", "terms of use", "operations",
+)  # fmt: skip
 
 
 def describe(app: OpenAPI) -> dict[str, Any]:
@@ -83,6 +91,7 @@ def describe(app: OpenAPI) -> dict[str, Any]:
             operation["operationId"] = endpoint.replace(".", "_")
             _complete(operation, path, method, policy)
     spec["components"]["responses"] = {f"Problem{status}": _problem(status) for status in _PROBLEMS}
+    spec["tags"].sort(key=lambda tag: TAG_ORDER.index(tag["name"]) if tag["name"] in TAG_ORDER else len(TAG_ORDER))
     spec["paths"] = dict(sorted(spec["paths"].items()))
     return spec
 

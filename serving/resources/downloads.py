@@ -32,7 +32,12 @@ ZIP_RESPONSES: ResponseDict = {
     "416": Problem,
     "503": Problem,
 }
-api = APIBlueprint("downloads", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="downloads")])
+api = APIBlueprint(
+    "downloads",
+    __name__,
+    url_prefix="/api/v1",
+    abp_tags=[Tag(name="downloads", description="Any query as one zip: its size known before it begins, resumable.")],
+)
 
 
 @api.get("/downloads", summary="What a download will be", responses={"200": schemas.DownloadPlan, "503": Problem})

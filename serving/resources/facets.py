@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
 from serving import schemas
 from serving.answers import answer
 from serving.policies import Access, access
-from serving.resources.series import wanted
+from serving.resources.series import TAG, wanted
 from serving.services import services
 
-api = APIBlueprint("facets", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="series")])
+api = APIBlueprint("facets", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/facets", summary="Counts of every filter value", responses={"200": schemas.FacetPage})

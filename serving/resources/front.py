@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from flask import Response, jsonify, make_response, render_template, request, url_for
 from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
 from serving import schemas
@@ -16,7 +17,8 @@ from serving.services import services
 RECENT_SERIES = 18
 COLLECTIONS_SHOWN = 12
 SHORTCUTS = 6
-api = APIBlueprint("front", __name__)
+TAG = Tag(name="front door", description="What there is, in one answer.")
+api = APIBlueprint("front", __name__, abp_tags=[TAG])
 
 
 @api.get("/", summary="What there is", responses={"200": schemas.FrontPage})

@@ -21,7 +21,9 @@ from serving.schemas import Health, NoParameters, Problem, Readiness
 from serving.services import services
 
 PARTS_TIMEOUT_S: Final = 1.0
-api = APIBlueprint("health", __name__, abp_tags=[Tag(name="operations")])
+api = APIBlueprint(
+    "health", __name__, abp_tags=[Tag(name="operations", description="For whoever runs and watches the service.")]
+)
 
 
 @api.get("/healthz", summary="Whether this process answers", responses={"200": Health})

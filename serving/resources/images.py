@@ -18,7 +18,9 @@ from serving.schemas import PageParameters, QueryPath
 from serving.schemas_downloads import ZipParameters
 from serving.services import services
 
-api = APIBlueprint("images", __name__, abp_tags=[Tag(name="images")])
+api = APIBlueprint(
+    "images", __name__, abp_tags=[Tag(name="images", description="The addresses that users of the predecessor know.")]
+)
 
 
 @api.get("/ImageList", summary="All slices, page by page", responses={"200": schemas.ImagePage})

@@ -17,7 +17,12 @@ from serving.schemas import NoParameters, Problem
 from serving.schemas_downloads import TermsPath, TermsVersion
 from serving.services import services
 
-api = APIBlueprint("terms", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="terms of use")])
+api = APIBlueprint(
+    "terms",
+    __name__,
+    url_prefix="/api/v1",
+    abp_tags=[Tag(name="terms of use", description="What an account must accept before it sees some pixels.")],
+)
 
 
 @api.get("/terms", summary="Terms of use in force", responses={"200": schemas.TermsList})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
-from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import sheets
 from braingranary.catalog.lineage import lineage_of_series
@@ -14,11 +13,12 @@ from braingranary.storage import keys
 from serving import contact_sheets, objects, terms
 from serving.pictures import picture
 from serving.policies import Access, Rate, access
+from serving.resources.series import TAG
 from serving.schemas import Problem, SeriesPath
 from serving.schemas_pictures import SheetParameters, VolumeParameters
 from serving.services import services
 
-api = APIBlueprint("volumes", __name__, url_prefix="/api/v1", abp_tags=[Tag(name="series")])
+api = APIBlueprint("volumes", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get(

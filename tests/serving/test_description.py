@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr
 import serving
 from braingranary.settings import StoreSettings
 from serving.app import create_app
+from serving.description import TAG_ORDER
 from serving.policies import Access, policy_of
 from tests.serving.house import House
 
@@ -59,6 +60,12 @@ def test_operations_need_what_their_policies_say(app: OpenAPI, spec: dict[str, A
 def test_operations_have_names_of_their_own(spec: dict[str, Any]) -> None:
     names = [item["operationId"] for _, _, item in operations(spec)]
     assert len(set(names)) == len(names) > 40
+
+
+def test_every_tag_is_told_and_has_its_place(spec: dict[str, Any]) -> None:
+    told = {tag["name"]: tag.get("description") for tag in spec["tags"]}
+    assert all(told.values()), told
+    assert {name for _, _, item in operations(spec) for name in item["tags"]} == set(told) == set(TAG_ORDER)
 
 
 def test_every_reference_leads_somewhere(spec: dict[str, Any]) -> None:
