@@ -315,9 +315,10 @@ CREATE INDEX search_by_age ON series_search (age_years, series_id);
 CREATE INDEX search_by_field ON series_search (field_strength_tesla, series_id);
 CREATE INDEX search_by_slices ON series_search (slice_count, series_id);
 CREATE INDEX search_by_spacing ON series_search (spacing_mm, series_id);
--- A filter together with a sort that goes along with it: a collection is loaded at once, examined in a few years, and
--- made with one protocol, so that in the order of the sort alone its series stand far from where a walk begins. Where
--- filter and sort have nothing to do with each other, walking the sort finds a page quickly or few series are left.
+-- A filter together with a sort: a collection is loaded at once, a scanner model was sold in some years, ages are told
+-- where the sex is told. So in the order of the sort alone the series of a filter may stand far from where a walk
+-- begins; with the two in one index a page is one short range of it. This makes a row dear to write (a load writes
+-- thousands of them a night) and cheap to find (a page is asked for all day).
 CREATE INDEX search_of_collection_newest ON series_search (collection_id, published_at, series_id);
 CREATE INDEX search_of_collection_by_date ON series_search (collection_id, series_date, series_id);
 CREATE INDEX search_of_collection_by_age ON series_search (collection_id, age_years, series_id);
@@ -325,21 +326,55 @@ CREATE INDEX search_of_collection_by_field ON series_search (collection_id, fiel
 CREATE INDEX search_of_collection_by_slices ON series_search (collection_id, slice_count, series_id);
 CREATE INDEX search_of_collection_by_spacing ON series_search (collection_id, spacing_mm, series_id);
 CREATE INDEX search_of_sequence_newest ON series_search (sequence, published_at, series_id);
+CREATE INDEX search_of_sequence_by_date ON series_search (sequence, series_date, series_id);
+CREATE INDEX search_of_sequence_by_age ON series_search (sequence, age_years, series_id);
+CREATE INDEX search_of_sequence_by_field ON series_search (sequence, field_strength_tesla, series_id);
 CREATE INDEX search_of_sequence_by_slices ON series_search (sequence, slice_count, series_id);
 CREATE INDEX search_of_sequence_by_spacing ON series_search (sequence, spacing_mm, series_id);
 CREATE INDEX search_of_manufacturer_newest ON series_search (manufacturer, published_at, series_id);
+CREATE INDEX search_of_manufacturer_by_date ON series_search (manufacturer, series_date, series_id);
+CREATE INDEX search_of_manufacturer_by_age ON series_search (manufacturer, age_years, series_id);
 CREATE INDEX search_of_manufacturer_by_field ON series_search (manufacturer, field_strength_tesla, series_id);
 CREATE INDEX search_of_manufacturer_by_slices ON series_search (manufacturer, slice_count, series_id);
+CREATE INDEX search_of_manufacturer_by_spacing ON series_search (manufacturer, spacing_mm, series_id);
 CREATE INDEX search_of_model_newest ON series_search (model, published_at, series_id);
+CREATE INDEX search_of_model_by_date ON series_search (model, series_date, series_id);
+CREATE INDEX search_of_model_by_age ON series_search (model, age_years, series_id);
 CREATE INDEX search_of_model_by_field ON series_search (model, field_strength_tesla, series_id);
+CREATE INDEX search_of_model_by_slices ON series_search (model, slice_count, series_id);
+CREATE INDEX search_of_model_by_spacing ON series_search (model, spacing_mm, series_id);
 CREATE INDEX search_of_plane_newest ON series_search (plane, published_at, series_id);
+CREATE INDEX search_of_plane_by_date ON series_search (plane, series_date, series_id);
+CREATE INDEX search_of_plane_by_age ON series_search (plane, age_years, series_id);
+CREATE INDEX search_of_plane_by_field ON series_search (plane, field_strength_tesla, series_id);
 CREATE INDEX search_of_plane_by_slices ON series_search (plane, slice_count, series_id);
 CREATE INDEX search_of_plane_by_spacing ON series_search (plane, spacing_mm, series_id);
+CREATE INDEX search_of_sex_newest ON series_search (sex, published_at, series_id);
+CREATE INDEX search_of_sex_by_date ON series_search (sex, series_date, series_id);
+CREATE INDEX search_of_sex_by_age ON series_search (sex, age_years, series_id);
+CREATE INDEX search_of_sex_by_field ON series_search (sex, field_strength_tesla, series_id);
+CREATE INDEX search_of_sex_by_slices ON series_search (sex, slice_count, series_id);
+CREATE INDEX search_of_sex_by_spacing ON series_search (sex, spacing_mm, series_id);
 CREATE INDEX search_of_license_newest ON series_search (license, published_at, series_id);
-CREATE INDEX search_of_label_newest ON series_search (label_source, tumor, published_at, series_id);
+CREATE INDEX search_of_license_by_date ON series_search (license, series_date, series_id);
+CREATE INDEX search_of_license_by_age ON series_search (license, age_years, series_id);
+CREATE INDEX search_of_license_by_field ON series_search (license, field_strength_tesla, series_id);
+CREATE INDEX search_of_license_by_slices ON series_search (license, slice_count, series_id);
+CREATE INDEX search_of_license_by_spacing ON series_search (license, spacing_mm, series_id);
+CREATE INDEX search_of_field_newest ON series_search (field_strength, published_at, series_id);
+CREATE INDEX search_of_field_by_date ON series_search (field_strength, series_date, series_id);
+CREATE INDEX search_of_field_by_age ON series_search (field_strength, age_years, series_id);
+CREATE INDEX search_of_field_by_field ON series_search (field_strength, field_strength_tesla, series_id);
+CREATE INDEX search_of_field_by_slices ON series_search (field_strength, slice_count, series_id);
+CREATE INDEX search_of_field_by_spacing ON series_search (field_strength, spacing_mm, series_id);
+CREATE INDEX search_of_tumor_newest ON series_search (tumor, published_at, series_id);
+CREATE INDEX search_of_tumor_by_date ON series_search (tumor, series_date, series_id);
+CREATE INDEX search_of_tumor_by_age ON series_search (tumor, age_years, series_id);
+CREATE INDEX search_of_tumor_by_field ON series_search (tumor, field_strength_tesla, series_id);
+CREATE INDEX search_of_tumor_by_slices ON series_search (tumor, slice_count, series_id);
+CREATE INDEX search_of_tumor_by_spacing ON series_search (tumor, spacing_mm, series_id);
+CREATE INDEX search_of_label_newest ON series_search (label_source, published_at, series_id);
 CREATE INDEX search_of_species_newest ON series_search (species, published_at, series_id);
-CREATE INDEX search_of_sex ON series_search (sex, series_id);
-CREATE INDEX search_of_field ON series_search (field_strength, series_id);
 CREATE INDEX search_of_study ON series_search (study_id, series_id);
 CREATE INDEX search_of_subject ON series_search (subject_id, series_id);
 CREATE INDEX search_words ON series_search USING gin (words gin_trgm_ops);
@@ -347,64 +382,6 @@ CREATE INDEX search_words ON series_search USING gin (words gin_trgm_ops);
 -- Nothing filters the wide rows any more. Those that joins and cascades use stay: study, subject, collection, extra.
 DROP INDEX series_by_plane, series_by_sequence, series_by_manufacturer, series_by_species, series_by_sex,
 series_newest, series_description_trigrams, series_study_description_trigrams, series_protocol_trigrams;
-
-COMMENT ON TABLE series_search IS
-'What series are found by: one narrow row each, derived by the view series_search_fresh, refreshed by every load.';
-COMMENT ON COLUMN series_search.series_id IS 'The series.';
-COMMENT ON COLUMN series_search.subject_id IS 'Its subject.';
-COMMENT ON COLUMN series_search.study_id IS 'Its study.';
-COMMENT ON COLUMN series_search.collection_id IS 'Its collection.';
-COMMENT ON COLUMN series_search.cell_id IS 'The row of series_cell that counts it.';
-COMMENT ON COLUMN series_search.published_at IS 'As in series.';
-COMMENT ON COLUMN series_search.series_date IS 'As in series.';
-COMMENT ON COLUMN series_search.age_years IS 'As in series, years.';
-COMMENT ON COLUMN series_search.field_strength_tesla IS 'As in series, tesla.';
-COMMENT ON COLUMN series_search.slice_count IS 'Acquired slices of one volume.';
-COMMENT ON COLUMN series_search.spacing_mm IS 'Largest of the three voxel spacings, millimetres.';
-COMMENT ON COLUMN series_search.slice_thickness_mm IS 'As in series, millimetres.';
-COMMENT ON COLUMN series_search.slices_axial IS 'Slices of all its packs that show this plane.';
-COMMENT ON COLUMN series_search.slices_coronal IS 'Slices of all its packs that show this plane.';
-COMMENT ON COLUMN series_search.slices_sagittal IS 'Slices of all its packs that show this plane.';
-COMMENT ON COLUMN series_search.species IS 'As in series.';
-COMMENT ON COLUMN series_search.plane IS 'Acquired plane.';
-COMMENT ON COLUMN series_search.sequence IS 'As in series, or unknown.';
-COMMENT ON COLUMN series_search.manufacturer IS 'As in series, or unknown.';
-COMMENT ON COLUMN series_search.model IS 'Of the scanner, or unknown.';
-COMMENT ON COLUMN series_search.sex IS 'As in series, or unknown.';
-COMMENT ON COLUMN series_search.license IS 'Name of the licence, or unknown.';
-COMMENT ON COLUMN series_search.field_strength IS 'Nominal class: <1, 1, 1.5, 3, 7 tesla, or unknown.';
-COMMENT ON COLUMN series_search.tumor IS 'What the label that counts says: true, false, or unknown where nobody said.';
-COMMENT ON COLUMN series_search.label_source IS 'Who says so: reader, mask, collection, or unknown.';
-COMMENT ON COLUMN series_search.words IS
-'Descriptions of series, study and protocol in lower case, one space between words.';
-COMMENT ON TABLE series_cell IS
-'How many series share a combination of filter values; facets under any of these filters are sums over its rows.';
-COMMENT ON COLUMN series_cell.cell_id IS 'Hash of the combination.';
-COMMENT ON COLUMN series_cell.archive IS 'Part of the combination.';
-COMMENT ON COLUMN series_cell.collection IS 'Part of the combination.';
-COMMENT ON COLUMN series_cell.series_count IS 'Series of this combination.';
-COMMENT ON COLUMN series_cell.slices_axial IS 'Their slices that show this plane.';
-COMMENT ON COLUMN series_cell.slices_coronal IS 'Their slices that show this plane.';
-COMMENT ON COLUMN series_cell.slices_sagittal IS 'Their slices that show this plane.';
-COMMENT ON COLUMN series_cell.shows_axial IS 'Part of the combination: each of them has such slices.';
-COMMENT ON COLUMN series_cell.shows_coronal IS 'Part of the combination: each of them has such slices.';
-COMMENT ON COLUMN series_cell.shows_sagittal IS 'Part of the combination: each of them has such slices.';
-COMMENT ON COLUMN series_cell.species IS 'Part of the combination.';
-COMMENT ON COLUMN series_cell.plane IS 'Part of the combination: acquired plane.';
-COMMENT ON COLUMN series_cell.sequence IS 'Part of the combination.';
-COMMENT ON COLUMN series_cell.manufacturer IS 'Part of the combination.';
-COMMENT ON COLUMN series_cell.model IS 'Part of the combination.';
-COMMENT ON COLUMN series_cell.sex IS 'Part of the combination.';
-COMMENT ON COLUMN series_cell.license IS 'Part of the combination.';
-COMMENT ON COLUMN series_cell.field_strength IS 'Part of the combination: nominal class.';
-COMMENT ON COLUMN series_cell.tumor IS 'Part of the combination.';
-COMMENT ON COLUMN series_cell.label_source IS 'Part of the combination.';
-COMMENT ON TABLE search_version IS 'One row: which state of series_cell and facet this is.';
-COMMENT ON COLUMN search_version.only_row IS 'Holds it to one row.';
-COMMENT ON COLUMN search_version.version IS 'Sum of the hashes of their rows: equal content has an equal version.';
-COMMENT ON VIEW series_search_fresh IS 'What series_search ought to hold.';
-COMMENT ON VIEW cell_facet IS 'The facet values that a cell counts in.';
-COMMENT ON VIEW series_shown IS 'One series as lists and its own page show it.';
 
 -- migrate:down
 

@@ -31,7 +31,8 @@ from tests.bench.scale_cluster import Scale, cluster
 from tests.serving.house import House
 from tests.serving.live import gunicorn
 
-pytestmark = [pytest.mark.bench, pytest.mark.stack]
+# The first run builds the set, which takes longer than any test may.
+pytestmark = [pytest.mark.bench, pytest.mark.stack, pytest.mark.timeout(7200)]
 CLIENTS: Final = 8
 CALLS: Final = 150  # of each client: p99 over 1,200 answers
 LIMIT_MS: Final = 50.0

@@ -27,7 +27,10 @@ from tests.unit.catalog import synthetic
 pytestmark = pytest.mark.stack
 
 # ruff: noqa: S608 - names of tables from a constant of this file
-TABLES = ("collection", "subject", "study", "series", "pack", "slice", "label", "reject", "facet", "named_query")
+TABLES = (
+    "collection", "subject", "study", "series", "pack", "slice", "label", "reject", "facet", "named_query",
+    "series_search", "series_cell", "search_version",
+)  # fmt: skip
 
 
 @pytest.fixture
