@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,6 +39,7 @@ POSITION_BYTES: Final = 11  # -100000.000, beyond which the catalogue takes no p
 INDEX_DIGITS_MIN: Final = 4
 ROOT_NAMES: Final = frozenset({"license.txt", "citation.cff", "manifest.csv"})
 _FORMULA: Final = frozenset("=+-@\t\r")
+_PLAIN: Final = re.compile(r"""[^=+\-@\s",][^\s",]*(?: [^\s",]+)*\Z""")  # nothing to quote, nothing to compute
 _KEPT_CELLS: Final = 4096
 _FIXED_BYTES: Final = len(SUFFIX) + POSITION_BYTES + 7 + len(END)  # 7 commas between the parts that `Lines` names
 
@@ -98,11 +100,11 @@ class Describer:
         field = "" if pack.field_strength_tesla is None else f"{pack.field_strength_tesla:.6g}"
         self._series = uid
         self._folder = f"{folder(pack.collection)}/{_segment(pack.subject)}/{uid}/"
-        self._head = f"{uid},{cell(pack.subject)},{cell(pack.collection)},{cell(pack.archive)}"
-        scanner = f"{cell(pack.sequence)},{cell(pack.manufacturer)},{cell(pack.manufacturer_model)}"
+        self._head = f"{uid},{cell(pack.subject)},{word(pack.collection)},{word(pack.archive)}"
+        scanner = f"{word(pack.sequence)},{word(pack.manufacturer)},{word(pack.manufacturer_model)}"
         self._scanner = f"{scanner},{field}"
-        rights = f"{cell(pack.license_name)},{cell(pack.license_url)},{cell(pack.citation_url)}"
-        origin = f"{cell(pack.source_url)},{cell(pack.raw_sha256)},{cell(pack.profile)},{_split(pack.subject)}"
+        rights = f"{word(pack.license_name)},{word(pack.license_url)},{word(pack.citation_url)}"
+        origin = f"{cell(pack.source_url)},{cell(pack.raw_sha256)},{word(pack.profile)},{_split(pack.subject)}"
         self._lineage = f"{rights},{origin}".encode()
 
 
@@ -112,16 +114,23 @@ def rows(pattern: bytes, run: Run, positions_mm: Iterator[float]) -> bytes:
     return b"".join([pattern % (number, number, at) for number, at in zip(numbers, positions_mm, strict=True)])
 
 
-@lru_cache(_KEPT_CELLS)
 def cell(text: str | None) -> str:
     """`text` as one cell that no spreadsheet computes."""
     if not text:
         return ""
+    if _PLAIN.match(text):
+        return text
     if text[0] in _FORMULA or text.lstrip()[:1] in _FORMULA:
         text = f"'{text}"
     line = io.StringIO()
     csv.writer(line, lineterminator=END).writerow([text])  # its characters are quoted inside a cell
     return line.getvalue().removesuffix(END)
+
+
+@lru_cache(_KEPT_CELLS)
+def word(text: str | None) -> str:
+    """`cell` of a text that many series share."""
+    return cell(text)
 
 
 @lru_cache(_KEPT_CELLS)
