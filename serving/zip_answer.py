@@ -29,9 +29,12 @@ from serving.download_plan import Plan
 from serving.policies import audit
 from serving.services import services
 
-TURNS: Final = 4  # fewer than a process has connections to the catalogue
+# Together fewer than a process has connections to the catalogue. Apart, so that large plans hold up no download.
+PLANNING_TURNS: Final = 2
+SENDING_TURNS: Final = 4
 PATIENCE_S: Final = 30.0  # an answer that has begun waits for a connection rather than end early
-_turn = threading.Semaphore(TURNS)
+_planning = threading.Semaphore(PLANNING_TURNS)
+_sending = threading.Semaphore(SENDING_TURNS)
 Question: TypeAlias = Callable[[Connection], Iterator[PackRow]]
 
 
@@ -50,7 +53,7 @@ class Planned:
 
 def planned(question: Question, *, omit: bool, timeout_ms: int) -> Planned:
     """The plan of what `question` finds; with `omit` without what the caller has not accepted."""
-    with _turn, services().catalog(statement_timeout_ms=timeout_ms) as connection:
+    with _planning, services().catalog(statement_timeout_ms=timeout_ms) as connection:
         known = restrictions.restrictions(connection)
         barred = terms.barred(known)
         barred_ids = {item.collection_id for item in barred}
@@ -120,5 +123,5 @@ def _sent(download: Download, start: int, stop: int, told: str) -> Iterator[byte
 
 def _next(chunks: Iterator[bytes]) -> bytes:
     """The next bytes, made in turn with the other downloads of this process; empty at the end."""
-    with _turn:
+    with _sending:
         return next(chunks, b"")
