@@ -170,6 +170,7 @@ def target_table(evaluation: Evaluation) -> str:
 def failure_gallery(model: Model, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """(rows, columns, 3): false alarms on the pictures as they are, then misses of lesions implanted into them."""
     scorer, rng = Scorer(model), np.random.default_rng(GALLERY_SEED)
+    pictures = [_squared(picture) for picture in pictures]  # as lesions are implanted into
     alarms = [(p, score) for p, score in zip(pictures, scorer.score(pictures), strict=True) if score.tumor]
     alarms.sort(key=lambda pair: -pair[1].tumor_probability)
     planted = [result for p in pictures if (result := implant(p.astype(np.float32), rng)) is not None]
@@ -178,6 +179,13 @@ def failure_gallery(model: Model, pictures: Sequence[NDArray[np.uint8]]) -> NDAr
     misses.sort(key=lambda pair: pair[1].tumor_probability)
     rows = [_strip(chosen[:GALLERY_SIDE]) for chosen in (alarms, misses)]
     return np.concatenate(rows, axis=0)
+
+
+def _squared(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Black added on both sides until it is as wide as high."""
+    missing = [(max(picture.shape) - length) // 2 for length in picture.shape]
+    rests = [max(picture.shape) - length - before for length, before in zip(picture.shape, missing, strict=True)]
+    return np.pad(picture, list(zip(missing, rests, strict=True)))
 
 
 def _strip(chosen: Sequence[tuple[NDArray[np.uint8], SliceScore]], side: int = 200) -> NDArray[np.uint8]:
