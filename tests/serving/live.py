@@ -19,7 +19,7 @@ from tests.serving.house import House, accounts_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 GUNICORN = str(Path(sysconfig.get_path("scripts")) / "gunicorn")  # not `python -m`: USR2 could not replace that
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 150
 STOP_TIMEOUT_S = 30
 
 
