@@ -37,7 +37,7 @@ def test_write_volumes_gives_the_acquired_voxels_in_ras(object_store: ObjectStor
     (key,) = write_volumes(object_store, staged(object_store), "v1")
     assert key == keys.nifti("v1", UID, 0)
     image = nibabel.Nifti1Image.from_bytes(gzip.decompress(object_store.get(key)))
-    assert nibabel.aff2axcodes(image.affine) == ("R", "A", "S")
+    assert nibabel.aff2axcodes(image.affine) == ("R", "A", "S")  # type: ignore[no-untyped-call]
     assert image.shape == SHAPE[::-1]
     affine = phantom.grid_affine(phantom.AXIAL, SHAPE, (24.0, 6.0, 6.0))
     voxels = phantom.sampled(affine, SHAPE)
