@@ -119,11 +119,18 @@ def _complete(operation: dict[str, Any], path: str, method: str, policy: Policy 
     statuses = {*_EVERYWHERE, *(int(status) for status in responses if int(status) >= HTTPStatus.BAD_REQUEST)}
     statuses |= ({404} if "{" in path else set()) | (set() if open_to_all else {403})
     statuses |= {413} if method != "get" else set()
-    for status in sorted(statuses):
-        responses[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
+    for status in statuses:
+        if not _is_own(responses.get(str(status), {})):
+            responses[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
     if method == "get" and "200" in responses and open_to_all and path.startswith("/api/"):
         responses["304"] = {"description": "What `If-None-Match` names still stands"}
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _is_own(told: dict[str, Any]) -> bool:
+    """Whether a route answers this with something of its own, as /readyz answers 503 with what is not ready."""
+    schemas = [media.get("schema", {}) for media in told.get("content", {}).values()]
+    return any(schema.get("$ref", "").rpartition("/")[2] not in {"", "Problem"} for schema in schemas)
 
 
 def _complete_parameter(parameter: dict[str, Any]) -> None:

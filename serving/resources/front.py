@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from flask import Response, jsonify, make_response, render_template, request, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
-from serving import schemas
+from serving import schemas, schemas_front
 from serving.policies import Access, access
+from serving.resources import queries
 from serving.resources.series import shown
 from serving.services import services
 
@@ -21,20 +20,17 @@ TAG = Tag(name="front door", description="What there is, in one answer.")
 api = APIBlueprint("front", __name__, abp_tags=[TAG])
 
 
-@api.get("/", summary="What there is", responses={"200": schemas.FrontPage})
+@api.get("/", summary="What there is", responses={"200": schemas_front.FrontPage})
 @access(Access.PUBLIC)
 def front(query: schemas.NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """HTML for a browser, JSON for a program."""
     with services().catalog() as connection:
         facets = search.facets(connection)
-        queries = search.named_queries(connection)
+        known = search.named_queries(connection)
         recent = search.recent_series(connection, limit=RECENT_SERIES)
     total = next((item for item in facets if item.facet == "total"), None)
-    shown_queries = [
-        schemas.NamedQuery.model_validate({**asdict(item), "url": url_for("images.download", query=item.name)})
-        for item in queries
-    ]
-    page = schemas.FrontPage(
+    shown_queries = [queries.shown(item) for item in known]
+    page = schemas_front.FrontPage(
         name="BrainGranary",
         series=total.series_count if total else 0,
         slices=total.slice_count if total else 0,

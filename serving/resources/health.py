@@ -17,7 +17,8 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from serving import metrics
 from serving.policies import Access, Rate, access
 from serving.proxies import within
-from serving.schemas import Health, NoParameters, Problem, Readiness
+from serving.schemas import NoParameters, Problem
+from serving.schemas_front import Health, Readiness
 from serving.services import services
 
 PARTS_TIMEOUT_S: Final = 1.0

@@ -10,7 +10,7 @@ from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
 from braingranary.errors import Code, RejectedInput
-from serving import schemas
+from serving import schemas_front
 from serving.answers import answer
 from serving.policies import Access, access
 from serving.schemas import NoParameters, QueryPath
@@ -20,16 +20,16 @@ TAG = Tag(name="queries", description="Predefined queries: slices with or withou
 api = APIBlueprint("queries", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
-@api.get("/queries", summary="Named queries", responses={"200": schemas.NamedQueryList})
+@api.get("/queries", summary="Named queries", responses={"200": schemas_front.NamedQueryList})
 @access(Access.PUBLIC)
 def list_queries(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """The predefined queries in their order, with counts as of the last load."""
     with services().catalog() as connection:
         found = search.named_queries(connection)
-    return answer(schemas.NamedQueryList(queries=[shown(item) for item in found]))
+    return answer(schemas_front.NamedQueryList(queries=[shown(item) for item in found]))
 
 
-@api.get("/queries/<query>", summary="One named query", responses={"200": schemas.NamedQuery})
+@api.get("/queries/<query>", summary="One named query", responses={"200": schemas_front.NamedQuery})
 @access(Access.PUBLIC)
 def one_query(path: QueryPath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """One predefined query with its counts."""
@@ -40,6 +40,6 @@ def one_query(path: QueryPath, query: NoParameters) -> Response:  # noqa: ARG001
     return answer(shown(found[0]))
 
 
-def shown(item: search.NamedQuery) -> schemas.NamedQuery:
+def shown(item: search.NamedQuery) -> schemas_front.NamedQuery:
     """A query with the address of its zip."""
-    return schemas.NamedQuery.model_validate({**asdict(item), "url": url_for("images.download", query=item.name)})
+    return schemas_front.NamedQuery.model_validate({**asdict(item), "url": url_for("images.download", query=item.name)})

@@ -78,7 +78,7 @@ def test_every_reference_leads_somewhere(spec: dict[str, Any]) -> None:
 def test_problems_are_told_as_problems(spec: dict[str, Any]) -> None:
     for path, method, item in operations(spec):
         for status, told in item["responses"].items():
-            if int(status) >= 400:
+            if int(status) >= 400 and (path, status) != ("/readyz", "503"):
                 assert told == {"$ref": f"#/components/responses/Problem{status}"}, (method, path, status)
     for told in spec["components"]["responses"].values():
         assert set(told["content"]) == {"application/problem+json"}
