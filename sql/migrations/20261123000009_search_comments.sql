@@ -57,6 +57,7 @@ COMMENT ON COLUMN search_version.version IS 'Sum of the hashes of their rows: eq
 COMMENT ON VIEW series_search_fresh IS 'What series_search ought to hold.';
 COMMENT ON VIEW cell_facet IS 'The facet values that a cell counts in.';
 COMMENT ON VIEW series_shown IS 'One series as lists and its own page show it.';
+COMMENT ON COLUMN facet.value IS 'Value of the filter, unknown where there is none; empty for the total.';
 
 -- migrate:down
 
