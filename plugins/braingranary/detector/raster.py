@@ -66,7 +66,8 @@ def _read(image: Image.Image) -> Raster:
         return Raster(picture=_wide(np.asarray(image), scale), scale=scale)
     grey = image.mode in {"1", "L", "LA"}
     alpha = image.mode.endswith("A") or "transparency" in image.info
-    plain = image.convert(("L" if grey else "RGB") + ("A" if alpha else ""))
+    mode = ("L" if grey else "RGB") + ("A" if alpha else "")
+    plain = image if image.mode == mode else image.convert(mode)  # to convert to the same mode would be to copy
     values = np.asarray(_on_black(plain.reduce(scale) if scale > 1 else plain))
     # A grey picture saved in colour has to give the very same grey levels as the grey one.
     return Raster(picture=values if grey else np.rint(grey_of(values)).astype(np.uint8), scale=scale)
