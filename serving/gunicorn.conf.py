@@ -76,8 +76,3 @@ def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - the signatur
 def worker_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - the signature is gunicorn's
     """Give the connections back."""
     server.app.wsgi().extensions["granary"].close()
-
-
-def on_exit(server: Any) -> None:  # noqa: ARG001 - the signature is gunicorn's
-    """Leave nothing behind."""
-    run_folder.remove()
