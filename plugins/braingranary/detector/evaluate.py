@@ -71,19 +71,30 @@ class DeclineReport:
     """What was let through, by name."""
 
 
-def report(
-    predictions: Predictions, calibration: Calibration, *, training: Predictions | None = None
-) -> tuple[GroupReport, ...]:
-    """Figures of every (source, contrast) among the predictions, in alphabetical order."""
-    groups = sorted(set(zip(predictions.source.tolist(), predictions.contrast.tolist(), strict=True)))
+def report(predictions: Predictions, calibration: Calibration, guesses: Scores) -> tuple[GroupReport, ...]:
+    """Figures of every (source, contrast) among the predictions, in alphabetical order; `guesses` by `baseline`."""
     reports = []
-    for source, contrast in groups:
-        rows = predictions.where((predictions.source == source) & (predictions.contrast == contrast))
-        known = None
-        if training is not None:
-            known = training.where((training.source == source) & (training.contrast == contrast))
-        reports.append(_group(source, contrast, rows, calibration, _baseline(known, rows)))
+    for source, contrast in _groups(predictions):
+        rows = _rows(predictions, source, contrast)
+        reports.append(_group(source, contrast, predictions.where(rows), calibration, guesses[rows]))
     return tuple(reports)
+
+
+def baseline(training: Predictions, predictions: Predictions) -> Scores:
+    """(N,) what trivial statistics alone say: one forest a source and contrast; NaN where it cannot be trained."""
+    guesses = np.full(len(predictions), np.nan)
+    for source, contrast in _groups(predictions):
+        rows = _rows(predictions, source, contrast)
+        guesses[rows] = _forest(training.where(_rows(training, source, contrast)), predictions.where(rows))
+    return guesses
+
+
+def _groups(predictions: Predictions) -> list[tuple[str, str]]:
+    return sorted(set(zip(predictions.source.tolist(), predictions.contrast.tolist(), strict=True)))
+
+
+def _rows(predictions: Predictions, source: str, contrast: str) -> Labels:
+    return np.asarray((predictions.source == source) & (predictions.contrast == contrast))
 
 
 def _group(source: str, contrast: str, rows: Predictions, calibration: Calibration, guesses: Scores) -> GroupReport:
@@ -111,7 +122,7 @@ def _group(source: str, contrast: str, rows: Predictions, calibration: Calibrati
         called_tumor_with=rate(called, tumor),
         dice=figure(lambda n: _mean(overlap[n][tumor[n]])),
         declined=rate(declined, ~rows.empty),
-        baseline_auc=figure(lambda n: auc(guesses[n], tumor[n])),
+        baseline_auc=figure(lambda n: float("nan") if np.isnan(guesses).any() else auc(guesses[n], tumor[n])),
     )
 
 
@@ -149,9 +160,9 @@ def _no_brains() -> Iterator[tuple[str, list[tuple[str, Picture]]]]:
     yield "blanks", [(f"blank {grey}", np.full((180, 200), grey, np.uint8)) for grey in (0, 1, 127, 255)]
 
 
-def _baseline(training: Predictions | None, rows: Predictions) -> Scores:
+def _forest(training: Predictions, rows: Predictions) -> Scores:
     """Probabilities of a random forest on the statistics; NaN where it cannot be trained."""
-    if training is None or not len(training) or training.tumor.all() or not training.tumor.any():
+    if not len(training) or training.tumor.all() or not training.tumor.any():
         return np.full(len(rows), np.nan)
     from sklearn.ensemble import RandomForestClassifier  # type: ignore[import-untyped]  # noqa: PLC0415
 

@@ -26,7 +26,8 @@ from braingranary.detector.bank import Bank, build_bank
 from braingranary.detector.batches import BatchMaker
 from braingranary.detector.calibrate import calibrate
 from braingranary.detector.data import LabelledSlice
-from braingranary.detector.evaluate import GroupReport, report
+from braingranary.detector.declining import refit_brain_head
+from braingranary.detector.evaluate import GroupReport, baseline, report
 from braingranary.detector.network import TumorNet
 from braingranary.detector.predict import LESION_THRESHOLDS, Predictions, join, predict
 from braingranary.detector.train import Plan, train
@@ -125,7 +126,9 @@ def run_stage(
 def finish(
     network: TumorNet, slices: Sequence[LabelledSlice], stage: Stage, *, version: str, data_sha256: str
 ) -> Model:
-    """Calibrate on the validation patients that the stage may see, and put the model together."""
+    """Refit the decline head, calibrate on the validation patients that the stage may see, put the model together."""
+    training = [item for item in slices if item.split == "train" and _sees(stage, item)]
+    network = refit_brain_head(network, training, seed=stage.plan.seed)
     calibration = calibrate(predict(network, (item for item in slices if item.split == "val" and _sees(stage, item))))
     facts = Facts(
         version=version,
@@ -141,7 +144,7 @@ def judge_test(model: Model, slices: Sequence[LabelledSlice]) -> tuple[GroupRepo
     """The shipped model on the test patients; the baseline learns from the training patients."""
     test = predict(model.network, (item for item in slices if item.split == "test"))
     known = predict(None, (item for item in slices if item.split == "train"))
-    return report(test, model.facts.calibration, training=known)
+    return report(test, model.facts.calibration, baseline(known, test))
 
 
 def judge_new_site(model: Model, slices: Sequence[LabelledSlice]) -> tuple[GroupReport, ...]:
@@ -150,7 +153,8 @@ def judge_new_site(model: Model, slices: Sequence[LabelledSlice]) -> tuple[Group
     unseen = (item for item in slices if not _sees(stage, item) and item.source != "mni152")
     healthy = (item for item in slices if item.split == "test" and item.source in {*HEALTHY, "mni152"})
     known = predict(None, (item for item in slices if item.split == "train" and _sees(stage, item)))
-    return report(predict(model.network, chain(unseen, healthy)), model.facts.calibration, training=known)
+    judged = predict(model.network, chain(unseen, healthy))
+    return report(judged, model.facts.calibration, baseline(known, judged))
 
 
 def cross_validate(
@@ -168,6 +172,7 @@ def cross_validate(
     """
     groups = fold_of_patients(bank, folds)
     held: list[Predictions] = []
+    guesses = []
     thresholds: list[tuple[float, float]] = []
     for fold in range(folds):
         name = f"fold_{fold}"
@@ -179,12 +184,15 @@ def cross_validate(
         calibration = calibrate(predict(network, validation))
         judged = predict(network, (item for item in slices if groups.get(item.patient, -1) == fold))
         # Folds differ in calibration: their probabilities may be pooled, their raw logits may not.
+        known = predict(None, (i for i in slices if i.split != "val" and groups.get(i.patient, -1) not in {-1, fold}))
+        guesses.append(baseline(known, judged))
         overlap = judged.overlap[:, [LESION_THRESHOLDS.index(calibration.lesion_threshold)] * len(LESION_THRESHOLDS)]
         logit = judged.tumor_logit * calibration.slope + calibration.offset
         held.append(replace(judged, tumor_logit=logit, overlap=overlap))
         thresholds.append((calibration.tumor_threshold, calibration.brain_threshold))
     tumor_threshold, brain_threshold = (float(value) for value in np.mean(thresholds, axis=0))
-    return report(join(held), Calibration(tumor_threshold=tumor_threshold, brain_threshold=brain_threshold))
+    pooled = Calibration(tumor_threshold=tumor_threshold, brain_threshold=brain_threshold)
+    return report(join(held), pooled, np.concatenate(guesses))
 
 
 def _after(progress: Progress, name: str, before: int, step: int, steps: int) -> None:

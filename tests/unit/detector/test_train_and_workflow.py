@@ -126,6 +126,7 @@ def test_stage_trains_calibrates_and_is_judged_on_patients_it_never_saw(
     slices: tuple[LabelledSlice, ...], bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("braingranary.detector.metrics.RESAMPLES", 20)
+    monkeypatch.setattr("braingranary.detector.declining.PICTURES_A_CLASS", 12)
     stage = replace(workflow.ALL, plan=TINY)
     seen: list[int] = []
     network = workflow.run_stage(bank, stage, tmp_path, progress=lambda _, step, __: seen.append(step))
@@ -163,6 +164,7 @@ def test_cross_validate_judges_every_patient_once(
     slices: tuple[LabelledSlice, ...], bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("braingranary.detector.metrics.RESAMPLES", 20)
+    monkeypatch.setattr("braingranary.detector.declining.PICTURES_A_CLASS", 12)
     plan = replace(TINY, epochs=1, steps_an_epoch=1)
     reports = workflow.cross_validate(bank, slices, tmp_path, plan=plan, folds=2)
     assert {r.auc.patients for r in reports} == {6}
