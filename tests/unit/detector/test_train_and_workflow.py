@@ -175,6 +175,7 @@ def test_command_line_trains_and_evaluates(folder: Path, tmp_path: Path, monkeyp
     stages = tuple(replace(stage, plan=replace(TINY, epochs=1)) for stage in workflow.STAGES)
     monkeypatch.setattr(workflow, "STAGES", stages)
     monkeypatch.setattr(workflow, "AUDIT_BATCHES", 4)
+    monkeypatch.setattr("braingranary.detector.declining.PICTURES_A_CLASS", 12)
     runner = CliRunner()
     arguments = ["train", str(folder), str(tmp_path), "--version", "tiny-1", "--force"]
     result = runner.invoke(main, arguments, catch_exceptions=False)
