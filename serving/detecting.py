@@ -41,24 +41,18 @@ class _Process:
 
 def prepare(weights: Path | None, memory_mib: int, timeout_s: float) -> None:
     """Bound this process, load the model of folder `weights` (None: the shipped one) and ask it once, to warm up."""
-    import torch  # noqa: PLC0415 - see the module
-    from torch import zeros  # noqa: PLC0415
-
-    from braingranary.detector.score import Scorer  # noqa: PLC0415
-    from braingranary.detector.weights import SHIPPED, load_shipped  # noqa: PLC0415
+    from braingranary.detector import on_demand  # noqa: PLC0415 - see the module
 
     logs.configure()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (memory_mib << 20, memory_mib << 20))
-    torch.set_num_threads(1)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     _Process.timeout_s = timeout_s
     try:
-        scorer = Scorer(load_shipped(weights or SHIPPED))
+        scorer = on_demand.open_scorer(weights)
     except GranaryError as error:
         _log.error("model_not_loaded", code=error.code, detail=error.message)
         return
-    scorer.score([zeros(64, 64).numpy()])
     _Process.scorer = scorer
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 

@@ -7,6 +7,7 @@ card; `ship` puts the model with its pin into the library. Exits with 1 and a co
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 from functools import partial
@@ -21,11 +22,12 @@ from braingranary.detector import workflow
 from braingranary.detector.card import Evaluation, card, failure_gallery
 from braingranary.detector.data import read_all
 from braingranary.detector.evaluate import GroupReport, decline_report
-from braingranary.detector.weights import Model, assemble, load, pack, ship
+from braingranary.detector.weights import SHIPPED, Model, assemble, load, pack, ship
 from braingranary.errors import GranaryError
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANY = click.Path(path_type=Path)
+EVALUATION = "evaluation.json"
 
 
 @click.group()
@@ -94,7 +96,7 @@ def evaluate_command(data: Path, work: Path, card_path: Path | None, folds: int)
         declines=decline_report(last.network, last.facts.calibration),
         audits=tuple(workflow.audit_stage(bank, stage, force=True) for stage in workflow.STAGES),
     )
-    (work / "evaluation.json").write_text(evaluation.as_json())
+    (work / EVALUATION).write_text(evaluation.as_json())
     text = card(evaluation, last)
     if card_path is not None:
         card_path.write_text(text)
@@ -106,8 +108,11 @@ def evaluate_command(data: Path, work: Path, card_path: Path | None, folds: int)
 @main.command("ship")
 @click.argument("work", type=ANY)
 def ship_command(work: Path) -> None:
-    """Put the last stage's model of WORK into the library and pin its hash."""
+    """Put the last stage's model of WORK into the library and pin its hash, with its figures for the registry."""
     click.echo(ship(_model(work, workflow.STAGES[-1].name)))
+    figures = work / EVALUATION
+    if figures.is_file():
+        shutil.copyfile(figures, SHIPPED / EVALUATION)
 
 
 def _advance(progress: Progress, task: TaskID, _stage: str, step: int, _steps: int) -> None:

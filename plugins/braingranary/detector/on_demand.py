@@ -6,15 +6,29 @@ what the detector declines.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
+
+import numpy as np
+import torch
 
 from braingranary.detector.answers import Answer, LesionAnswer
 from braingranary.detector.overlay import overlay_png
 from braingranary.detector.score import Scorer, SliceScore, require_brain, score_series
 from braingranary.detector.uploads import Upload, read_upload
+from braingranary.detector.weights import SHIPPED, load_shipped
 from braingranary.errors import Code, RejectedInput
 
+WARM_UP_SIDE_PX: Final = 64
 _UNFORESEEN: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError, RuntimeError)
+
+
+def open_scorer(weights: Path | None) -> Scorer:
+    """The model of folder `weights` (None: the shipped one), asked once to warm up, on one core of this process."""
+    torch.set_num_threads(1)
+    scorer = Scorer(load_shipped(weights or SHIPPED))
+    scorer.score([np.zeros((WARM_UP_SIDE_PX, WARM_UP_SIDE_PX), dtype=np.uint8)])
+    return scorer
 
 
 def detect(data: bytes, scorer: Scorer, *, overlay: bool = False) -> Answer:
