@@ -50,6 +50,7 @@ def test_settings_without_one_of_them_are_refused_by_name(
         "", "short", secrets.token_urlsafe(31), "a" * 43, "change-me-change-me-change-me-change-me-change-me",
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ-sample-KLMNOPQR", "not base64 " + secrets.token_urlsafe(32),
     ],
+    ids=["empty", "short", "a byte too few", "one letter", "change me", "sample", "not base64"],
 )  # fmt: skip
 def test_settings_with_a_weak_key_are_refused_without_repeating_it(
     good: dict[str, str], monkeypatch: pytest.MonkeyPatch, key: str
