@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as Waiting
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -60,7 +60,11 @@ class Detection:
     def open(self) -> None:
         """Start the processes without waiting for them; only after the fork, more than once is fine."""
         if self.enabled and self._pool is None:
-            threading.Thread(target=self._opened, daemon=True).start()
+            threading.Thread(target=self._start, daemon=True).start()
+
+    def _start(self) -> None:
+        with suppress(TransientFailure):  # it has been logged, and is tried again by whoever asks next
+            self._opened()
 
     def close(self) -> None:
         """End the processes, whatever they do."""
@@ -147,7 +151,12 @@ class Detection:
                 initargs=(settings.detect_weights, settings.detect_memory_mib, settings.detect_timeout_s),
                 context=_context(),
             )
-            self._version = self._pool.schedule(detecting.version)
+            try:
+                self._version = self._pool.schedule(detecting.version)
+            except BrokenProcessPool as error:
+                # As with a temporary folder whose name is too long for the fork server's socket.
+                _log.error("detecting_processes_not_started", exc_info=error)
+                raise TransientFailure(Code.MODEL_UNAVAILABLE, "no detecting process can be started") from None
             return self._pool
 
     def _count(self, change: int) -> None:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 import httpx
@@ -366,11 +366,18 @@ def test_detect_opens_no_file_for_an_upload(desk: Desk) -> None:
     assert opened
 
 
-def test_detect_keeps_and_tells_nothing_of_an_upload(house: House, weights: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """An empty folder with a short name: the address of a fork server's socket is made below it, and is limited."""
+    with TemporaryDirectory(prefix="t") as folder:
+        yield Path(folder)
+
+
+def test_detect_keeps_and_tells_nothing_of_an_upload(
+    house: House, weights: Path, tmp_path: Path, temporary: Path
+) -> None:
     """gunicorn as it runs for real: marks in name and header, then logs, open files and audit are searched."""
     marks = ["MARK-in-the-name", "MARK^IN^HEADER"]
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
     settings = {
         "GRANARY_SERVING_DETECT_PROCESSES": "1",
         "GRANARY_SERVING_DETECT_WEIGHTS": str(weights),
