@@ -23,7 +23,6 @@ from braingranary.errors import Code, TransientFailure
 from braingranary.settings import AccountsSettings, key_bytes
 from serving.services import check_connection, services
 
-_WAIT_S: Final = 2.0
 _STATEMENT_TIMEOUT_MS: Final = 5_000
 _WAITING_MAX: Final = 64
 
@@ -47,7 +46,7 @@ class Identity:
             min_size=1,
             max_size=settings.pool_max,
             max_waiting=_WAITING_MAX,
-            timeout=_WAIT_S,
+            timeout=settings.pool_timeout_s,
             kwargs={
                 "autocommit": True,
                 "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS}",

@@ -113,6 +113,8 @@ class ServingSettings(BaseSettings):
     """Private memory that a detecting process may ask for (RLIMIT_DATA); resident it stays far below."""
     detect_weights: Path | None = None
     """Folder of the model's weights and their pin; none given: the model that comes with the library."""
+    ready_timeout_s: float = Field(default=1.0, gt=0)
+    """How long `/readyz` waits for its parts; one that has not answered by then counts as failing."""
     metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks that may read /metrics without an account; everybody else must be an operator."""
 
@@ -142,6 +144,8 @@ class AccountsSettings(BaseSettings):
     """Passwords that one process checks at once: each takes 19 MiB and a core for some hundredths of a second."""
     pool_max: int = Field(default=4, ge=1)
     """Connections for accounts that one process holds at most."""
+    pool_timeout_s: float = Field(default=2.0, gt=0)
+    """How long a request waits for one of them before it is answered 503."""
 
     @model_validator(mode="after")
     def _current_is_there(self) -> Self:

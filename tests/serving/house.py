@@ -24,6 +24,7 @@ from tests.unit.catalog import synthetic
 
 PLANES = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
 SLICES = 6
+WAIT_S = 60.0  # for parts that do answer, on however slow a machine
 
 
 def generated_keys() -> dict[str, Any]:
@@ -54,8 +55,8 @@ class House:
         return {
             "catalog": CatalogSettings.model_validate({"dsn": self.dsn}),
             "store": self.store_settings,
-            "serving": ServingSettings(pool_max=4, pool_timeout_s=2, detect_processes=0),
-            "accounts": AccountsSettings.model_validate({"dsn": self.dsn, **self.keys}),
+            "serving": ServingSettings(pool_max=4, pool_timeout_s=WAIT_S, ready_timeout_s=WAIT_S, detect_processes=0),
+            "accounts": AccountsSettings.model_validate({"dsn": self.dsn, "pool_timeout_s": WAIT_S, **self.keys}),
             # One process and many requests: counted where it is done, and hardly ever refused.
             "limits": LimitsSettings(store=SecretStr("memory://"), login="10000/minute", general="100000/minute"),
         }
@@ -65,6 +66,7 @@ def accounts_environment(house: House, *, limits_url: str = "memory://") -> dict
     """The same settings for a front door that runs as a process of its own."""
     return {
         "GRANARY_ACCOUNTS_DSN": house.dsn,
+        "GRANARY_ACCOUNTS_POOL_TIMEOUT_S": str(WAIT_S),
         "GRANARY_ACCOUNTS_KEYS": json.dumps(house.keys["keys"]),
         "GRANARY_ACCOUNTS_CURRENT_KID": house.keys["current_kid"],
         "GRANARY_ACCOUNTS_HASH_KEY": house.keys["hash_key"],

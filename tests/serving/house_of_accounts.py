@@ -15,7 +15,7 @@ from braingranary.catalog.migrate import migrate
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.settings import AccountsSettings, CatalogSettings, LimitsSettings, ServingSettings, StoreSettings
 from serving.app import create_app
-from tests.serving.house import generated_keys
+from tests.serving.house import WAIT_S, generated_keys
 
 
 @contextmanager
@@ -46,8 +46,10 @@ def accounts_app(
         catalog=CatalogSettings(dsn=SecretStr(dsn)),
         # Nothing listens there, and no route of accounts asks it.
         store=StoreSettings(endpoint_url="http://127.0.0.1:9", access_key="none", secret_key=SecretStr("none")),
-        serving=serving or ServingSettings(pool_max=4, pool_timeout_s=2, detect_processes=0),
-        accounts=AccountsSettings.model_validate({"dsn": dsn, **generated_keys(), **accounts}),
+        serving=serving or ServingSettings(pool_max=4, pool_timeout_s=WAIT_S, detect_processes=0),
+        accounts=AccountsSettings.model_validate(
+            {"dsn": dsn, "pool_timeout_s": WAIT_S, **generated_keys(), **accounts}
+        ),
         limits=LimitsSettings.model_validate(bounds),
     )
     try:
