@@ -12,6 +12,8 @@ finished by `preprocess.normalize`. Works on torch tensors; every draw comes fro
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Final
 
 import torch
 from torch import Generator, Tensor
@@ -20,14 +22,19 @@ from torch.nn import functional
 from braingranary.detector.bank import BANK_MARGIN_FRACTION
 from braingranary.detector.preprocess import MARGIN_FRACTION
 
+Change = Callable[[Tensor, Generator], Tensor]
+"""(n, S, S) in 0..1 to the same."""
 STANDARD_ZOOM = (1 + 2 * MARGIN_FRACTION) / (1 + 2 * BANK_MARGIN_FRACTION)
 """The part of a bank square that `preprocess` would have cut."""
 
 
-def mix_contrasts(images: Tensor, generator: Generator, blend_rate: float = 0.25) -> Tensor:
-    """(N, 3, B, B) to (N, B, B): one contrast, or now and then a weighted mix of them, one weight possibly negative."""
+def mix_contrasts(images: Tensor, shares: Tensor, generator: Generator, blend_rate: float = 0.25) -> Tensor:
+    """(N, 3, B, B) to (N, B, B): one contrast, or now and then a weighted mix of them, one weight possibly negative.
+
+    `shares` (N, 3) says how often each contrast is the one; only their ratios matter.
+    """
     count = images.shape[0]
-    weights = functional.one_hot(torch.randint(3, (count,), generator=generator), 3).float()
+    weights = functional.one_hot(torch.multinomial(shares, 1, generator=generator)[:, 0], 3).float()
     blend = torch.randn((count, 3), generator=generator) * 0.6 + 0.4
     blend = blend / blend.abs().sum(dim=1, keepdim=True).clamp_min(0.3)
     weights = torch.where(_chance(count, blend_rate, generator)[:, None], blend, weights)
@@ -67,25 +74,44 @@ def warp_intensity(images: Tensor, generator: Generator, gentle_rate: float = 0.
 
     `gentle_rate` is the chance of an image to stay as it was acquired.
     """
-    count = images.shape[0]
-    plain = images / 255.0
-    gentle = _chance(count, gentle_rate, generator)
-    x = plain
-    x = _shave(x, _chance(count, 0.12, generator), generator)
-    head = (x > 0.5 * x.mean(dim=(1, 2), keepdim=True)).float()
-    x = _when(_chance(count, 0.55, generator), _curve(x, generator, monotone=True), x)
-    x = _when(_chance(count, 0.15, generator), _curve(x, generator, monotone=False) * head + x * (1 - head), x)
-    x = _when(_chance(count, 0.08, generator), (1.05 - x).clamp(0, 1) * _soft(head), x)
-    x = _when(_chance(count, 0.45, generator), x * _bias_field(x, generator), x)
-    x = _when(_chance(count, 0.25, generator), _blur(x, generator), x)
-    x = _when(_chance(count, 0.1, generator), (x + (x - _soft(x)) * 1.5).clamp_min(0), x)
-    x = _when(_chance(count, 0.35, generator), _coarsen(x, generator), x)
-    x = _when(_chance(count, 0.45, generator), _rician(x, generator), x)
-    x = _when(_chance(count, 0.35, generator), _window(x, generator), x)
-    return _when(gentle, plain, x)
+    x = images / 255.0
+    changed = ~_chance(x.shape[0], gentle_rate, generator)
+    part = x[changed]
+    for rate, change in CHANGES:
+        part = _some(part, rate, generator, change)
+    x[changed] = part
+    return x
 
 
-def _curve(x: Tensor, generator: Generator, *, monotone: bool) -> Tensor:
+def _some(x: Tensor, rate: float, generator: Generator, change: Change) -> Tensor:
+    """`change` made to each image with chance `rate`; the others cost nothing."""
+    chosen = _chance(x.shape[0], rate, generator)
+    if not bool(chosen.any()):
+        return x
+    changed = x.clone()
+    changed[chosen] = change(x[chosen], generator)
+    return changed
+
+
+def _odd_curve(x: Tensor, generator: Generator) -> Tensor:
+    """Brightness through a curve that also falls, inside the head alone."""
+    head = _head(x)
+    return _curve(x, generator, monotone=False) * head + x * (1 - head)
+
+
+def _invert(x: Tensor, _: Generator) -> Tensor:
+    return (1.05 - x).clamp(0, 1) * _soft(_head(x))
+
+
+def _sharpen(x: Tensor, _: Generator) -> Tensor:
+    return (x + (x - _soft(x)) * 1.5).clamp_min(0)
+
+
+def _head(x: Tensor) -> Tensor:
+    return (x > 0.5 * x.mean(dim=(1, 2), keepdim=True)).float()
+
+
+def _curve(x: Tensor, generator: Generator, *, monotone: bool = True) -> Tensor:
     """A random piecewise linear brightness curve through 6 knots that keeps black black."""
     count, knots = x.shape[0], 6
     steps = torch.rand((count, knots), generator=generator)
@@ -106,7 +132,7 @@ def _curve(x: Tensor, generator: Generator, *, monotone: bool) -> Tensor:
 def _bias_field(x: Tensor, generator: Generator) -> Tensor:
     coarse = torch.randn((x.shape[0], 1, 3, 3), generator=generator) * 0.35
     field = functional.interpolate(coarse, size=x.shape[-2:], mode="bicubic", align_corners=True)
-    return torch.exp(field[:, 0])
+    return x * torch.exp(field[:, 0])
 
 
 def _blur(x: Tensor, generator: Generator) -> Tensor:
@@ -149,30 +175,21 @@ def _window(x: Tensor, generator: Generator) -> Tensor:
     return ((x - low) / (high - low)).clamp(0, 1).mul(255).round() / 255
 
 
-def _shave(x: Tensor, chosen: Tensor, generator: Generator) -> Tensor:
+def _shave(x: Tensor, generator: Generator) -> Tensor:
     """Skull-strip, roughly: keep what is some way inside the filled head."""
-    if not bool(chosen.any()):
-        return x
-    part = x[chosen]
-    head = (part > 0.5 * part.mean(dim=(1, 2), keepdim=True)).float()
+    head = _head(x)
     outside = 1.0 - _between(head, 1) * _between(head, 2)
     reach = 9 + 2 * int(torch.randint(4, (1,), generator=generator))
     # A square maximum is the maximum of maxima along each axis: fifteen times cheaper.
     outside = functional.max_pool2d(outside[:, None], (reach, 1), stride=1, padding=(reach // 2, 0))
     outside = functional.max_pool2d(outside, (1, reach), stride=1, padding=(0, reach // 2))[:, 0]
-    shaved = x.clone()
-    shaved[chosen] = part * (1.0 - outside)
-    return shaved
+    return x * (1.0 - outside)
 
 
 def _between(head: Tensor, dim: int) -> Tensor:
     before = torch.cummax(head, dim=dim).values
     after = torch.cummax(head.flip(dim), dim=dim).values.flip(dim)
     return before * after
-
-
-def _when(chosen: Tensor, changed: Tensor, unchanged: Tensor) -> Tensor:
-    return torch.where(chosen[:, None, None], changed, unchanged)
 
 
 def _chance(count: int, rate: float, generator: Generator) -> Tensor:
@@ -185,3 +202,18 @@ class _uniform:  # noqa: N801 - reads as a function
 
     def __call__(self, low: float, high: float) -> Tensor:
         return torch.rand(self._count, generator=self._generator) * (high - low) + low
+
+
+CHANGES: Final[tuple[tuple[float, Change], ...]] = (
+    (0.12, _shave),
+    (0.55, _curve),
+    (0.15, _odd_curve),
+    (0.08, _invert),
+    (0.45, _bias_field),
+    (0.25, _blur),
+    (0.1, _sharpen),
+    (0.35, _coarsen),
+    (0.45, _rician),
+    (0.35, _window),
+)
+"""What happens to an image that does not stay as it was acquired, in this order: (chance, change)."""

@@ -43,6 +43,9 @@ SHARES = {
     "ptbp_healthy": Share(weight=0.07, tumor_rate=0.0, implant_rate=0.4),
 }
 NOT_BRAIN_WEIGHT = 0.13
+CONTRAST_SHARES = {"flair": 2.0}
+"""How often a contrast is drawn from a slice that has several; 1 where not named. FLAIR shows most of a glioma, and
+what is learnt on it about shape and place carries over to contrasts that show less."""
 BLEND_RATE = 0.25
 """How often contrasts are mixed into one that no scanner made, at full strength."""
 LOWEST_HOST_POSITION = 0.3
@@ -112,6 +115,7 @@ class BatchMaker:
         rng = np.random.default_rng((self._seed, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         images = np.zeros((self._size, CHANNELS, BANK_SIDE_PX, BANK_SIDE_PX), dtype=np.float32)
+        shares = np.ones((self._size, CHANNELS), dtype=np.float32)
         masks = np.zeros((self._size, BANK_SIDE_PX, BANK_SIDE_PX), dtype=np.bool_)
         brain = np.ones(self._size, dtype=np.float32)
         lesions: list[tuple[int, int]] = []
@@ -124,10 +128,13 @@ class BatchMaker:
             index = self._slice_of(source, rng)
             origins[row] = (source, str(self._bank.patients[index]))
             images[row], masks[row] = self._bank.images[index], self._bank.masks[index]
+            shares[row] = [CONTRAST_SHARES.get(name, 1.0) for name in self._bank.contrasts[index].tolist()]
             if not self._tumor[index] and rng.random() < SHARES[source].implant_rate and self._hosts(index):
                 lesions.append((row, index))
         gentle_rate = self._ease.rate_at(step)
-        mixed = mix_contrasts(torch.from_numpy(images), generator, BLEND_RATE * (1.0 - gentle_rate))
+        mixed = mix_contrasts(
+            torch.from_numpy(images), torch.from_numpy(shares), generator, BLEND_RATE * (1.0 - gentle_rate)
+        )
         for row, _ in lesions:
             planted = implant(mixed[row].numpy(), rng)
             if planted is not None:

@@ -15,7 +15,7 @@ from braingranary.detector.batches import Batch
 from braingranary.detector.network import Answers
 
 LESION_WEIGHT = 4.0
-OVERLAP_WEIGHT = 0.6
+OVERLAP_WEIGHT = 1.0
 TUMOR_WEIGHT = 0.8
 BRAIN_WEIGHT = 0.4
 LABEL_SMOOTHING = 0.02

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 SUSPICION_TEMPERATURE = 1.0
+FINEST_PX = 2
+"""Pixels a side that the network's finest level takes as one place."""
 
 
 class Answers(NamedTuple):
@@ -50,18 +52,20 @@ class Block(nn.Module):
 
 
 class TumorNet(nn.Module):
-    """Encoder-decoder at half the input's resolution with a suspicion-pooled tumour head and a brain head."""
+    """Encoder-decoder from half the input's resolution with a suspicion-pooled tumour head and a brain head."""
 
-    def __init__(self, widths: tuple[int, ...] = (24, 48, 96, 160)) -> None:
+    def __init__(self, widths: tuple[int, ...] = (16, 64, 128, 192)) -> None:
         super().__init__()
         self.widths = widths
         # Four neighbouring pixels become four channels: the costliest level is never run at full resolution.
-        self.unshuffle = nn.PixelUnshuffle(2)
-        inward = (4, *widths[:-1])
+        self.unshuffle = nn.PixelUnshuffle(FINEST_PX)
+        inward = (FINEST_PX**2, *widths[:-1])
         self.encoder = nn.ModuleList(Block(a, b) for a, b in zip(inward, widths, strict=True))
         upward = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
-        self.decoder = nn.ModuleList(Block(low + skip, skip) for low, skip in upward)
-        self.lesion_head = nn.Conv2d(widths[0], 1, 1)
+        # Narrowed where they are small, then enlarged and added: joining channels at the larger size costs thrice that.
+        self.narrow = nn.ModuleList(nn.Conv2d(low, skip, 1, bias=False) for low, skip in upward)
+        self.decoder = nn.ModuleList(Block(skip, skip) for _, skip in upward)
+        self.lesion_head = nn.Conv2d(widths[0], FINEST_PX**2, 1)
         # Evidence under the suspicion: decoder features, deep features, the peak and the size of the suspicion.
         self.tumor_head = nn.Sequential(
             nn.Linear(widths[0] + widths[1] + widths[-1] + 2, 48), nn.SiLU(), nn.Dropout(0.1), nn.Linear(48, 1)
@@ -79,17 +83,16 @@ class TumorNet(nn.Module):
             skips.append(x)
         deep = x
         middle = x
-        for level, block in enumerate(self.decoder):
-            skip = skips[-2 - level]
-            x = functional.interpolate(x, scale_factor=2.0, mode="nearest")
-            x = block(torch.cat([x, skip], dim=1))
+        for level, (narrow, block) in enumerate(zip(self.narrow, self.decoder, strict=True)):
+            x = functional.interpolate(narrow(x), scale_factor=2.0, mode="nearest") + skips[-2 - level]
+            x = block(x)
             if level == len(self.decoder) - 2:
                 middle = x
-        lesion = self.lesion_head(x)
-        tumor = self.tumor_head(evidence(lesion, x, middle, deep)).squeeze(1)
+        # The finest pixels come back as they went: four logits a place become four pixels.
+        fine = self.lesion_head(x)
+        tumor = self.tumor_head(evidence(fine.mean(dim=1, keepdim=True), x, middle, deep)).squeeze(1)
         brain = self.brain_head(torch.cat([deep.mean((2, 3)), deep.amax((2, 3))], dim=1)).squeeze(1)
-        full = functional.interpolate(lesion, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return Answers(full, tumor, brain)
+        return Answers(functional.pixel_shuffle(fine, FINEST_PX), tumor, brain)
 
 
 def evidence(lesion: Tensor, fine: Tensor, middle: Tensor, deep: Tensor) -> Tensor:

@@ -49,11 +49,11 @@ class Plan:
     weight_decay: float = 0.03
     warmup_steps: int = 200
     average_decay: float = 0.998
-    positive_pixel_weight: float = 6.0
+    positive_pixel_weight: float = 2.0
     gentle_first: float = 0.9
-    gentle_last: float = 0.5
+    gentle_last: float = 0.6
     """Part of the pictures whose intensities stay as acquired, at the first and the last step: from easy to hard."""
-    widths: tuple[int, ...] = (24, 48, 96, 160)
+    widths: tuple[int, ...] = (16, 64, 128, 192)
 
     @property
     def steps(self) -> int:

@@ -64,19 +64,19 @@ def _everything(sources: NDArray[np.str_], sites: NDArray[np.str_]) -> NDArray[n
 
 ONE_HOSPITAL = Stage(
     name="one_hospital",
-    plan=Plan(seed=3, epochs=8),
+    plan=Plan(seed=3, epochs=12),
     sees=_one_hospital,
     trained_on="training patients of hospital DU (LGG); healthy heads of ixi and ptbp_healthy",
 )
 ALL = Stage(
     name="all",
-    plan=Plan(seed=2, epochs=16),
+    plan=Plan(seed=2, epochs=24),
     sees=_everything,
     trained_on="training patients of LGG, brain_tumor_progression (01 to 03), ixi (IXI012), ptbp_healthy (01 to 05)",
 )
 STAGES = (ONE_HOSPITAL, ALL)
 """Each starts afresh; the last is the one that ships."""
-FOLD_PLAN = Plan(seed=11, epochs=6)
+FOLD_PLAN = Plan(seed=11, epochs=14)
 """A fold of the cross-validation: shorter than what ships, so its figures are on the low side."""
 
 
