@@ -135,7 +135,8 @@ def _bias_field(x: Tensor, generator: Generator) -> Tensor:
     return x * torch.exp(field[:, 0])
 
 
-def _blur(x: Tensor, generator: Generator) -> Tensor:
+def blur(x: Tensor, generator: Generator) -> Tensor:
+    """(n, S, S): smoothed by one or two 3 px means."""
     reach = 1 + int(torch.randint(2, (1,), generator=generator))
     y = x[:, None]
     for _ in range(reach):
@@ -175,8 +176,8 @@ def _window(x: Tensor, generator: Generator) -> Tensor:
     return ((x - low) / (high - low)).clamp(0, 1).mul(255).round() / 255
 
 
-def _shave(x: Tensor, generator: Generator) -> Tensor:
-    """Skull-strip, roughly: keep what is some way inside the filled head."""
+def shave(x: Tensor, generator: Generator) -> Tensor:
+    """(n, S, S) without skulls, roughly: what is some way inside the filled heads."""
     head = _head(x)
     outside = 1.0 - _between(head, 1) * _between(head, 2)
     reach = 9 + 2 * int(torch.randint(4, (1,), generator=generator))
@@ -205,12 +206,12 @@ class _uniform:  # noqa: N801 - reads as a function
 
 
 CHANGES: Final[tuple[tuple[float, Change], ...]] = (
-    (0.12, _shave),
+    (0.12, shave),
     (0.55, _curve),
     (0.15, _odd_curve),
     (0.08, _invert),
     (0.45, _bias_field),
-    (0.25, _blur),
+    (0.25, blur),
     (0.1, _sharpen),
     (0.35, _coarsen),
     (0.45, _rician),

@@ -45,7 +45,8 @@ HEADINGS = {
     "calibration_error": "calibration error",
     "called_tumor_with": "sensitivity in use",
     "called_tumor_without": "called Tumor without tumour",
-    "dice": "lesion Dice",
+    "dice": "lesion Dice, slices",
+    "volume_dice": "lesion Dice, volumes",
     "declined": "declined",
 }
 
@@ -130,10 +131,11 @@ FIGURES = """## Figures
 
 Value with the 95 % interval of a bootstrap over patients; where one patient stands alone there is none, and with two
 or three it says little. The trivial baseline is a random forest on brain area, slice position and intensity
-statistics, trained and judged in the same run on the same slices."""
+statistics, trained and judged in the same run on the same slices. Lesion Dice of slices is the mean over slices that
+show a tumour; of volumes, the mean over heads with a tumour, all slices of a head taken together, with an outline where
+the slice was called Tumor."""
 
-FOLDS = """The folds are trained for fewer steps than the shipped model, and their decline heads are not refitted: both
-sets of figures are on the low side of it."""
+FOLDS = """The folds are trained for fewer steps than the shipped model: their figures are on the low side of it."""
 
 FAILURES = """## Failures
 

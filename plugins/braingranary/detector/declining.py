@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from braingranary.detector.augment import blur, shave
 from braingranary.detector.data import LabelledSlice
+from braingranary.detector.fused import fused
 from braingranary.detector.network import TumorNet
 from braingranary.detector.not_brain import PHOTOGRAPHS_TO_TRAIN, crop_of, jigsaw, photographs, procedural
 from braingranary.detector.predict import is_empty
@@ -29,6 +31,11 @@ from braingranary.detector.preprocess import Picture, Plane32, prepare
 PICTURES_A_CLASS = 3000
 PLAIN_PART = 0.5
 """Part of the brains that are shown as they are; the others as a viewer, a phone or a careless export shows them."""
+STRIPPED_PART = 0.25
+"""Part of the brains that lose their skulls, as research pipelines take them off and templates never had them."""
+RIM_PART = 0.25
+RIM = 0.15
+"""So many of the brains come from the first and last slices of their heads, where least is to be seen."""
 ROUNDS = 600
 LEARNING_RATE = 5e-3
 WEIGHT_DECAY = 0.1
@@ -74,17 +81,18 @@ def _fit(head: nn.Module, inputs: Tensor, labels: Tensor, seed: int) -> None:
 def features(network: TumorNet, planes: Iterator[Plane32]) -> Tensor:
     """(N, features): what the brain head of `network` is given for N prepared planes."""
     seen: list[Tensor] = []
-    handle = network.brain_head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
+    answering = fused(network)
+    handle = answering.brain_head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
     batch: list[Plane32] = []
     try:
         with torch.inference_mode():
             for plane in planes:
                 batch.append(plane)
                 if len(batch) == BATCH_SIZE:
-                    network(torch.from_numpy(np.stack(batch))[:, None])
+                    answering(torch.from_numpy(np.stack(batch))[:, None])
                     batch.clear()
             if batch:
-                network(torch.from_numpy(np.stack(batch))[:, None])
+                answering(torch.from_numpy(np.stack(batch))[:, None])
     finally:
         handle.remove()
     return torch.cat(seen).clone()
@@ -93,12 +101,17 @@ def features(network: TumorNet, planes: Iterator[Plane32]) -> Tensor:
 def _brains(slices: Sequence[LabelledSlice], rng: np.random.Generator) -> Iterator[Plane32]:
     sources = sorted({item.source for item in slices})
     by_source = [[item for item in slices if item.source == source] for source in sources]
+    rims = [[item for item in group if not RIM <= item.position <= 1.0 - RIM] or group for group in by_source]
     made = 0
     while made < PICTURES_A_CLASS:
         # Half by slice, half by source: a source with few slices is a kind of head like any other.
-        group = slices if rng.random() < 0.5 else by_source[int(rng.integers(len(by_source)))]
+        number = int(rng.integers(len(by_source)))
+        group = slices if rng.random() < 0.5 else by_source[number]
+        group = rims[number] if rng.random() < RIM_PART else group
         item = group[int(rng.integers(len(group)))]
-        picture = item.pictures[int(rng.integers(len(item.pictures)))]
+        picture: Picture = item.pictures[int(rng.integers(len(item.pictures)))]
+        if rng.random() < STRIPPED_PART:
+            picture = stripped(picture, rng)
         ready = prepare(picture if rng.random() < PLAIN_PART else as_shown(picture, rng))
         if not is_empty(ready):
             made += 1
@@ -123,6 +136,15 @@ def _others(slices: Sequence[LabelledSlice], rng: np.random.Generator) -> Iterat
         if not ready.blank:
             made += 1
             yield ready.plane
+
+
+def stripped(picture: Picture, rng: np.random.Generator) -> Plane32:
+    """Without its skull, every other one smooth as an average of many heads is."""
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    brain = shave(torch.from_numpy(picture.astype(np.float32))[None], generator)
+    if rng.random() < 0.5:
+        brain = blur(brain, generator)
+    return np.asarray(brain[0].numpy(), dtype=np.float32)
 
 
 def as_shown(picture: Picture, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from braingranary.detector.fused import fused
 from braingranary.detector.metrics import (
     Figure,
     Labels,
@@ -23,6 +24,7 @@ from braingranary.detector.metrics import (
     matched_auc,
     patient_interval,
     sensitivity_at,
+    volume_dice,
 )
 from braingranary.detector.network import TumorNet
 from braingranary.detector.not_brain import PHOTOGRAPHS_TO_JUDGE, body_part_pictures, photographs, procedural
@@ -54,6 +56,8 @@ class GroupReport:
     """Part of tumour slices called Tumor at the stored threshold: sensitivity in use."""
     dice: Figure
     """Mean over tumour slices of the outline's overlap with the mask."""
+    volume_dice: Figure
+    """Mean over volumes with a lesion of the overlap of all their slices, an outline counting where Tumor was said."""
     declined: Figure
     """Part of slices declined, empty ones left out."""
     baseline_auc: Figure
@@ -103,7 +107,10 @@ def _group(source: str, contrast: str, rows: Predictions, calibration: Calibrati
     called = probability >= calibration.tumor_threshold
     declined = (brain < calibration.brain_threshold) & ~rows.empty
     tumor = rows.tumor
-    overlap = rows.overlap[:, LESION_THRESHOLDS.index(calibration.lesion_threshold)]
+    threshold = LESION_THRESHOLDS.index(calibration.lesion_threshold)
+    overlap = rows.overlap[:, threshold]
+    outlined, shared = (np.where(called, area[:, threshold], 0) for area in (rows.outlined_px, rows.shared_px))
+    volumes = volume_dice(outlined, shared, rows.lesion_px, rows.series)
 
     def figure(measure: Callable[[NDArray[np.int64]], float]) -> Figure:
         return patient_interval(measure, rows.patient)
@@ -121,6 +128,7 @@ def _group(source: str, contrast: str, rows: Predictions, calibration: Calibrati
         called_tumor_without=rate(called, ~tumor),
         called_tumor_with=rate(called, tumor),
         dice=figure(lambda n: _mean(overlap[n][tumor[n]])),
+        volume_dice=figure(lambda n: _mean(volumes[n][np.isfinite(volumes[n])])),
         declined=rate(declined, ~rows.empty),
         baseline_auc=figure(lambda n: float("nan") if np.isnan(guesses).any() else auc(guesses[n], tumor[n])),
     )
@@ -133,13 +141,15 @@ def probabilities(logits: Scores, calibration: Calibration) -> Scores:
 
 def decline_report(network: TumorNet, calibration: Calibration) -> tuple[DeclineReport, ...]:
     """Photographs, body parts, made-up pictures and blanks that training never saw, kind by kind."""
-    reports = []
+    reports, answering = [], fused(network)
     for kind, named in _no_brains():
         passed = []
         for name, picture in named:
+            if picture is None:
+                continue
             prepared = prepare(picture)
             with torch.inference_mode():
-                answer = network(torch.from_numpy(prepared.plane)[None, None])
+                answer = answering(torch.from_numpy(prepared.plane)[None, None])
             probability = 0.0 if prepared.blank else sigmoid(float(answer.brain[0]))
             if probability >= calibration.brain_threshold:
                 passed.append(name)
@@ -148,10 +158,13 @@ def decline_report(network: TumorNet, calibration: Calibration) -> tuple[Decline
     return tuple(reports)
 
 
-def _no_brains() -> Iterator[tuple[str, list[tuple[str, Picture]]]]:
+def _no_brains() -> Iterator[tuple[str, list[tuple[str, Picture | None]]]]:
     names = [name for name in PHOTOGRAPHS_TO_JUDGE if photographs((name,))]
     yield "photographs", [(name, photographs((name,))[0]) for name in names]
-    yield "body parts", [(name, picture) for name, picture in body_part_pictures() if min(picture.shape) >= 16]
+    yield (
+        "body parts",
+        [(name, shown) for name, shown in body_part_pictures() if shown is None or min(shown.shape) >= 16],
+    )
     made = [procedural(np.random.default_rng((PROCEDURAL_SEED, n)), 160 + 8 * (n % 9)) for n in range(PROCEDURAL_COUNT)]
     yield "made up", [(f"procedural {n}", picture) for n, picture in enumerate(made)]
     rng = np.random.default_rng(PROCEDURAL_SEED)

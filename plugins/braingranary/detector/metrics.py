@@ -90,10 +90,23 @@ def matched_auc(scores: Scores, labels: Labels, positions: NDArray[np.float64]) 
     return won / pairs if pairs else float("nan")
 
 
-def dice(guess: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    """2 |A and B| / (|A| + |B|); 1 where both are empty."""
-    total = int(guess.sum()) + int(truth.sum())
-    return 2.0 * int((guess & truth).sum()) / total if total else 1.0
+def volume_dice(
+    outlined_px: NDArray[np.int64],
+    shared_px: NDArray[np.int64],
+    lesion_px: NDArray[np.int64],
+    volumes: NDArray[np.str_],
+) -> Scores:
+    """(N,): Dice of outline and mask over all slices of each of `volumes`, at its first slice; NaN at the others.
+
+    So it is a column as others are, which bootstrap samples of whole patients may draw from. NaN without a lesion.
+    """
+    names, first, codes = np.unique(volumes, return_index=True, return_inverse=True)
+    outlined, shared, lesion = (
+        np.bincount(codes, weights=area, minlength=names.size) for area in (outlined_px, shared_px, lesion_px)
+    )
+    column = np.full(volumes.size, np.nan)
+    column[first] = np.where(lesion > 0, 2.0 * shared / np.maximum(outlined + lesion, 1.0), np.nan)
+    return column
 
 
 def patient_interval(

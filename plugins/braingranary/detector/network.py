@@ -70,7 +70,8 @@ class TumorNet(nn.Module):
         self.tumor_head = nn.Sequential(
             nn.Linear(widths[0] + widths[1] + widths[-1] + 2, 48), nn.SiLU(), nn.Dropout(0.1), nn.Linear(48, 1)
         )
-        self.brain_head = nn.Sequential(nn.Linear(2 * widths[-1], 32), nn.SiLU(), nn.Linear(32, 1))
+        # Every level speaks: coarse ones know heads, fine ones know the grain of a photograph.
+        self.brain_head = nn.Sequential(nn.Linear(2 * sum(widths), 32), nn.SiLU(), nn.Linear(32, 1))
 
     def forward(self, image: Tensor) -> Answers:
         """(N, 1, S, S) float32 to `Answers`; S a multiple of 16."""
@@ -91,7 +92,8 @@ class TumorNet(nn.Module):
         # The finest pixels come back as they went: four logits a place become four pixels.
         fine = self.lesion_head(x)
         tumor = self.tumor_head(evidence(fine.mean(dim=1, keepdim=True), x, middle, deep)).squeeze(1)
-        brain = self.brain_head(torch.cat([deep.mean((2, 3)), deep.amax((2, 3))], dim=1)).squeeze(1)
+        kinds = [part for skip in skips for part in (skip.mean((2, 3)), skip.amax((2, 3)))]
+        brain = self.brain_head(torch.cat(kinds, dim=1)).squeeze(1)
         return Answers(functional.pixel_shuffle(fine, FINEST_PX), tumor, brain)
 
 

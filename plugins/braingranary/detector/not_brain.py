@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from braingranary.detector.preprocess import Plane32
+from braingranary.detector.preprocess import Picture, Plane32, grey_of
+from braingranary.errors import RejectedInput
 
 PHOTOGRAPHS_TO_TRAIN = (
     "china.jpg", "astronaut.png", "brick.png", "coins.png", "coffee.png", "grass.png", "page.png", "retina.jpg",
@@ -98,8 +99,11 @@ def jigsaw(square: Plane32, rng: np.random.Generator) -> Plane32:
     return picture
 
 
-def body_part_pictures() -> Iterator[tuple[str, Plane32]]:
-    """(name, picture) of pydicom's own test files that show no brain; a file this build cannot decode is left out."""
+def body_part_pictures() -> Iterator[tuple[str, Picture | None]]:
+    """(name, picture) of pydicom's own test files that show no brain; a file this build cannot decode is left out.
+
+    None is what an upload of the file would be declined for at once: it is coloured.
+    """
     from pydicom import dcmread  # noqa: PLC0415 - only evaluation needs it
     from pydicom.data import get_testdata_file  # noqa: PLC0415
 
@@ -113,7 +117,10 @@ def body_part_pictures() -> Iterator[tuple[str, Plane32]]:
             continue
         if pixels.ndim == 4 or (pixels.ndim == 3 and pixels.shape[-1] not in {3, 4}):
             pixels = pixels[pixels.shape[0] // 2]
-        yield name, pixels[..., :3].mean(axis=-1) if pixels.ndim == 3 else pixels
+        try:
+            yield name, grey_of(pixels.astype(np.uint8)) if pixels.ndim == 3 else pixels
+        except RejectedInput:
+            yield name, None
 
 
 def _smooth(rng: np.random.Generator, side: int, cells: int) -> Plane32:

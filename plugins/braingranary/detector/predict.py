@@ -16,15 +16,14 @@ import torch
 from numpy.typing import NDArray
 
 from braingranary.detector.data import LabelledSlice
-from braingranary.detector.metrics import dice
+from braingranary.detector.fused import fused
 from braingranary.detector.network import TumorNet
 from braingranary.detector.preprocess import Prepared, foreground_of, prepare
 
 BATCH_SIZE = 16
 LESION_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Pixel probabilities at which overlap is measured; calibration chooses one of them."""
-_NO_OVERLAP = (np.nan,) * len(LESION_THRESHOLDS)
-_NOTHING = (np.nan, np.nan, _NO_OVERLAP)
+_NOTHING = (np.nan, np.nan, np.zeros((2, len(LESION_THRESHOLDS)), dtype=np.int64))
 STRUCTURE_STEP_PX = 8
 EMPTY_LIMIT = 0.45
 """Below this part of variation left in 8 px means a picture is air and noise: no brain can be seen in it."""
@@ -37,9 +36,12 @@ class Predictions:
     tumor_logit: NDArray[np.float64]
     brain_logit: NDArray[np.float64]
     tumor: NDArray[np.bool_]
-    overlap: NDArray[np.float64]
-    """(N, thresholds): Dice of outline and mask on the original grid at each of `LESION_THRESHOLDS`; NaN where
-    the mask is empty."""
+    lesion_px: NDArray[np.int64]
+    """(N,): area of the mask, on the original grid as the next two."""
+    outlined_px: NDArray[np.int64]
+    """(N, thresholds): area of the outline at each of `LESION_THRESHOLDS`."""
+    shared_px: NDArray[np.int64]
+    """(N, thresholds): area of both."""
     empty: NDArray[np.bool_]
     """The picture holds air and noise only."""
     source: NDArray[np.str_]
@@ -56,6 +58,13 @@ class Predictions:
     def __len__(self) -> int:
         return int(self.tumor.size)
 
+    @property
+    def overlap(self) -> NDArray[np.float64]:
+        """(N, thresholds): Dice of outline and mask of each slice; NaN where the mask is empty."""
+        lesion = self.lesion_px[:, None]
+        both = 2.0 * self.shared_px / np.maximum(self.outlined_px + lesion, 1)
+        return np.where(lesion > 0, both, np.nan)
+
     def where(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
         """The chosen rows."""
         return Predictions(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
@@ -68,22 +77,21 @@ def predict(network: TumorNet | None, slices: Iterable[LabelledSlice]) -> Predic
     """
     if network is None:
         return _table([_row(item, n, None, _NOTHING) for item in slices for n in range(len(item.contrasts))])
+    answering = fused(network)
     rows: list[tuple[object, ...]] = []
     for chunk in _chunks(((item, n) for item in slices for n in range(len(item.contrasts))), BATCH_SIZE):
         prepared = [prepare(item.pictures[n]) for item, n in chunk]
         planes = torch.from_numpy(np.stack([ready.plane for ready in prepared]))[:, None]
         with torch.inference_mode():
-            answers = network(planes)
+            answers = answering(planes)
         lesions = torch.sigmoid(answers.lesion[:, 0]).numpy()
         for (item, n), ready, plane, tumor, brain in zip(
             chunk, prepared, lesions, answers.tumor.tolist(), answers.brain.tolist(), strict=True
         ):
-            overlap = _NO_OVERLAP
-            if item.tumor:
-                # Probabilities, not logits: outside the frame `to_original` gives 0, which has to mean no lesion.
-                original = ready.frame.to_original(plane)
-                overlap = tuple(dice(original >= threshold, item.mask) for threshold in LESION_THRESHOLDS)
-            rows.append(_row(item, n, ready, (tumor, brain, overlap)))
+            # Probabilities, not logits: outside the frame `to_original` gives 0, which has to mean no lesion.
+            original = ready.frame.to_original(plane)
+            areas = [[found.sum(), (found & item.mask).sum()] for t in LESION_THRESHOLDS for found in [original >= t]]
+            rows.append(_row(item, n, ready, (tumor, brain, np.array(areas, dtype=np.int64).T)))
     return _table(rows)
 
 
@@ -113,13 +121,13 @@ def is_empty(ready: Prepared) -> bool:
 
 
 def _row(
-    item: LabelledSlice, contrast: int, ready: Prepared | None, answers: tuple[float, float, tuple[float, ...]]
+    item: LabelledSlice, contrast: int, ready: Prepared | None, answers: tuple[float, float, NDArray[np.int64]]
 ) -> tuple[object, ...]:
-    tumor, brain, overlap = answers
+    tumor, brain, (outlined, shared) = answers
     where = (item.source, item.site, item.patient, item.split, item.series, item.contrasts[contrast])
     empty = ready is not None and is_empty(ready)
     numbers = (item.position, item.index, statistics_of(item, contrast))
-    return (tumor, brain, item.tumor, overlap, empty, *where, *numbers)
+    return (tumor, brain, item.tumor, int(item.mask.sum()), outlined, shared, empty, *where, *numbers)
 
 
 def _chunks(items: Iterator[tuple[LabelledSlice, int]], size: int) -> Iterator[list[tuple[LabelledSlice, int]]]:
@@ -129,7 +137,8 @@ def _chunks(items: Iterator[tuple[LabelledSlice, int]], size: int) -> Iterator[l
 
 def _table(rows: list[tuple[object, ...]]) -> Predictions:
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(fields(Predictions))
-    kinds = [np.float64, np.float64, np.bool_, np.float64, np.bool_, *([np.str_] * 6), np.float64, np.int64, np.float64]
+    areas = [np.int64] * 3
+    kinds = [np.float64, np.float64, np.bool_, *areas, np.bool_, *([np.str_] * 6), np.float64, np.int64, np.float64]
     names = [field.name for field in fields(Predictions)]
     arrays: dict[str, NDArray[Any]] = {
         name: np.array(column, dtype=kind) for name, column, kind in zip(names, columns, kinds, strict=True)

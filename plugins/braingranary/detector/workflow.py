@@ -180,15 +180,18 @@ def cross_validate(
         training = bank.where(outside & (bank.splits != "val") & (bank.sources != "mni152"))
         tell = None if progress is None else partial(_after, progress, name, fold * plan.steps)
         network = train(training, replace(plan, seed=plan.seed + fold), work / name, progress=tell).cpu().eval()
+        seen = [i for i in slices if i.split != "val" and i.source != "mni152" and groups.get(i.patient, -1) != fold]
+        network = refit_brain_head(network, seen, seed=plan.seed)
         validation = (i for i in slices if i.split == "val" and groups.get(i.patient, -1) != fold)
         calibration = calibrate(predict(network, validation))
         judged = predict(network, (item for item in slices if groups.get(item.patient, -1) == fold))
         # Folds differ in calibration: their probabilities may be pooled, their raw logits may not.
         known = predict(None, (i for i in slices if i.split != "val" and groups.get(i.patient, -1) not in {-1, fold}))
         guesses.append(baseline(known, judged))
-        overlap = judged.overlap[:, [LESION_THRESHOLDS.index(calibration.lesion_threshold)] * len(LESION_THRESHOLDS)]
+        chosen = [LESION_THRESHOLDS.index(calibration.lesion_threshold)] * len(LESION_THRESHOLDS)
         logit = judged.tumor_logit * calibration.slope + calibration.offset
-        held.append(replace(judged, tumor_logit=logit, overlap=overlap))
+        outlined, shared = judged.outlined_px[:, chosen], judged.shared_px[:, chosen]
+        held.append(replace(judged, tumor_logit=logit, outlined_px=outlined, shared_px=shared))
         thresholds.append((calibration.tumor_threshold, calibration.brain_threshold))
     tumor_threshold, brain_threshold = (float(value) for value in np.mean(thresholds, axis=0))
     pooled = Calibration(tumor_threshold=tumor_threshold, brain_threshold=brain_threshold)

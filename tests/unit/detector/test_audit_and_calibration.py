@@ -60,13 +60,16 @@ def test_group_auc_one_group_tells_nothing() -> None:
 def _predictions(logits: NDArray[np.float64], tumor: NDArray[np.bool_], *, patients: int = 8) -> Predictions:
     count = tumor.size
     # Best at 0.7, as where training made the network bold.
-    overlap_by_threshold = 0.8 - np.abs(np.array(LESION_THRESHOLDS) - 0.7)
+    shared = (80 - 100 * np.abs(np.array(LESION_THRESHOLDS) - 0.7)).astype(np.int64)
+    none = np.zeros_like(shared)
     patient = np.array([f"p{n * patients // count}" for n in range(count)])
     return Predictions(
         tumor_logit=logits,
         brain_logit=np.linspace(-3, 8, count),
         tumor=tumor,
-        overlap=np.where(tumor[:, None], overlap_by_threshold, np.nan),
+        lesion_px=np.where(tumor, 100, 0),
+        outlined_px=np.where(tumor[:, None], none + 100, none),
+        shared_px=np.where(tumor[:, None], shared, none),
         empty=np.zeros(count, dtype=np.bool_),
         source=np.full(count, "lgg"),
         site=np.full(count, "DU"),

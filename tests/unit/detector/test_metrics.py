@@ -5,12 +5,12 @@ import pytest
 
 from braingranary.detector.metrics import (
     auc,
-    dice,
     expected_calibration_error,
     matched_auc,
     patient_interval,
     sensitivity_at,
     threshold_for,
+    volume_dice,
 )
 
 SCORES = np.array([0.1, 0.4, 0.35, 0.8, 0.8, 0.2])
@@ -82,8 +82,8 @@ def test_patient_interval_single_patient_has_none() -> None:
     assert np.isnan(figure.low)
 
 
-def test_dice_known_overlaps() -> None:
-    a, b = np.array([True, True, False, False]), np.array([True, False, True, False])
-    assert dice(a, b) == 0.5
-    assert dice(a, ~a) == 0.0
-    assert dice(~a & a, a & ~a) == 1.0
+def test_volume_dice_sums_slices_and_stands_once_a_volume() -> None:
+    outlined, shared, lesion = np.array([4, 0, 9, 5]), np.array([4, 0, 0, 5]), np.array([4, 8, 0, 5])
+    column = volume_dice(outlined, shared, lesion, np.array(["a", "a", "b", "c"]))
+    # a: 2 * 4 / (4 + 12); b has no lesion; c is exact.
+    assert column.tolist() == pytest.approx([0.5, np.nan, np.nan, 1.0], nan_ok=True)
