@@ -21,7 +21,9 @@ from braingranary.devstack.sample_archive.server import API_PATH
 from braingranary.devstack.state import State
 from braingranary.settings import StoreSettings
 
-START_TIMEOUT_S: Final = 60.0
+START_TIMEOUT_S: Final = 300.0
+_PROBE_TIMEOUT_S: Final = 15.0
+_PARTS_TIMEOUT_S: Final = 10.0  # a part that is slow on a busy machine is no reason to start it all again
 _SLICE_PATH: Final = re.compile(r"/api/v1/slices/[A-Za-z0-9._~:-]+\.jpg")
 
 
@@ -77,6 +79,7 @@ class FrontDoor:
                 "GRANARY_S3_ACCESS_KEY": self._store.access_key or "",
                 "GRANARY_S3_SECRET_KEY": secret,
                 "GRANARY_SERVING_METRICS_NETWORKS": '["127.0.0.0/8"]',
+                "GRANARY_SERVING_READY_TIMEOUT_S": str(_PARTS_TIMEOUT_S),
                 "GRANARY_SERVING_DETECT_PROCESSES": str(int(any(SHIPPED.glob("*.json")))),
                 **self._accounts,
             },
@@ -88,7 +91,7 @@ class FrontDoor:
     def healthy(self) -> bool:
         """Whether it says itself that all it needs works; the model, which loads for seconds, may come later."""
         try:
-            parts = httpx.get(f"{self.base_url}/readyz", timeout=5, trust_env=False).json()["parts"]
+            parts = httpx.get(f"{self.base_url}/readyz", timeout=_PROBE_TIMEOUT_S, trust_env=False).json()["parts"]
         except (httpx.HTTPError, ValueError, LookupError):
             return False
         return all(state == "ok" for name, state in parts.items() if name != "model")
@@ -142,7 +145,7 @@ class SampleArchiveService:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=5, trust_env=False).is_success
+        return httpx.get(url, timeout=_PROBE_TIMEOUT_S, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 
