@@ -112,7 +112,9 @@ class ServingSettings(BaseSettings):
     detect_memory_mib: int = Field(default=1_536, ge=512)
     """Private memory that a detecting process may ask for (RLIMIT_DATA); resident it stays far below."""
     detect_weights: Path | None = None
-    """Folder of the model's weights and their pin; none given: the model that comes with the library."""
+    """Folder of the model's weights and their pin; none given: the catalogue's active model, or else the shipped."""
+    detect_model_check_s: float = Field(default=5.0, gt=0)
+    """How often each process asks the catalogue which model is active."""
     ready_timeout_s: float = Field(default=1.0, gt=0)
     """How long `/readyz` waits for its parts; one that has not answered by then counts as failing."""
     metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
