@@ -23,6 +23,7 @@ from braingranary.settings import StoreSettings
 
 START_TIMEOUT_S: Final = 300.0
 _PROBE_TIMEOUT_S: Final = 15.0
+_ANSWER_TIMEOUT_S: Final = 120.0
 _PARTS_TIMEOUT_S: Final = 10.0  # a part that is slow on a busy machine is no reason to start it all again
 _SLICE_PATH: Final = re.compile(r"/api/v1/slices/[A-Za-z0-9._~:-]+\.jpg")
 
@@ -152,6 +153,9 @@ def _answers(url: str) -> bool:
 
 def first_slice_path(front_url: str) -> str | None:
     """The path of one slice that the front door itself names, for an example that works; None while it has none."""
-    answer = httpx.get(f"{front_url}/ImageList", params={"limit": 1}, timeout=30, trust_env=False)
+    try:
+        answer = httpx.get(f"{front_url}/ImageList", params={"limit": 1}, timeout=_ANSWER_TIMEOUT_S, trust_env=False)
+    except httpx.HTTPError:
+        return None
     found = _SLICE_PATH.search(answer.text)
     return found[0] if found else None
