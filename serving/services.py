@@ -25,6 +25,7 @@ from braingranary.storage.store import ObjectStore
 from serving import metrics
 from serving.detection import Detection
 from serving.detector_weights import Registry, WeightsSource
+from serving.kept_plans import KeptPlans
 from serving.readiness import Readiness
 from serving.slots import Slots
 
@@ -45,6 +46,7 @@ class Services:
         self.serving = serving
         self.identity = identity
         self.downloads = Slots(serving.downloads_max)
+        self.plans = KeptPlans(serving.plans_kept_s)
         self.uploads = Slots(serving.uploads_max)
         registry = Registry(catalog=lambda: self.catalog(wait_s=_REGISTRY_WAIT_S), store=lambda: self.store)
         self.detection = Detection(serving, WeightsSource(serving.detect_weights, registry))
