@@ -134,6 +134,8 @@ def _activate(connection: Connection, version: str) -> None:
     connection.execute(statement("scores/deactivate_others"), {"version": version})
     changed = connection.execute(statement("scores/activate_model"), {"version": version}).rowcount
     if changed:
+        connection.execute(statement("refresh/00_touched"))
+        connection.execute(statement("scores/touch_scored"))
         refresh(connection)
 
 
