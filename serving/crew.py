@@ -36,7 +36,7 @@ class Crew:
     def __init__(self, settings: ServingSettings, weights: Weights) -> None:
         self.weights = weights
         self._patience_s = settings.detect_timeout_s * (1 + settings.detect_waiting_max)
-        self._lost = False
+        self._lost = self._ended = False
         self._pool = ProcessPool(
             max_workers=settings.detect_processes,
             max_tasks=DETECTIONS_A_PROCESS,
@@ -60,7 +60,8 @@ class Crew:
     @property
     def has_refused(self) -> bool:
         """Whether its processes could not load the weights."""
-        return self._version.done() and isinstance(self._version.exception(), GranaryError)
+        version = self._version
+        return version.done() and not version.cancelled() and isinstance(version.exception(), GranaryError)
 
     def await_model(self, timeout_s: float) -> None:
         """Return when a process has the model; raises TransientFailure(MODEL_UNAVAILABLE)."""
@@ -100,7 +101,10 @@ class Crew:
         self._pool.join()
 
     def end(self) -> None:
-        """End the processes, whatever they do."""
+        """End the processes, whatever they do; more than once is fine."""
+        if self._ended:
+            return
+        self._ended = True
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
