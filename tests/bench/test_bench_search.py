@@ -14,6 +14,7 @@ import itertools
 import json
 import random
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -24,14 +25,17 @@ import pytest
 
 from braingranary.catalog import facets as kept_facets
 from braingranary.catalog import search
+from braingranary.catalog.load import load_run
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.storage.store import ObjectStore
 from serving import cursors
+from tests.bench import scale_set
 from tests.bench.harness import compare
 from tests.bench.levels import Figure, hammer, quantile, record
 from tests.bench.scale_cluster import Scale, cluster
 from tests.serving.house import House
 from tests.serving.live import gunicorn
+from tests.unit.catalog.synthetic import publish_arrow
 
 # The first run builds the set, which takes longer than any test may.
 pytestmark = [pytest.mark.bench, pytest.mark.stack, pytest.mark.timeout(7200)]
@@ -41,6 +45,7 @@ CALLS_APART: Final = 40
 LIMIT_MS: Final = 50.0
 PAGE: Final = 50
 FAR_PAGE: Final = 10_000
+NIGHT_SERIES: Final = 1_000
 SORTS: Final = ("newest", "date", "age", "field_strength", "slice_count", "spacing")
 CHOSEN: Final = (
     "collection",
@@ -171,10 +176,32 @@ def test_bench_scale_set_is_whole(scale: Scale) -> None:
             Figure(name="load", value=cost.seconds, unit="s"),
             Figure(name="slices a second", value=cost.slices / cost.seconds, unit="1/s"),
             Figure(name="memory that loading added", value=cost.added_rss_mb, unit="MB", limit=512),
+            Figure(name="disk", value=scale.disk_mb, unit="MB"),
         ],
         note="idc-index-data by the project's own loader: COPY, checks, merge, cells and facets; measured when the "
         "kept folder was built",
     )
+
+
+def test_bench_one_more_night(scale: Scale, object_server: ObjectServer) -> None:
+    """Before the front door opens: a database is copied only while nobody is connected to it."""
+    store = ObjectStore.from_settings(object_server.settings(bucket="night"))
+    store.ensure_bucket()
+    publish_arrow(store, "night", scale_set.night(NIGHT_SERIES))
+    with scale.copied() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
+        start = time.monotonic()
+        report = load_run(connection, store, "night")
+        seconds = time.monotonic() - start
+    record(
+        "one more night on the scale set",
+        [
+            Figure(name="load", value=seconds, unit="s"),
+            Figure(name="series", value=report.series_changed, unit="rows"),
+            Figure(name="slices", value=report.slices_changed, unit="rows"),
+        ],
+        note=f"{report.series_changed} new series into {scale.cost.series}, every count and facet fresh at the end",
+    )
+    assert report.series_changed == NIGHT_SERIES
 
 
 def test_bench_filtered_sorted_page(address: str, values: dict[str, list[tuple[str, int]]], scale: Scale) -> None:

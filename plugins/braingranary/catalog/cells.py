@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from braingranary.catalog.ask import Connection
 from braingranary.catalog.filters import UNKNOWN, SeriesFilter
+from braingranary.catalog.identity import collection_id
 from braingranary.catalog.sql import statement
 
 KEPT: Final = 2  # states of the cells that a process holds: the new one and the one that other threads still use
@@ -29,8 +30,8 @@ _VALUED: Final = (
 FACETS: Final = (*_VALUED, SHOWN)
 """Every facet, each also the name of the filter that its values are for."""
 GATHERED_MAX: Final = 20_000
-"""Series up to which it is cheaper to gather all that a filter may leave than to walk along a sort until a page is
-full: gathering takes some 10 ms at most, and the more series match, the shorter is the walk."""
+"""Series up to which it is cheaper to gather all that a filter leaves than to walk along a sort until a page is full:
+gathering takes some 5 ms at most, and the more series match, the shorter is the walk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,10 @@ class Left(NamedTuple):
     """Of the cells."""
     series: int
     """That they count."""
+    of_facet: dict[str, int]
+    """Series that each facet alone would leave."""
+    collection_id: int | None
+    """Of the one collection that is asked for; None where none is, or where two archives have one of that name."""
 
     @property
     def few(self) -> bool:
@@ -94,8 +99,21 @@ def left(connection: Connection, wanted: SeriesFilter) -> Left | None:
     if not wanted.active & set(FACETS):
         return None
     cells = current(connection)
-    chosen = cells.failures(wanted) == 0
-    return Left(keys=cells.keys[chosen], series=int(cells.series[chosen].sum()))
+    failures = cells.failures(wanted)
+    chosen = failures == 0
+    alone = {
+        facet: int(cells.series[failures >> number & 1 == 0].sum())
+        for number, facet in enumerate(FACETS)
+        if getattr(wanted, facet) is not None
+    }
+    collection = None
+    if wanted.collection is not None:
+        archives = np.unique(cells.codes["archive"][chosen])
+        if len(archives) == 1:
+            collection = collection_id(cells.values["archive"][archives[0]], wanted.collection)
+    return Left(
+        keys=cells.keys[chosen], series=int(cells.series[chosen].sum()), of_facet=alone, collection_id=collection
+    )
 
 
 def beside(wanted: SeriesFilter) -> SeriesFilter:

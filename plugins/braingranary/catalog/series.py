@@ -24,6 +24,7 @@ from braingranary.catalog.cells import Left
 from braingranary.catalog.filters import SeriesFilter, parameters
 from braingranary.catalog.identity import series_id
 from braingranary.catalog.sql import statement, without_nulls
+from braingranary.catalog.ways import ways
 
 STREAM_ROWS: Final = 5_000  # rows fetched at a time by a streamed answer
 INT4_MAX: Final = 2**31 - 1
@@ -281,22 +282,25 @@ def _page(
     after: Position | None,
     limit: int,
 ) -> list[Position]:
-    if left is not None and left.few and cells.of_cells_alone(wanted) and sort is not Sort.SCORE:
-        of_cells = f"WITH wanted AS (\n{statement('queries/series_in_cells')})\n{statement(name)}"
-        text, values, planned_once = of_cells, {"cell_ids": left.keys.tolist()}, True
-    else:
-        text, values = narrowed(connection, wanted, name, with_scores=sort is Sort.SCORE, left=left)
-        # Where nothing is filtered one plan is right for any place in the list, once it knows how long a page is.
-        planned_once = not wanted.active and sort is not Sort.SCORE
-    values |= {
+    ended = {
         "after_id": after.series_id if after else None,
         "after_value": _typed(after.value, sort) if after else None,
         "limit": limit,
     }
+    if left is not None and sort is not Sort.SCORE:
+        for way in ways(wanted, left, name=name, sort_key=_KEY[sort], values=ended):
+            rows = connection.execute(way.text, way.values, prepare=True).fetchall()
+            matching = [row for row in rows if row[2]] if way.walked else rows
+            if len(matching) == limit or not (way.walked and rows and rows[-1][3]):
+                return [Position(value=row[1], series_id=row[0]) for row in matching]
+    text, values = narrowed(connection, wanted, name, with_scores=sort is Sort.SCORE, left=left)
+    values |= ended
     text = without_nulls(text, values).replace("sort_key", _KEY[sort])
-    if planned_once:
+    # Where nothing is filtered one plan is right for any place in the list; only how long a page is it has to know.
+    unfiltered = not wanted.active and sort is not Sort.SCORE
+    if unfiltered:
         text = text.replace("%(limit)s", f"{limit:d}")
-    rows = connection.execute(text, values, prepare=planned_once or None).fetchall()
+    rows = connection.execute(text, values, prepare=unfiltered or None).fetchall()
     return [Position(value=value, series_id=key) for key, value in rows]
 
 
