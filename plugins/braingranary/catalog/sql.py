@@ -20,8 +20,8 @@ _PACKAGE: Final = Path(braingranary.__path__[0])
 _INSTALLED: Final = _PACKAGE / "sql_files"
 _CHECKOUT: Final = _PACKAGE.parent.parent / "sql"
 _SHAPES_KEPT: Final = 256
-# One condition of WHERE: a line of AND four columns in, what is indented further below it, and the end of its CASE.
-_CONDITION: Final = re.compile(r"^    AND .*\n(?:     .*\n|    END\n)*", re.MULTILINE)
+# One condition of WHERE: a line of AND four columns in, what is indented further below it, and what closes it.
+_CONDITION: Final = re.compile(r"^    AND .*\n(?:     .*\n|    (?:END|\))\n)*", re.MULTILINE)
 _VALUE: Final = re.compile(r"%\((\w+)\)s")
 
 
