@@ -18,7 +18,7 @@ from __future__ import annotations
 from airflow.sdk import Param, dag, task
 
 from braingranary.orchestration import assets, policies
-from braingranary.orchestration.spark import SparkJobOperator
+from braingranary.orchestration.spark import spark_job
 
 PARAMS = {
     "force": Param(
@@ -72,16 +72,7 @@ def normalize() -> None:
 
         return steps.publish()
 
-    job = SparkJobOperator(
-        task_id="normalize_series",
-        job="normalize_series",
-        arguments=plan(),
-        run_name="{{ run_id }}",
-        pool=policies.POOL_SPARK,
-        execution_timeout=policies.JOB_TIMEOUT,
-        doc_md="Runs `spark_jobs/normalize_series.py`; finished batches are kept, so a retry does only the rest.",
-    )
-    job >> publish()
+    spark_job("normalize_series", plan()) >> publish()
 
 
 normalize()

@@ -20,7 +20,7 @@ from __future__ import annotations
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule, dag, task
 
 from braingranary.orchestration import assets, policies
-from braingranary.orchestration.spark import SparkJobOperator
+from braingranary.orchestration.spark import spark_job
 
 PARAMS = {
     "model": Param(
@@ -88,16 +88,7 @@ def tumor_scoring() -> None:
 
         return steps.load()
 
-    job = SparkJobOperator(
-        task_id="score_series",
-        job="score_series",
-        arguments=plan(),
-        run_name="{{ run_id }}",
-        pool=policies.POOL_SPARK,
-        execution_timeout=policies.JOB_TIMEOUT,
-        doc_md="Runs `spark_jobs/score_series.py`; finished batches are kept, so a retry does only the rest.",
-    )
-    job >> load()
+    spark_job("score_series", plan()) >> load()
 
 
 tumor_scoring()

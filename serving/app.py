@@ -37,6 +37,7 @@ from serving.resources import (
     volumes,
 )
 from serving.schemas import Problem
+from serving.security_headers import SecurityHeaders
 from serving.services import Services
 
 RESOURCES = (
@@ -95,10 +96,11 @@ def create_app(
     service.readiness["limits"] = bounds.ready
     app.config["TRUSTED_HOSTS"] = list(serving.trusted_hosts) or None
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
-        app.wsgi_app, serving.trusted_proxies, hops=serving.proxy_hops
+        SecurityHeaders(app.wsgi_app), serving.trusted_proxies, hops=serving.proxy_hops
     )
     requests.register(app, service)
-    policies.register(app, bounds.register)
+    bounds.register(app)
+    policies.register(app, bounds.count)
     problems.register(app)
     for api in RESOURCES:
         app.register_api(api)

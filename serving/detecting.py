@@ -1,9 +1,10 @@
 """What runs inside a detecting process: it opens hostile bytes and asks the network, and nothing else.
 
-It is started clean (a fork server, no thread and no socket of the front door), holds one loaded model, uses one core,
-and is bounded from inside: memory by RLIMIT_DATA, the time of one detection by an alarm that ends the process even in
-the middle of a decoder's C code, and files by a size limit of nothing: whatever a decoder tries, no byte of an upload
-reaches a disk. The front door imports this module to name its functions, so torch is only imported where they run.
+It is started clean (a fork server with no thread, socket or secret of the front door), holds one loaded model, uses one
+core, and is bounded from inside: memory by RLIMIT_DATA, the time of one detection by an alarm that ends the process
+even in the middle of a decoder's C code, and files by a size limit of nothing: whatever a decoder tries, no byte of an
+upload reaches a disk. The front door imports this module to name its functions, so torch is only imported where they
+run.
 
 Fails with RejectedInput for uploads, TransientFailure(MODEL_UNAVAILABLE) where there is no usable model.
 """
@@ -14,7 +15,6 @@ import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -26,8 +26,8 @@ from serving import logs
 if TYPE_CHECKING:
     from braingranary.detector.score import Scorer
 
-PRELOADED: Final = ("braingranary.detector.on_demand", "serving.detecting")
-"""Imported once by the fork server; each process starts with them."""
+PRELOADED: Final = ("serving.clean_start", "braingranary.detector.on_demand", "serving.detecting")
+"""Imported once by the fork server, in this order; each process starts with them."""
 
 _log = structlog.get_logger(__name__)
 
@@ -39,8 +39,8 @@ class _Process:
     timeout_s: float = 0.0
 
 
-def prepare(weights: Path | None, memory_mib: int, timeout_s: float) -> None:
-    """Bound this process, load the model of folder `weights` (None: the shipped one) and ask it once, to warm up."""
+def prepare(weights: bytes, sha256: str, memory_mib: int, timeout_s: float) -> None:
+    """Bound this process, load the model in `weights`, whose hash has to be `sha256`, and ask it once, to warm up."""
     from braingranary.detector import on_demand  # noqa: PLC0415 - see the module
 
     logs.configure()
@@ -49,7 +49,7 @@ def prepare(weights: Path | None, memory_mib: int, timeout_s: float) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     _Process.timeout_s = timeout_s
     try:
-        scorer = on_demand.open_scorer(weights)
+        scorer = on_demand.open_scorer(weights, sha256)
     except GranaryError as error:
         _log.error("model_not_loaded", code=error.code, detail=error.message)
         return

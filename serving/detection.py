@@ -5,50 +5,49 @@ own the worst upload costs one detection; torch and its memory stay out of the p
 parts do not hold up other requests by the interpreter's lock. Handing an upload over costs about a millisecond.
 docs/decisions/0011-detection-in-processes.md has the figures.
 
-Goes in: settings. Comes out: answers. Fails at once with TransientFailure(SERVER_BUSY) when all places are taken, with
-TransientFailure(MODEL_UNAVAILABLE) while no model is loaded, with RejectedInput for an upload that is refused or that
-ended its process (DETECTION_FAILED).
+Which model answers is asked every few seconds; another one is loaded beside the one that answers and takes over when
+it is ready, so that activating a model drops no request.
+
+Goes in: settings, and where weights come from. Comes out: answers. Fails at once with TransientFailure(SERVER_BUSY)
+when all places are taken, with TransientFailure(MODEL_UNAVAILABLE) while no model is loaded, and as `crew` does.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
-from concurrent.futures import TimeoutError as Waiting
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 from flask import current_app
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from braingranary.detector.answers import Answer
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from braingranary.settings import ServingSettings
-from serving import detecting, metrics
+from serving import metrics
+from serving.crew import Crew
+from serving.detector_weights import Weights, WeightsSource
 from serving.slots import Slots
 
-if TYPE_CHECKING:
-    from multiprocessing.context import ForkServerContext
-
-DETECTIONS_A_PROCESS: Final = 5_000
-"""After so many a process is replaced, so that no leak of a decoder adds up."""
+LOAD_S: Final = 300.0
+"""How long another model may take to be loaded beside the one that answers."""
 _log = structlog.get_logger(__name__)
 
 
 class Detection:
     """The detecting processes of one process of the front door."""
 
-    def __init__(self, settings: ServingSettings) -> None:
+    def __init__(self, settings: ServingSettings, source: WeightsSource | None = None) -> None:
         self._settings = settings
+        self._source = source or WeightsSource(settings.detect_weights)
         self._places = Slots(settings.detect_processes + settings.detect_waiting_max)
         self._lock = threading.Lock()
-        self._pool: ProcessPool | None = None
-        self._version: ProcessFuture[str] | None = None
+        self._crew: Crew | None = None
+        self._coming: Crew | None = None
+        self._closed = threading.Event()
+        self._follower: threading.Thread | None = None
         self._counting = threading.Lock()
         self._taken = 0
 
@@ -57,9 +56,15 @@ class Detection:
         """Whether this front door detects at all."""
         return self._settings.detect_processes > 0
 
+    @property
+    def model(self) -> str | None:
+        """Version of the model that answers now; None while none is being loaded."""
+        crew = self._crew
+        return None if crew is None else crew.weights.version
+
     def open(self) -> None:
         """Start the processes without waiting for them; only after the fork, more than once is fine."""
-        if self.enabled and self._pool is None:
+        if self.enabled and self._crew is None:
             threading.Thread(target=self._start, daemon=True).start()
 
     def _start(self) -> None:
@@ -68,16 +73,17 @@ class Detection:
 
     def close(self) -> None:
         """End the processes, whatever they do."""
+        self._closed.set()
         with self._lock:
-            if self._pool is not None:
-                self._pool.stop()  # type: ignore[no-untyped-call]
-                self._pool.join()
-                self._pool = None
+            for crew in filter(None, (self._crew, self._coming)):
+                crew.end()
+            self._crew = None
+        if self._follower is not None:
+            self._follower.join()
 
     def ask(self, timeout_s: float) -> None:
         """Raise TransientFailure(MODEL_UNAVAILABLE) unless a model is loaded by now; for /readyz."""
-        self._opened()
-        self._loaded_version(timeout_s)
+        self._opened().await_model(timeout_s)
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -108,67 +114,80 @@ class Detection:
         return answer
 
     def _detect(self, data: bytes, overlay: bool) -> Answer:
-        pool = self._opened()
-        self._loaded_version(self._settings.detect_timeout_s)
-        future = pool.schedule(detecting.detect, args=(data, overlay))
-        try:
-            # Those before us may take their whole time each.
-            return future.result(self._settings.detect_timeout_s * (1 + self._settings.detect_waiting_max))
-        except ProcessExpired as error:
-            _log.warning("detection_ended_its_process", exit_status=error.exitcode)
-            raise RejectedInput(Code.DETECTION_FAILED, "the upload takes too long or too much to be handled") from None
-        except (Waiting, CancelledError):
-            future.cancel()  # type: ignore[no-untyped-call]
-            raise TransientFailure(Code.SERVER_BUSY, "detections take longer than usual") from None
-        except BrokenProcessPool:
-            raise TransientFailure(Code.MODEL_UNAVAILABLE, "the detecting processes are being replaced") from None
+        self._opened().await_model(self._settings.detect_timeout_s)
+        with self._lock:  # a crew that is replaced meanwhile still answers what it was handed before
+            crew = self._crew
+            if crew is None:
+                raise TransientFailure(Code.MODEL_UNAVAILABLE, "the front door is being closed")
+            future = crew.hand_over(data, overlay=overlay)
+        return crew.answer(future)
 
-    def _loaded_version(self, timeout_s: float) -> str:
-        version = self._version
-        try:
-            if version is None:
-                raise TransientFailure(Code.MODEL_UNAVAILABLE, "the model is being loaded")
-            return version.result(timeout_s)
-        except (Waiting, CancelledError):
-            raise TransientFailure(Code.MODEL_UNAVAILABLE, "the model is being loaded") from None
-        except (ProcessExpired, BrokenProcessPool) as error:
-            self._version = None
-            raise TransientFailure(Code.MODEL_UNAVAILABLE, f"no process has a model ({type(error).__name__})") from None
-
-    def _opened(self) -> ProcessPool:
-        """The pool, started where it is not, and anew where it broke."""
+    def _opened(self) -> Crew:
+        """The processes, started where there are none, and anew where they were lost."""
         with self._lock:
-            if self._pool is not None and self._pool.active and self._version is not None:
-                return self._pool
-            if self._pool is not None:
-                self._pool.stop()  # type: ignore[no-untyped-call]
-                self._pool.join()
-            settings = self._settings
-            self._pool = ProcessPool(
-                max_workers=settings.detect_processes,
-                max_tasks=DETECTIONS_A_PROCESS,
-                initializer=detecting.prepare,
-                initargs=(settings.detect_weights, settings.detect_memory_mib, settings.detect_timeout_s),
-                context=_context(),
-            )
-            try:
-                self._version = self._pool.schedule(detecting.version)
-            except BrokenProcessPool as error:
-                # As with a temporary folder whose name is too long for the fork server's socket.
-                _log.error("detecting_processes_not_started", exc_info=error)
-                raise TransientFailure(Code.MODEL_UNAVAILABLE, "no detecting process can be started") from None
-            return self._pool
+            if self._closed.is_set():
+                raise TransientFailure(Code.MODEL_UNAVAILABLE, "the front door is being closed")
+            before = self._crew
+            if before is not None and before.works:
+                return before
+            if before is not None:
+                self._crew = None
+                before.end()
+            crew = self._crew = Crew(self._settings, before.weights if before else self._wanted(None))
+            if self._source.may_change and self._follower is None:
+                self._follower = threading.Thread(target=self._follow, daemon=True)
+                self._follower.start()
+            return crew
+
+    def _wanted(self, loaded: Weights | None) -> Weights:
+        try:
+            return self._source.wanted(loaded)
+        except RejectedInput as error:
+            _log.error("model_not_loaded", code=error.code, detail=error.message)
+            raise TransientFailure(Code.MODEL_UNAVAILABLE, "there is no model") from None
+
+    def _follow(self) -> None:
+        """Let the wanted model take over, until the front door is closed."""
+        while not self._closed.wait(self._settings.detect_model_check_s):
+            with suppress(TransientFailure):
+                self._look()
+
+    def _look(self) -> None:
+        crew = self._crew
+        if crew is None:
+            return
+        if refused := crew.has_refused:
+            self._source.refuse(crew.weights)
+        wanted = self._wanted(None if refused else crew.weights)
+        if wanted.sha256 != crew.weights.sha256:
+            self._replace(crew, wanted)
+
+    def _replace(self, crew: Crew, wanted: Weights) -> None:
+        with self._lock:
+            if self._closed.is_set():
+                return
+            coming = self._coming = Crew(self._settings, wanted)
+        ready = False
+        try:
+            coming.await_model(LOAD_S)
+            with self._lock:
+                ready = self._crew is crew and not self._closed.is_set()
+                if ready:
+                    self._crew = coming
+                    _log.info("model_taken_over", version=wanted.version, before=crew.weights.version)
+        finally:
+            if coming.has_refused:
+                self._source.refuse(wanted)
+            self._coming = None
+            if ready:
+                crew.leave()
+            else:
+                coming.end()
 
     def _count(self, change: int) -> None:
         with self._counting:
             self._taken += change
             metrics.detect_queue(self._taken)
-
-
-def _context() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(detecting.PRELOADED))
-    return context
 
 
 def detection() -> Detection:

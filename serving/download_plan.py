@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import weakref
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -36,26 +37,22 @@ Section = Literal["slices", "lines", "entries"]
 
 
 class Plan:
-    """A planned zip. Close it when the last reader is done."""
+    """A planned zip, for as many readers as hold it; its file goes when the last of them lets go."""
 
-    def __init__(self, packs: Iterable[PackRow]) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=1 << 20)  # noqa: SIM115 - lives as long as the answer
+    def __init__(self, packs: Iterable[PackRow], *, without: frozenset[int] = frozenset()) -> None:
+        """Of `packs` those whose collection is not in `without`; `left_out` tells which of these there were."""
+        self._file: IO[bytes] = tempfile.TemporaryFile(buffering=1 << 20)  # noqa: SIM115 - lives as long as the plan
+        self._let_go = weakref.finalize(self, self._file.close)
         self._marks = tuple(array("Q") for _ in Place._fields)
         self.packs = self.series = 0
         self.rights = Rights()
+        self.left_out: set[int] = set()
+        self._without = without
         self._subjects: set[int] = set()
         self._collections: set[int] = set()
-        try:
-            self.etag = self._write(packs)
-            self._file.flush()
-        except BaseException:
-            self._file.close()
-            raise
+        self.etag = self._write(packs)
+        self._file.flush()
         self._lay_out()
-
-    def close(self) -> None:
-        """Let go of the plan."""
-        self._file.close()
 
     @property
     def subjects(self) -> int:
@@ -82,6 +79,9 @@ class Plan:
         digest = hashlib.sha256(LAYOUT)
         place, series, describer = Place(0, 0, 0, 0, 0, 0), "", Describer()
         for pack in packs:
+            if pack.collection_id in self._without:
+                self.left_out.add(pack.collection_id)
+                continue
             runs = pack.runs()
             if not runs:
                 continue

@@ -58,6 +58,8 @@ class Identity:
 
     def open(self) -> None:
         """Open what may not cross a fork; more than once is fine."""
+        if self._opened:
+            return
         with self._lock:
             if not self._opened:
                 self._pool.open(wait=False)

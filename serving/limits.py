@@ -26,7 +26,7 @@ from braingranary.accounts import emails
 from braingranary.errors import Code, ConfigurationError, GranaryError
 from braingranary.settings import LimitsSettings
 from serving.identity import identity
-from serving.policies import SIGN_IN, Rate, current_account, current_policy
+from serving.policies import SIGN_IN, Policy, Rate, current_account, current_policy
 from serving.problems import problem
 
 MEMORY: Final = "memory://"
@@ -76,14 +76,23 @@ class Limits:
             key_prefix=_PREFIX,
             on_breach=_refuse,
         )
-        self.limiter.request_filter(self._uncounted)
+        # Its hooks go to an application that answers nobody, so that a request pays for counting only when it counts.
+        counting = Flask("limits")
+        self.limiter.init_app(counting)
+        self._count = tuple(counting.before_request_funcs[None])
         # It would tell the network address of whom it refuses; `rate_limited` below tells enough.
         self.limiter.logger.setLevel(logging.WARNING)
 
     def register(self, app: Flask) -> None:
-        """Count every request of `app` whose view is known; after the caller was identified."""
+        """Be the limits of `app`, whose hooks call `count`."""
         app.extensions["granary_limits"] = self
-        self.limiter.init_app(app)
+
+    def count(self, policy: Policy) -> None:
+        """Count the current request, whose caller was identified; raises flask-limiter's RateLimitExceeded."""
+        if policy.rate is Rate.NONE or (policy.rate is Rate.GENERAL and self._left_out()):
+            return
+        for hook in self._count:
+            hook()
 
     def forgive_login(self) -> None:
         """Forget the attempts of this address for this e-mail address: it has just signed in."""
@@ -103,12 +112,7 @@ class Limits:
         policy = current_policy()
         return self._budgets.get(policy.rate, "") if policy else ""
 
-    def _uncounted(self) -> bool:
-        policy = current_policy()
-        if policy is None or policy.rate is Rate.NONE:
-            return True
-        if policy.rate is not Rate.GENERAL:
-            return False
+    def _left_out(self) -> bool:
         return not self._budgets[Rate.GENERAL] or random.random() * self._sample >= 1  # noqa: S311 - a sample, no secret
 
     def _cost(self) -> int:

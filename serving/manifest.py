@@ -16,9 +16,8 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from braingranary.catalog.downloads import PackRow, Run
 from braingranary.catalog.splits import split_of
@@ -44,8 +43,7 @@ _KEPT_CELLS: Final = 4096
 _FIXED_BYTES: Final = len(SUFFIX) + POSITION_BYTES + 7 + len(END)  # 7 commas between the parts that `Lines` names
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(NamedTuple):
     """What the lines of one pack have in common: `stem` is the path up to the number of the slice."""
 
     stem: bytes
@@ -56,7 +54,7 @@ class Lines:
     def size(self, runs: Sequence[Run], digits: int) -> int:
         """Bytes of the lines of some runs of slices."""
         same = len(self.stem) + len(self.identity) + len(self.geometry) + len(self.lineage) + _FIXED_BYTES + 2 * digits
-        return sum([run.slices * (same + len(run.label) + len(run.source.encode())) for run in runs])
+        return sum([run.slices * (same + _label_bytes(run.label, run.source)) for run in runs])
 
     def pattern(self, run: Run, digits: int) -> bytes:
         """A line of one run, to be filled with number, number and position."""
@@ -87,12 +85,12 @@ class Describer:
         """The common text of one pack."""
         if pack.series_uid != self._series:
             self._turn_to(pack)
-        spacings = f"{pack.pixel_width_mm:.6g},{pack.pixel_height_mm:.6g},{pack.slice_spacing_mm:.6g}"
+        spacings = _spacings(pack.pixel_width_mm, pack.pixel_height_mm, pack.slice_spacing_mm)
         return Lines(
-            stem=f"{self._folder}{pack.volume:03d}-{pack.plane}-".encode(),
-            identity=f"{self._head},{pack.plane},{pack.volume}".encode(),
-            geometry=f"{spacings},{self._scanner}".encode(),
-            lineage=self._lineage,
+            f"{self._folder}{pack.volume:03d}-{pack.plane}-".encode(),
+            f"{self._head},{pack.plane},{pack.volume}".encode(),
+            f"{spacings},{self._scanner}".encode(),
+            self._lineage,
         )
 
     def _turn_to(self, pack: PackRow) -> None:
@@ -138,6 +136,16 @@ def folder(collection: str) -> str:
     """Folder of a collection in the zip; never one of the files that lie beside it, however it is written."""
     name = keys.segment(collection)
     return f"{name}~" if name.casefold() in ROOT_NAMES else name
+
+
+@lru_cache(_KEPT_CELLS)
+def _spacings(width_mm: float, height_mm: float, slices_mm: float) -> str:
+    return f"{width_mm:.6g},{height_mm:.6g},{slices_mm:.6g}"
+
+
+@lru_cache(_KEPT_CELLS)
+def _label_bytes(label: str, source: str) -> int:
+    return len(label) + len(source.encode())
 
 
 @lru_cache(_KEPT_CELLS)

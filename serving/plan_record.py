@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from braingranary.catalog.downloads import PackRow, Run
@@ -20,6 +21,7 @@ _HEAD: Final = struct.Struct("<Iq32sQQQII?BIHIIII")
 _RUN: Final = struct.Struct("<IIBH")
 _LENGTH: Final = struct.Struct("<I")
 _LABELS: Final = ("", "tumor", "no_tumor")
+_KEPT_RUNS: Final = 4_096  # most packs are labelled as a whole, and have one of a few lengths
 
 
 class Place(NamedTuple):
@@ -79,12 +81,12 @@ def write_record(
     entries = count * zip_layout.central_entry_size(name_bytes, far=far)
     told = lines.size(runs, digits)
     key = pack.object_key.encode()
-    texts = (key, lines.stem, lines.identity, lines.geometry, lines.lineage)
-    tail = b"".join([_written(run) for run in runs])
-    size = _HEAD.size + sum(map(len, texts)) + len(tail)
+    lengths = (len(key), *map(len, lines))
+    tail = _written(runs[0]) if len(runs) == 1 else b"".join(map(_written, runs))
+    size = _HEAD.size + sum(lengths) + len(tail)
     head = _HEAD.pack(
         size, pack.pack_id, bytes.fromhex(pack.sha256), slices, told, entries, count, pack.slice_count, far, digits,
-        len(runs), *map(len, texts),
+        len(runs), *lengths,
     )  # fmt: skip
     after = Place(
         place.slices + slices,
@@ -94,9 +96,10 @@ def write_record(
         place.facts + pack.slice_count,
         place.record + size,
     )
-    return b"".join((head, *texts, tail)), after
+    return b"".join((head, key, *lines, tail)), after
 
 
+@lru_cache(_KEPT_RUNS)
 def _written(run: Run) -> bytes:
     source = run.source.encode()
     return _RUN.pack(run.first, run.slices, _LABELS.index(run.label), len(source)) + source

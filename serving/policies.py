@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar, cast
 
 import structlog
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, current_app, g, request
 
 from braingranary.accounts import audit as trail
 from braingranary.accounts import directory
@@ -123,23 +123,33 @@ def audit(event: str, **facts: Fact) -> None:
         _log.error("audit_unwritten", audit_event=event, account_id=actor.account_id, facts=facts, code=error.code)
 
 
-def register(app: Flask, count: Callable[[Flask], None]) -> None:
+def register(app: Flask, count: Callable[[Policy], None]) -> None:
     """Hold every request of `app` to the marks of its views; `count` is asked once the caller is known."""
     if app.has_static_folder:
         access(Access.PUBLIC)(app.view_functions["static"])
-    app.before_request(_identify)
-    count(app)
-    app.before_request(_enforce)
+
+    @app.before_request
+    def hold() -> None:
+        # One hook for all three: each of its own would cost as much as what it does.
+        endpoint = request.endpoint
+        if endpoint is None:
+            return
+        policy = policy_of(app.view_functions.get(endpoint))
+        if policy is None:
+            raise GranaryError(Code.INTERNAL, f"{endpoint}: a view without a policy")
+        refusal = None if policy.rate is Rate.NONE or policy == SIGN_IN else _identify()
+        count(policy)
+        if refusal is not None:
+            raise refusal  # told only once the request is counted, so that guessing tokens has its price
+        _enforce(policy)
 
 
-def _identify() -> None:
-    policy = current_policy()
-    if policy is None or policy.rate is Rate.NONE or policy == SIGN_IN:
-        return
+def _identify() -> RejectedInput | None:
+    """Tell whose request it is, or why its token is refused."""
     try:
         token = _presented()
         if token is None:
-            return
+            return None
         claims = identity().tokens.read(token)
         with identity().reading() as connection:
             account = directory.of_token(connection, claims)
@@ -147,31 +157,25 @@ def _identify() -> None:
             raise RejectedInput(Code.TOKEN_INVALID, "the token is not valid (any more); sign in again")
         g.claims, g.account = claims, account
     except RejectedInput as error:
-        g.refusal = error  # told only once the request is counted, so that guessing tokens has its price
+        return error
+    return None
 
 
-def _enforce() -> Response | None:
-    if request.endpoint is None:
-        return None
-    policy = current_policy()
-    if policy is None:
-        raise GranaryError(Code.INTERNAL, f"{request.endpoint}: a view without a policy")
-    if "refusal" in g:
-        raise cast(RejectedInput, g.refusal)
+def _enforce(policy: Policy) -> None:
     if policy.least is Access.PUBLIC or (policy.unless is not None and policy.unless()):
-        return None
+        return
     account = current_account()
     if account is None:
         raise RejectedInput(Code.ACCOUNT_REQUIRED, f"this needs an account: POST /authorization, then {TOKEN_HEADER}")
     if not account.may(Role(policy.least)):
         raise RejectedInput(Code.ROLE_INSUFFICIENT, f"this needs the role {policy.least}")
-    return None
 
 
 def _presented() -> str | None:
     """The token of the request, from either header; two different ones are none."""
-    own = request.headers.get(TOKEN_HEADER)
-    authorization = request.headers.get("Authorization")
+    headers = request.headers
+    own = headers.get(TOKEN_HEADER)
+    authorization = headers.get("Authorization")
     if authorization is not None:
         scheme, _, bearer = authorization.partition(" ")
         if scheme.lower() != _BEARER or (own is not None and own != bearer.strip()):

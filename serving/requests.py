@@ -1,4 +1,4 @@
-"""What happens around every request: an id, a bound on its body, one log line, a count, security headers.
+"""What happens around every request: an id, a bound on its body, one log line, a count.
 
 The id comes from a proxy where it sends a harmless one. The log line holds the route, never the query string. A body is
 refused by its length before anything reads it, and only some requests of a process may read one at a time, so that slow
@@ -24,19 +24,7 @@ from serving.services import Services, services
 
 ViewT = TypeVar("ViewT", bound=Callable[..., Any])
 REQUEST_ID_HEADER: Final = "X-Request-ID"
-HSTS: Final = "max-age=31536000; includeSubDomains"
-HEADERS: Final = {
-    # Nothing inline and nothing from elsewhere: a description that smuggles a script in finds nobody to run it.
-    "Content-Security-Policy": (
-        "default-src 'none'; img-src 'self' blob:; style-src 'self'; script-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-}
+_OFFERED_ID: Final = "HTTP_X_REQUEST_ID"
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
 _BODY_MAX: Final = "__granary_body_max_bytes__"
 
@@ -60,36 +48,35 @@ def register(app: Flask, service: Services) -> None:
     @app.before_request
     def begin() -> Response | None:
         g.started = time.monotonic()
-        offered = request.headers.get(REQUEST_ID_HEADER, "")
-        g.request_id = offered if _ID.match(offered) else uuid.uuid4().hex
+        environ = request.environ
+        offered = environ.get(_OFFERED_ID, "")
+        g.request_id = request_id = offered if _ID.match(offered) else uuid.uuid4().hex
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=g.request_id)
-        if not request.query_string:
-            return None
-        repeated = sorted(name for name, values in request.args.lists() if len(values) > 1)
-        if repeated:
-            errors = [{"name": name[:100], "reason": "given more than once"} for name in repeated]
-            return problem(400, Code.REQUEST_INVALID, "a parameter is given more than once", errors)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        if environ.get("QUERY_STRING"):
+            repeated = sorted(name for name, values in request.args.lists() if len(values) > 1)
+            if repeated:
+                errors = [{"name": name[:100], "reason": "given more than once"} for name in repeated]
+                return problem(400, Code.REQUEST_INVALID, "a parameter is given more than once", errors)
+        if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
+            _bound_body()
         return None
-
-    app.before_request(_bound_body)
 
     @app.after_request
     def finish(response: Response) -> Response:
         seconds = time.monotonic() - g.get("started", time.monotonic())
         response.headers[REQUEST_ID_HEADER] = g.get("request_id", "")
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        if request.is_secure:
-            response.headers.setdefault("Strict-Transport-Security", HSTS)
-        route = request.url_rule.rule if request.url_rule else None
-        metrics.answered(request.method, route, response.status_code, seconds)
-        log = _log.warning if seconds > slow_s else _log.info
+        rule = request.url_rule
+        route = rule.rule if rule else None
+        method, status = request.method, response.status_code
+        metrics.answered(method, route, status, seconds)
+        slow = seconds > slow_s
+        log = _log.warning if slow else _log.info
         log(
-            "slow_request" if seconds > slow_s else "request",
-            method=request.method,
+            "slow_request" if slow else "request",
+            method=method,
             route=route,
-            status=response.status_code,
+            status=status,
             ms=round(seconds * 1000, 1),
         )
         return response

@@ -279,6 +279,13 @@ class Count(Answer):
     exact: bool
 
 
+class PageEnd(BaseModel):
+    """How a page of series goes on; `next` is the cursor of the page after it, null at the end."""
+
+    next: str | None
+    count: Count | None = None
+
+
 class SeriesPage(BaseModel):
     """A page of series; `next` is the cursor of the page after it, null at the end."""
 

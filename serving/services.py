@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import psycopg
 from flask import current_app
@@ -24,11 +24,17 @@ from braingranary.settings import CatalogSettings, ServingSettings, StoreSetting
 from braingranary.storage.store import ObjectStore
 from serving import metrics
 from serving.detection import Detection
+from serving.detector_weights import Registry, WeightsSource
+from serving.kept_plans import KeptPlans
 from serving.readiness import Readiness
 from serving.slots import Slots
 
 if TYPE_CHECKING:
     from serving.identity import Identity
+
+
+_REGISTRY_WAIT_S: Final = 2.0
+"""How long the first detection waits for the catalogue to name the model, before the shipped one stands in."""
 
 
 class Services:
@@ -40,8 +46,10 @@ class Services:
         self.serving = serving
         self.identity = identity
         self.downloads = Slots(serving.downloads_max)
+        self.plans = KeptPlans(serving.plans_kept_s)
         self.uploads = Slots(serving.uploads_max)
-        self.detection = Detection(serving)
+        registry = Registry(catalog=lambda: self.catalog(wait_s=_REGISTRY_WAIT_S), store=lambda: self.store)
+        self.detection = Detection(serving, WeightsSource(serving.detect_weights, registry))
         self.readiness = Readiness()
         self.readiness["database"] = self._ask_catalog
         self.readiness["accounts"] = identity.ready
@@ -63,7 +71,9 @@ class Services:
                 # A statement prepared once is planned for no value in particular, and optional filters need the values:
                 # only those are prepared that say so.
                 "prepare_threshold": sys.maxsize,
-                "options": f"-c statement_timeout={serving.statement_timeout_ms} -c default_transaction_read_only=on",
+                # Times that PostgreSQL writes into JSON itself are in UTC as all others.
+                "options": f"-c statement_timeout={serving.statement_timeout_ms} -c default_transaction_read_only=on "
+                "-c timezone=UTC",
                 "application_name": "braingranary-serving",
             },
             check=check_connection,
@@ -73,6 +83,8 @@ class Services:
 
     def open(self) -> None:
         """Open what may not cross a fork; more than once is fine."""
+        if self._opened:
+            return
         with self._lock:
             if not self._opened:
                 self._pool.open(wait=False)

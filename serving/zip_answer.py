@@ -10,12 +10,12 @@ RejectedInput(TERMS_NOT_ACCEPTED) and TransientFailure(SERVER_BUSY).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Final, TypeAlias
+from typing import Final
 
 from flask import Response, request, stream_with_context
 
@@ -23,6 +23,7 @@ from braingranary.catalog import restrictions
 from braingranary.catalog.ask import Connection
 from braingranary.catalog.downloads import PackRow
 from braingranary.catalog.restrictions import Restriction
+from braingranary.errors import Code, TransientFailure
 from serving import metrics, ranges, terms
 from serving.download import Download
 from serving.download_plan import Plan
@@ -35,7 +36,14 @@ SENDING_TURNS: Final = 4
 PATIENCE_S: Final = 30.0  # an answer that has begun waits for a connection rather than end early
 _planning = threading.Semaphore(PLANNING_TURNS)
 _sending = threading.Semaphore(SENDING_TURNS)
-Question: TypeAlias = Callable[[Connection], Iterator[PackRow]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is to be downloaded: its name among the questions, by which its plan is kept, and how to ask it."""
+
+    name: Hashable
+    ask: Callable[[Connection], Iterator[PackRow]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,28 +60,27 @@ class Planned:
 
 
 def planned(question: Question, *, omit: bool, timeout_ms: int) -> Planned:
-    """The plan of what `question` finds; with `omit` without what the caller has not accepted."""
-    with _planning, services().catalog(statement_timeout_ms=timeout_ms) as connection:
+    """The plan of what `question` finds; with `omit` without what the caller has not accepted.
+
+    The plan may be one of some seconds ago; what is restricted, and what the caller accepted, is of now.
+    """
+    service = services()
+    with service.catalog() as connection:
         known = restrictions.restrictions(connection)
-        barred = terms.barred(known)
-        barred_ids = {item.collection_id for item in barred}
-        left_out: set[int] = set()
+    barred = terms.barred(known)
+    without = frozenset(item.collection_id for item in barred) if omit else frozenset()
 
-        def kept(packs: Iterator[PackRow]) -> Iterator[PackRow]:
-            for pack in packs:
-                if pack.collection_id in barred_ids:
-                    left_out.add(pack.collection_id)
-                else:
-                    yield pack
+    def make() -> Plan:
+        with _planning, service.catalog(statement_timeout_ms=timeout_ms) as connection:
+            return Plan(question.ask(connection), without=without)
 
-        packs = question(connection)
-        plan = Plan(kept(packs) if omit and barred_ids else packs)
+    plan = service.plans.plan((question.name, without), make)
     inside = set(plan.collection_ids)
     return Planned(
         plan=plan,
         restricted=any(item.collection_id in inside for item in known),
         missing=[item for item in barred if item.collection_id in inside],
-        omitted=[item for item in barred if item.collection_id in left_out],
+        omitted=[item for item in barred if item.collection_id in plan.left_out],
     )
 
 
@@ -85,7 +92,6 @@ def send(question: Question, *, omit: bool, name: str, told: str) -> Response:
         held.callback(service.downloads.release)
         found = planned(question, omit=omit, timeout_ms=service.serving.download_timeout_ms)
         plan = found.plan
-        held.callback(plan.close)
         terms.refuse(found.missing)
         wanted = ranges.wanted(request, etag=plan.etag, length=plan.length)
         response = Response(status=wanted.status, content_type="application/zip")
@@ -112,6 +118,10 @@ def _sent(download: Download, start: int, stop: int, told: str) -> Iterator[byte
             chunks = download.stream(start, stop)
             while chunk := _next(chunks):
                 yield chunk
+    except TransientFailure as error:
+        if error.code is Code.CATALOG_CHANGED:
+            services().plans.forget(download.plan)  # whoever comes back for the rest gets a new one
+        raise
     finally:
         metrics.downloaded(download.sent)
         plan = download.plan

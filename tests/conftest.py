@@ -163,14 +163,25 @@ def object_store(s3_settings: StoreSettings) -> ObjectStore:
 
 
 @pytest.fixture(scope="session")
-def demo_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoStack]:
-    """One demo of the built-in sample, started as a newcomer starts it; it stays up for all tests that look at it."""
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoStack]:
+    """One demo of the built-in sample, not started yet; gone with all its data at the end."""
     demo = DemoStack(state=tmp_path_factory.mktemp("demo"))
-    try:
-        demo.demo()
-        yield demo
-    finally:
-        demo.clean()
+    yield demo
+    demo.clean()
+
+
+@pytest.fixture
+def demo_stack(demo_folder: DemoStack) -> DemoStack:
+    """The demo, started as a newcomer starts it; it stays up from one test that looks at it to the next."""
+    demo_folder.up()
+    return demo_folder
+
+
+@pytest.fixture
+def no_other_demo(demo_folder: DemoStack) -> None:
+    """A machine on which the demo of the other tests does not run: a second Airflow beside it only makes both slow."""
+    if demo_folder.is_up:
+        demo_folder.stop()
 
 
 @pytest.fixture(scope="session")

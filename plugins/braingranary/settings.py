@@ -91,6 +91,9 @@ class ServingSettings(BaseSettings):
     """Requests of one process that may wait for a connection; the next one is answered 503 at once."""
     downloads_max: int = Field(default=40, ge=1)
     """Long answers that one process sends at once; the next one is answered 503 at once."""
+    plans_kept_s: float = Field(default=30.0, ge=0, le=600)
+    """How long the plan of a download answers the same question again: who asked for its size downloads it next, and
+    who was cut off comes back. A load shows in downloads after this time at the latest. 0 keeps none."""
     uploads_max: int = Field(default=8, ge=1)
     """Requests with a body that one process reads at once; the next one is answered 503 at once."""
     body_max_bytes: int = Field(default=64 * 1024, ge=1)
@@ -112,7 +115,9 @@ class ServingSettings(BaseSettings):
     detect_memory_mib: int = Field(default=1_536, ge=512)
     """Private memory that a detecting process may ask for (RLIMIT_DATA); resident it stays far below."""
     detect_weights: Path | None = None
-    """Folder of the model's weights and their pin; none given: the model that comes with the library."""
+    """Folder of the model's weights and their pin; none given: the catalogue's active model, or else the shipped."""
+    detect_model_check_s: float = Field(default=5.0, gt=0)
+    """How often each process asks the catalogue which model is active."""
     ready_timeout_s: float = Field(default=1.0, gt=0)
     """How long `/readyz` waits for its parts; one that has not answered by then counts as failing."""
     metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()

@@ -20,8 +20,8 @@ from serving.answers import REVALIDATED
 from serving.description import describe
 from serving.pictures import CACHE_CONTROL
 from serving.policies import Access, access
-from serving.requests import HEADERS
 from serving.schemas import NoParameters, Parameters
+from serving.security_headers import HEADERS
 
 _ASSETS: Final = Path(flask_openapi3_swagger.__path__[0]) / "templates" / "swagger"
 _FOLDERS: Final = {"swagger-ui.css": "css", "swagger-ui-bundle.js": "js"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
 from functools import partial
 
 from flask import Response, request, url_for
@@ -12,16 +11,15 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 
 from braingranary.catalog import downloads
-from braingranary.catalog.ask import Connection
-from braingranary.catalog.downloads import PackRow
 from serving import schemas_downloads as schemas
 from serving import zip_answer
 from serving.answers import answer
 from serving.policies import TOKEN_HEADER, Access, Rate, access
 from serving.resources.series import wanted
-from serving.schemas import Problem
-from serving.schemas_downloads import DownloadParameters
+from serving.schemas import Problem, QueryName
+from serving.schemas_downloads import DownloadParameters, Labels
 from serving.services import services
+from serving.zip_answer import Question
 
 ZIP_RESPONSES: ResponseDict = {
     "200": {"content": {"application/zip": {}}},
@@ -52,10 +50,9 @@ def described(query: DownloadParameters) -> schemas.DownloadPlan:
     service = services()
     with service.downloads.taken():
         found = zip_answer.planned(
-            partial(_packs, query), omit=query.restricted == "omit", timeout_ms=service.serving.statement_timeout_ms
+            _question(query), omit=query.restricted == "omit", timeout_ms=service.serving.statement_timeout_ms
         )
         plan = found.plan
-        plan.close()
     address = url_for("downloads.zipped", **query.model_dump(mode="json", exclude_unset=True))
     sign = f'-H "{TOKEN_HEADER}: $TOKEN" ' if found.restricted else ""
     url = f"{request.host_url.rstrip('/')}{address}"
@@ -84,15 +81,23 @@ def zipped(query: DownloadParameters) -> Response:
     filters = sorted(wanted(query).active)
     told = [query.query or "", f"filters: {', '.join(filters)}" if filters else ""]
     return zip_answer.send(
-        partial(_packs, query),
+        _question(query),
         omit=query.restricted == "omit",
         name=f"{query.query or 'braingranary'}.zip",
         told=" ".join(part for part in told if part) or "everything",
     )
 
 
-def _packs(query: DownloadParameters, connection: Connection) -> Iterator[PackRow]:
+def _question(query: DownloadParameters) -> Question:
     narrowed = wanted(query)
     if query.query is not None and not narrowed.active:
-        return downloads.packs_of_named_query(connection, query.query, query.labels)
-    return downloads.packs_of_series(connection, narrowed, query.labels, query=query.query)
+        return named(query.query, query.labels)
+    return Question(
+        name=(narrowed, query.labels, query.query),
+        ask=partial(downloads.packs_of_series, wanted=narrowed, labels=query.labels, query=query.query),
+    )
+
+
+def named(query: QueryName, labels: Labels) -> Question:
+    """All that a named query answers."""
+    return Question(name=(query, labels), ask=partial(downloads.packs_of_named_query, name=query, labels=labels))

@@ -9,10 +9,10 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from werkzeug.wrappers import Response as BaseResponse
 
-from braingranary.catalog import downloads, search
+from braingranary.catalog import search
 from serving import cursors, schemas, zip_answer
 from serving.policies import Access, Rate, access
-from serving.resources.downloads import ZIP_RESPONSES
+from serving.resources.downloads import ZIP_RESPONSES, named
 from serving.resources.slices import slice_url
 from serving.schemas import PageParameters, QueryPath
 from serving.schemas_downloads import ZipParameters
@@ -51,7 +51,7 @@ def choose(query: QueryPath) -> BaseResponse:
 def download(path: QueryPath, query: ZipParameters) -> Response:
     """The same zip as `/api/v1/downloads.zip?query=`, streamed and resumable."""
     return zip_answer.send(
-        lambda connection: downloads.packs_of_named_query(connection, path.query, query.labels),
+        named(path.query, query.labels),
         omit=query.restricted == "omit",
         name=f"{path.query}.zip",
         told=path.query,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import date
 from typing import Final
 
@@ -14,8 +14,9 @@ from braingranary.catalog import search
 from braingranary.catalog.ask import Connection
 from braingranary.errors import Code, RejectedInput
 from serving import cursors, schemas
-from serving.answers import answer
+from serving.answers import answer, answer_text
 from serving.policies import Access, access
+from serving.resources import slices
 from serving.resources.slices import slice_url
 from serving.schemas import NoParameters, SeriesParameters, SeriesPath, SlicesParameters
 from serving.services import services
@@ -23,7 +24,6 @@ from serving.services import services
 TAG = Tag(name="series", description="Acquisitions: the unit of searching, viewing and labelling.")
 api = APIBlueprint("series", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 _COLUMNS: Final = tuple(field.name for field in fields(search.SeriesItem))
-_EXTRA_COLUMNS: Final = tuple(field.name for field in fields(search.SeriesExtra))
 
 
 @api.get("/series", summary="Series, filtered, page by page", responses={"200": schemas.SeriesPage})
@@ -31,23 +31,48 @@ _EXTRA_COLUMNS: Final = tuple(field.name for field in fields(search.SeriesExtra)
 def list_series(query: SeriesParameters) -> Response:
     """Series in a stable order; the last page has no `next`."""
     with services().catalog() as connection:
-        page = listed(connection, query)
-    return answer(page)
+        found = _found(connection, query)
+        told = search.page_told(connection, [place.series_id for place in found.places], _addresses())
+    rest = schemas.PageEnd(next=found.next, count=found.count).model_dump_json()
+    return answer_text(f'{{"series":[{",".join(told)}],{rest[1:]}')
 
 
 def listed(connection: Connection, query: SeriesParameters) -> schemas.SeriesPage:
-    """The page of the list that the parameters of a request describe."""
+    """The same page as a model, for those who do not pass it on as it is."""
+    found = _found(connection, query)
+    items = search.series_shown(connection, [place.series_id for place in found.places])
+    return schemas.SeriesPage(series=[shown(item) for item in items], next=found.next, count=found.count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """Keys of one page of the list that the parameters of a request describe, and how it goes on."""
+
+    places: list[search.Position]
+    next: str | None
+    count: schemas.Count | None
+
+
+def _found(connection: Connection, query: SeriesParameters) -> _Found:
     narrowed, sort = wanted(query), search.Sort(query.sort)
     after = _position(query.cursor, sort, query.order) if query.cursor else None
-    found = search.series_page(
+    found = search.series_places(
         connection, narrowed, sort=sort, descending=query.order == "desc", after=after, limit=query.limit + 1
     )
     count = search.count(connection, narrowed) if query.count == "1" else None
     page = found[: query.limit]
-    return schemas.SeriesPage(
-        series=[shown(item) for item in page],
-        next=_cursor(search.position(page[-1], sort), sort, query.order) if len(found) > query.limit else None,
+    return _Found(
+        places=page,
+        next=_cursor(page[-1], sort, query.order) if len(found) > query.limit else None,
         count=schemas.Count.model_validate(count) if count else None,
+    )
+
+
+def _addresses() -> search.Addresses:
+    # Not url_for, which would cost as much as the rest of the row.
+    return search.Addresses(
+        series=f"{request.script_root}{api.url_prefix}/series/",
+        slices=f"{request.script_root}{slices.api.url_prefix}/slices/",
     )
 
 
@@ -77,15 +102,10 @@ def _position(cursor: str, sort: search.Sort, order: str) -> search.Position:
 def one_series(path: SeriesPath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """Everything the catalogue knows of a series."""
     with services().catalog() as connection:
-        found = search.series_by_uid(connection, path.uid)
-        rest = search.extra_of_series(connection, path.uid)
-        packs = search.packs_of_series(connection, path.uid)
-    if found is None or rest is None:
+        told = search.detail_told(connection, path.uid, _addresses())
+    if told is None:
         raise RejectedInput(Code.NOT_FOUND, "there is no such series")
-    detail = schemas.SeriesDetail.model_validate(
-        {**shown(found).model_dump(), **{name: getattr(rest, name) for name in _EXTRA_COLUMNS}, "packs": packs}
-    )
-    return answer(detail)
+    return answer_text(told)
 
 
 @api.get("/series/<uid>/slices", summary="Slices of a series", responses={"200": schemas.SlicePage})
@@ -115,8 +135,8 @@ def slices_of_series(path: SeriesPath, query: SlicesParameters) -> Response:
 
 def shown(item: search.SeriesItem) -> schemas.Series:
     """A series with its addresses."""
-    # Not url_for, which would cost as much as the rest of the row.
-    address = f"{request.script_root}{api.url_prefix}/series/{item.series_uid}"
+    addresses = _addresses()
+    address = f"{addresses.series}{item.series_uid}"
     cover = slice_url(f"{item.cover_pack_id}-{item.cover_index}") if item.cover_pack_id is not None else None
     return schemas.Series.model_validate(
         {

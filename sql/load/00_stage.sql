@@ -113,6 +113,3 @@ CREATE TEMP TABLE stage_reject (
     object_key text,
     fatal boolean
 ) ON COMMIT DROP;
-
--- Not of one run but of the whole transaction: what the refresh at its end looks at.
-CREATE TEMP TABLE IF NOT EXISTS touched_series (series_id bigint PRIMARY KEY) ON COMMIT DROP;

@@ -1,5 +1,7 @@
 -- The same as series_ascending, backwards.
-SELECT w.series_id
+SELECT
+    w.series_id,
+    w.sort_key
 FROM wanted AS w
 WHERE
     w.sort_key IS NOT NULL

@@ -1,6 +1,7 @@
 -- The series that a filter leaves: the table expression `wanted` of every statement about them. A filter that is null
--- filters nothing: the planner folds it away, because these statements are planned for the values they run with. The
--- joins go too where no filter asks for them, each being to one row at most.
+-- filters nothing: each condition begins with the value it is about, so that the code leaves out those whose value is
+-- null; planning them away would take longer than reading a page. Where they are left in, they are planned for the
+-- values they run with. The join goes too where no filter asks for it, being to one row at most.
 SELECT
     s.series_id,
     s.cell_id,
@@ -17,7 +18,9 @@ SELECT
 FROM series_search AS s
 LEFT JOIN series_prediction AS p ON s.series_id = p.series_id AND p.model_id = %(model_id)s::integer
 WHERE
-    (%(series_id)s::bigint IS NULL OR s.series_id = %(series_id)s::bigint)
+    true
+    AND (%(series_id)s::bigint IS NULL OR s.series_id = %(series_id)s::bigint)
+    AND (%(cell_ids)s::bigint[] IS NULL OR s.cell_id = any(%(cell_ids)s::bigint[]))
     AND (%(study_id)s::bigint IS NULL OR s.study_id = %(study_id)s::bigint)
     AND (%(subject_id)s::bigint IS NULL OR s.subject_id = %(subject_id)s::bigint)
     AND (%(collection_id)s::bigint IS NULL OR s.collection_id = %(collection_id)s::bigint)

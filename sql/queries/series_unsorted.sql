@@ -1,5 +1,7 @@
 -- The series in `wanted` that have no value to be sorted by: they come last in either direction, by key.
-SELECT w.series_id
+SELECT
+    w.series_id,
+    w.sort_key
 FROM wanted AS w
 WHERE
     w.sort_key IS NULL

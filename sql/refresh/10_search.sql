@@ -1,6 +1,6 @@
--- Brings the search up to date for the series that this load touched: their rows, the cells that count them, and in
--- how many facet values each of their subjects counts. Nothing else is read, so that a small load into a large
--- catalogue stays small.
+-- Brings the search up to date for the series that this load touched: their rows, the cells that count them, in
+-- how many facet values each of their subjects counts, and how many subjects and studies their collections hold.
+-- Nothing else is read, so that a small load into a large catalogue stays small.
 
 CREATE TEMP TABLE fresh_search (LIKE series_search) ON COMMIT DROP;
 INSERT INTO fresh_search
@@ -17,7 +17,32 @@ SELECT s.subject_id
 FROM series_search AS s
 INNER JOIN fresh_search AS f ON s.series_id = f.series_id;
 
-ANALYZE fresh_search, touched_subject;
+CREATE TEMP TABLE touched_study ON COMMIT DROP AS
+SELECT f.study_id FROM fresh_search AS f
+UNION
+SELECT s.study_id
+FROM series_search AS s
+INNER JOIN fresh_search AS f ON s.series_id = f.series_id;
+
+ANALYZE fresh_search, touched_subject, touched_study;
+
+-- Subjects and studies of each collection, of the touched ones alone: what they were goes off, what they are comes on.
+CREATE TEMP TABLE collection_change ON COMMIT DROP AS
+SELECT
+    r.collection_id,
+    -count(DISTINCT r.subject_id) AS subject_count,
+    0::bigint AS study_count
+FROM series_search AS r
+INNER JOIN touched_subject AS t ON r.subject_id = t.subject_id
+GROUP BY r.collection_id
+UNION ALL
+SELECT
+    r.collection_id,
+    0::bigint AS subject_count,
+    -count(DISTINCT r.study_id) AS study_count
+FROM series_search AS r
+INNER JOIN touched_study AS t ON r.study_id = t.study_id
+GROUP BY r.collection_id;
 
 CREATE TEMP TABLE subject_change ON COMMIT DROP AS
 SELECT
@@ -86,8 +111,9 @@ WHERE c.cell_id = d.cell_id AND (d.series, d.axial, d.coronal, d.sagittal) <> (0
 DELETE FROM series_cell
 WHERE series_count = 0;
 
-DELETE FROM series_search AS s USING fresh_search AS f
-WHERE s.series_id = f.series_id;
+-- By key, also where the planner knows nothing of how many there are.
+DELETE FROM series_search
+WHERE series_id = any(array(SELECT f.series_id FROM fresh_search AS f));
 INSERT INTO series_search
 SELECT f.* FROM fresh_search AS f
 ORDER BY f.series_id;
@@ -107,4 +133,21 @@ FROM (
 INNER JOIN cell_facet AS k ON s.cell_id = k.cell_id
 GROUP BY k.facet, k.value;
 
-DROP TABLE fresh_search, touched_subject;
+INSERT INTO collection_change (collection_id, subject_count, study_count)
+SELECT
+    r.collection_id,
+    count(DISTINCT r.subject_id),
+    0
+FROM series_search AS r
+INNER JOIN touched_subject AS t ON r.subject_id = t.subject_id
+GROUP BY r.collection_id
+UNION ALL
+SELECT
+    r.collection_id,
+    0,
+    count(DISTINCT r.study_id)
+FROM series_search AS r
+INNER JOIN touched_study AS t ON r.study_id = t.study_id
+GROUP BY r.collection_id;
+
+DROP TABLE fresh_search, touched_subject, touched_study;

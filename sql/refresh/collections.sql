@@ -1,56 +1,97 @@
--- What each collection holds. Computed beside the table and merged, so that a collection that did not move is not
--- written.
+-- What each collection holds, of those that this load touched: series and slices are sums over cells, subjects and
+-- studies are what they were and what this load changed, licences and citations stand in a table of their own. No
+-- series is read, so that a collection of half a million costs what a small one does.
+
+INSERT INTO collection_source AS s (collection_id, license_name, license_url, citation_url, series_count)
+SELECT
+    d.collection_id,
+    d.license_name,
+    d.license_url,
+    d.citation_url,
+    sum(d.series_count)
+FROM source_change AS d
+-- One that has lost its last series is gone already, and its rows with it.
+INNER JOIN collection AS c ON d.collection_id = c.collection_id
+GROUP BY d.collection_id, d.license_name, d.license_url, d.citation_url
+HAVING sum(d.series_count) <> 0
+ON CONFLICT (collection_id, license_name, license_url, citation_url) DO UPDATE SET
+    series_count = s.series_count + excluded.series_count;
+
+DELETE FROM collection_source
+WHERE series_count = 0;
 
 CREATE TEMP TABLE fresh_collection_total ON COMMIT DROP AS
-WITH packed AS (
+WITH changed AS (
     SELECT
-        s.collection_id,
-        sum(p.slice_count) AS slices
-    FROM pack AS p
-    INNER JOIN series AS s ON p.series_id = s.series_id
-    GROUP BY s.collection_id
+        d.collection_id,
+        sum(d.subject_count) AS subject_count,
+        sum(d.study_count) AS study_count
+    FROM (
+        SELECT
+            collection_id,
+            subject_count,
+            study_count
+        FROM collection_change
+        UNION ALL
+        SELECT
+            collection_id,
+            0 AS subject_count,
+            0 AS study_count
+        FROM source_change
+    ) AS d
+    GROUP BY d.collection_id
 ),
 
-licensed AS (
+counted AS (
     SELECT
-        l.collection_id,
+        c.collection_id,
+        sum(k.series_count) AS series_count,
+        sum(k.slices_axial + k.slices_coronal + k.slices_sagittal) AS slice_count,
+        array_agg(DISTINCT k.species ORDER BY k.species) AS species
+    FROM changed AS d
+    INNER JOIN collection AS c ON d.collection_id = c.collection_id
+    INNER JOIN series_cell AS k ON c.archive = k.archive AND c.name = k.collection
+    GROUP BY c.collection_id
+)
+
+SELECT
+    d.collection_id,
+    (coalesce(t.subject_count, 0) + d.subject_count)::bigint AS subject_count,
+    (coalesce(t.study_count, 0) + d.study_count)::bigint AS study_count,
+    n.series_count::bigint AS series_count,
+    n.slice_count::bigint AS slice_count,
+    n.species,
+    coalesce(licensed.licenses, '[]'::jsonb) AS licenses,
+    coalesce(cited.urls, ARRAY[]::text[]) AS citation_urls,
+    (
+        SELECT max(s.published_at)
+        FROM series_search AS s
+        WHERE s.collection_id = d.collection_id
+    ) AS published_at
+FROM changed AS d
+INNER JOIN counted AS n ON d.collection_id = n.collection_id
+LEFT JOIN collection_total AS t ON d.collection_id = t.collection_id
+LEFT JOIN LATERAL (
+    SELECT
         jsonb_agg(
             jsonb_build_object('name', l.license_name, 'url', l.license_url, 'series_count', l.series_count)
             ORDER BY l.series_count DESC, l.license_name ASC, l.license_url ASC
         ) AS licenses
     FROM (
         SELECT
-            collection_id,
-            license_name,
-            license_url,
-            count(*) AS series_count
-        FROM series
-        WHERE license_name IS NOT NULL OR license_url IS NOT NULL
-        GROUP BY collection_id, license_name, license_url
+            s.license_name,
+            s.license_url,
+            sum(s.series_count) AS series_count
+        FROM collection_source AS s
+        WHERE s.collection_id = d.collection_id AND num_nonnulls(s.license_name, s.license_url) > 0
+        GROUP BY s.license_name, s.license_url
     ) AS l
-    GROUP BY l.collection_id
-)
-
-SELECT
-    s.collection_id,
-    count(DISTINCT s.subject_id) AS subject_count,
-    count(DISTINCT s.study_id) AS study_count,
-    count(*) AS series_count,
-    coalesce(max(p.slices), 0)::bigint AS slice_count,
-    array_agg(DISTINCT s.species ORDER BY s.species) AS species,
-    coalesce(max(l.licenses::text)::jsonb, '[]'::jsonb) AS licenses,
-    coalesce(
-        array_agg(DISTINCT s.citation_url ORDER BY s.citation_url) FILTER (WHERE s.citation_url IS NOT NULL),
-        ARRAY[]::text[]
-    ) AS citation_urls,
-    max(s.published_at) AS published_at
-FROM series AS s
-LEFT JOIN packed AS p ON s.collection_id = p.collection_id
-LEFT JOIN licensed AS l ON s.collection_id = l.collection_id
-GROUP BY s.collection_id;
-
-DELETE FROM collection_total AS t
-WHERE NOT EXISTS (SELECT FROM fresh_collection_total AS n WHERE n.collection_id = t.collection_id);
+) AS licensed ON true
+LEFT JOIN LATERAL (
+    SELECT array_agg(DISTINCT s.citation_url ORDER BY s.citation_url) AS urls
+    FROM collection_source AS s
+    WHERE s.collection_id = d.collection_id AND s.citation_url IS NOT NULL
+) AS cited ON true;
 
 INSERT INTO collection_total (
     collection_id, subject_count, study_count, series_count, slice_count, species, licenses, citation_urls, published_at
@@ -87,4 +128,4 @@ ON CONFLICT (collection_id) DO UPDATE SET
     citation_urls = excluded.citation_urls,
     published_at = excluded.published_at;
 
-DROP TABLE fresh_collection_total;
+DROP TABLE fresh_collection_total, collection_change, source_change;

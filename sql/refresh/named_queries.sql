@@ -1,29 +1,24 @@
--- Counts of the six named queries: by truth, and what the active model would add where no truth speaks. By truth from
--- packs and labels alone, the ten million rows of slice are never read; the model's from its predictions.
+-- Counts of the six named queries: by truth, and what the active model would add where no truth speaks. Counted anew
+-- for the series that this load touched and somebody spoke of: by truth from packs and labels alone, the ten million
+-- rows of slice are never read; the model's from its predictions.
 
-WITH labelled AS (
-    SELECT
-        t.pack_id,
-        count(*) FILTER (WHERE t.tumor) AS with_tumor,
-        count(*) FILTER (WHERE NOT t.tumor) AS without_tumor
-    FROM slice_truth AS t
-    INNER JOIN pack AS p ON t.pack_id = p.pack_id
-    WHERE t.slice_index < p.slice_count
-    GROUP BY t.pack_id
-),
+CREATE TEMP TABLE spoken_series ON COMMIT DROP AS
+SELECT t.series_id
+FROM touched_series AS t
+WHERE
+    EXISTS (SELECT FROM label AS l WHERE l.series_id = t.series_id)
+    OR EXISTS (SELECT FROM series_prediction AS p WHERE p.series_id = t.series_id);
 
-spoken AS (
-    SELECT
-        m.pack_id,
-        count(*) FILTER (WHERE m.tumor) AS with_tumor,
-        count(*) FILTER (WHERE NOT m.tumor) AS without_tumor
-    FROM slice_model AS m
-    LEFT JOIN slice_truth AS t ON m.pack_id = t.pack_id AND m.slice_index = t.slice_index
-    WHERE t.pack_id IS NULL
-    GROUP BY m.pack_id
-),
+ANALYZE spoken_series;
 
-answered AS (
+CREATE TEMP TABLE fresh_answer ON COMMIT DROP AS
+SELECT
+    a.series_id,
+    a.name,
+    a.subject_id,
+    sum(a.slices)::bigint AS slice_count,
+    sum(a.model_slices)::bigint AS model_slice_count
+FROM (
     SELECT
         q.name,
         s.series_id,
@@ -39,44 +34,138 @@ answered AS (
             WHEN q.tumor THEN coalesce(m.with_tumor, 0)
             ELSE coalesce(m.without_tumor, 0)
         END AS model_slices
-    FROM named_query AS q
-    INNER JOIN pack AS p ON q.plane = p.plane
-    INNER JOIN series AS s ON p.series_id = s.series_id
-    LEFT JOIN labelled AS l ON p.pack_id = l.pack_id
-    LEFT JOIN spoken AS m ON p.pack_id = m.pack_id
-    LEFT JOIN series_truth AS st ON p.series_id = st.series_id
-    WHERE num_nonnulls(l.pack_id, m.pack_id, st.series_id) > 0
-),
+    FROM spoken_series AS t
+    INNER JOIN series AS s ON t.series_id = s.series_id
+    INNER JOIN pack AS p ON s.series_id = p.series_id
+    INNER JOIN named_query AS q ON p.plane = q.plane
+    LEFT JOIN LATERAL (
+        SELECT
+            r.series_id,
+            r.tumor
+        FROM series_truth AS r
+        WHERE r.series_id = s.series_id
+    ) AS st ON true
+    LEFT JOIN LATERAL (
+        SELECT
+            count(*) FILTER (WHERE r.tumor) AS with_tumor,
+            count(*) FILTER (WHERE NOT r.tumor) AS without_tumor
+        FROM slice_truth AS r
+        WHERE r.pack_id = p.pack_id AND r.slice_index < p.slice_count
+    ) AS l ON true
+    LEFT JOIN LATERAL (
+        SELECT
+            count(*) FILTER (WHERE w.tumor) AS with_tumor,
+            count(*) FILTER (WHERE NOT w.tumor) AS without_tumor
+        FROM slice_model AS w
+        WHERE
+            w.pack_id = p.pack_id
+            AND NOT EXISTS (
+                SELECT FROM slice_truth AS r
+                WHERE r.pack_id = w.pack_id AND r.slice_index = w.slice_index
+            )
+    ) AS m ON true
+) AS a
+GROUP BY a.series_id, a.name, a.subject_id
+HAVING sum(a.slices) > 0 OR sum(a.model_slices) > 0;
 
-fresh AS (
-    SELECT
-        q.name,
-        coalesce(sum(a.slices), 0)::bigint AS slice_count,
-        count(DISTINCT a.series_id) FILTER (WHERE a.slices > 0) AS series_count,
-        count(DISTINCT a.subject_id) FILTER (WHERE a.slices > 0) AS subject_count,
-        coalesce(sum(a.model_slices), 0)::bigint AS model_slice_count,
-        count(DISTINCT a.series_id) FILTER (WHERE a.model_slices > 0) AS model_series_count,
-        count(DISTINCT a.subject_id) FILTER (WHERE a.model_slices > 0) AS model_subject_count
-    FROM named_query AS q
-    LEFT JOIN answered AS a ON q.name = a.name
-    GROUP BY q.name
-)
+CREATE TEMP TABLE answer_subject ON COMMIT DROP AS
+SELECT f.subject_id FROM fresh_answer AS f
+UNION
+SELECT a.subject_id
+FROM named_answer AS a
+INNER JOIN touched_series AS t ON a.series_id = t.series_id;
+
+ANALYZE fresh_answer, answer_subject;
+
+-- What the touched series answered goes off, what they answer comes on; subjects are looked at whole.
+CREATE TEMP TABLE answer_change ON COMMIT DROP AS
+SELECT
+    a.name,
+    -1 AS sign,
+    a.series_id,
+    NULL::bigint AS subject_id,
+    a.slice_count,
+    a.model_slice_count
+FROM named_answer AS a
+INNER JOIN touched_series AS t ON a.series_id = t.series_id
+UNION ALL
+SELECT
+    a.name,
+    -1 AS sign,
+    NULL::bigint AS series_id,
+    a.subject_id,
+    sum(a.slice_count)::bigint AS slice_count,
+    sum(a.model_slice_count)::bigint AS model_slice_count
+FROM named_answer AS a
+INNER JOIN answer_subject AS u ON a.subject_id = u.subject_id
+GROUP BY a.name, a.subject_id;
+
+DELETE FROM named_answer AS a
+USING touched_series AS t
+WHERE
+    a.series_id = t.series_id
+    AND NOT EXISTS (
+        SELECT FROM fresh_answer AS f
+        WHERE
+            f.series_id = a.series_id
+            AND (f.name, f.subject_id, f.slice_count, f.model_slice_count)
+            = (a.name, a.subject_id, a.slice_count, a.model_slice_count)
+    );
+
+INSERT INTO named_answer (series_id, name, subject_id, slice_count, model_slice_count)
+SELECT
+    f.series_id,
+    f.name,
+    f.subject_id,
+    f.slice_count,
+    f.model_slice_count
+FROM fresh_answer AS f
+ORDER BY f.series_id, f.name
+ON CONFLICT (series_id, name) DO NOTHING;
+
+INSERT INTO answer_change (name, sign, series_id, subject_id, slice_count, model_slice_count)
+SELECT
+    f.name,
+    1,
+    f.series_id,
+    NULL,
+    f.slice_count,
+    f.model_slice_count
+FROM fresh_answer AS f
+UNION ALL
+SELECT
+    a.name,
+    1,
+    NULL,
+    a.subject_id,
+    sum(a.slice_count)::bigint,
+    sum(a.model_slice_count)::bigint
+FROM named_answer AS a
+INNER JOIN answer_subject AS u ON a.subject_id = u.subject_id
+GROUP BY a.name, a.subject_id;
 
 UPDATE named_query AS q
 SET
-    slice_count = f.slice_count,
-    series_count = f.series_count,
-    subject_count = f.subject_count,
-    model_slice_count = f.model_slice_count,
-    model_series_count = f.model_series_count,
-    model_subject_count = f.model_subject_count
-FROM fresh AS f
+    slice_count = q.slice_count + d.slices,
+    series_count = q.series_count + d.series,
+    subject_count = q.subject_count + d.subjects,
+    model_slice_count = q.model_slice_count + d.model_slices,
+    model_series_count = q.model_series_count + d.model_series,
+    model_subject_count = q.model_subject_count + d.model_subjects
+FROM (
+    SELECT
+        name,
+        coalesce(sum(sign * slice_count) FILTER (WHERE series_id IS NOT NULL), 0) AS slices,
+        coalesce(sum(sign) FILTER (WHERE series_id IS NOT NULL AND slice_count > 0), 0) AS series,
+        coalesce(sum(sign) FILTER (WHERE subject_id IS NOT NULL AND slice_count > 0), 0) AS subjects,
+        coalesce(sum(sign * model_slice_count) FILTER (WHERE series_id IS NOT NULL), 0) AS model_slices,
+        coalesce(sum(sign) FILTER (WHERE series_id IS NOT NULL AND model_slice_count > 0), 0) AS model_series,
+        coalesce(sum(sign) FILTER (WHERE subject_id IS NOT NULL AND model_slice_count > 0), 0) AS model_subjects
+    FROM answer_change
+    GROUP BY name
+) AS d
 WHERE
-    q.name = f.name
-    AND (
-        q.slice_count, q.series_count, q.subject_count,
-        q.model_slice_count, q.model_series_count, q.model_subject_count
-    ) IS DISTINCT FROM (
-        f.slice_count, f.series_count, f.subject_count,
-        f.model_slice_count, f.model_series_count, f.model_subject_count
-    );
+    q.name = d.name
+    AND (d.slices, d.series, d.subjects, d.model_slices, d.model_series, d.model_subjects) <> (0, 0, 0, 0, 0, 0);
+
+DROP TABLE spoken_series, fresh_answer, answer_subject, answer_change;

@@ -1,4 +1,4 @@
-"""The peer of the serving bench: one bare Flask route under the same gunicorn configuration, with the same answer."""
+"""The peer of the serving bench: bare Flask routes under the same gunicorn configuration, with the same answers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 
 from tests.fixtures.no_services import NoServices
 
 ANSWERS: dict[str, Any] = json.loads(Path(os.environ["BARE_ANSWERS"]).read_text(encoding="utf-8"))
+"""By address, as it stands in the request."""
 app = Flask("bare")
 app.json.sort_keys = False  # type: ignore[attr-defined]
 app.extensions["granary"] = NoServices()
@@ -25,4 +26,4 @@ def healthz() -> str:
 @app.get("/api/v1/series")
 @app.get("/api/v1/series/<uid>")
 def series(uid: str = "") -> Response:
-    return jsonify(ANSWERS[uid])
+    return jsonify(ANSWERS[request.full_path.removesuffix("?")])

@@ -43,6 +43,27 @@ class Scale:
 
     dsn: str
     cost: scale_set.LoadCost
+    server: PostgresServer
+
+    @property
+    def disk_mb(self) -> float:
+        """What the database takes."""
+        with psycopg.connect(self.dsn) as connection:
+            row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        assert row is not None
+        return float(row[0]) / 1e6
+
+    @contextmanager
+    def copied(self) -> Iterator[str]:
+        """The DSN of a copy that may be changed; nobody else may be connected to the set while it is made."""
+        copy = Database(name="night", role=DATABASE.role, password=DATABASE.password)
+        self.server.drop_database(copy)
+        with psycopg.connect(self.server.dsn(), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE night TEMPLATE scale OWNER granary STRATEGY file_copy")
+        try:
+            yield self.server.dsn(copy)
+        finally:
+            self.server.drop_database(copy)
 
 
 @contextmanager
@@ -72,7 +93,8 @@ def cluster(store: ObjectStore) -> Iterator[Scale]:
             with psycopg.connect(server.dsn(DATABASE), autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
             stamp.write_text(json.dumps(asdict(cost)))
-        yield Scale(dsn=server.dsn(DATABASE), cost=scale_set.LoadCost(**json.loads(stamp.read_text())))
+        cost = scale_set.LoadCost(**json.loads(stamp.read_text()))
+        yield Scale(dsn=server.dsn(DATABASE), cost=cost, server=server)
     finally:
         processes.stop(record)
 

@@ -17,7 +17,7 @@ from braingranary.devstack.sample_head import expected_series
 from braingranary.orchestration.model_files import is_shipped
 from tests.e2e.demo import DemoStack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
 
 
 def _all_series(demo: DemoStack) -> list[dict[str, object]]:

@@ -12,10 +12,11 @@ import pytest
 
 from braingranary.archives import ingest, runs
 from braingranary.archives.base import Query
+from braingranary.archives.retries import Politeness
 from braingranary.devstack.sample_archive import Fault, FaultRule, SampleArchive
 from braingranary.errors import Code, TransientFailure
 from braingranary.storage.store import ObjectStore
-from tests.fixtures.archive import QUICK, add_large_series, add_series, client, listing, open_uploads
+from tests.fixtures.archive import IMPATIENT, QUICK, add_large_series, add_series, client, listing, open_uploads
 
 EXPECTED = {
     Fault.SLOW: Code.DOWNLOAD_STALLED,
@@ -31,6 +32,11 @@ EXPECTED = {
 }
 
 
+def patience(fault: Fault) -> Politeness:
+    """Time is what tells an archive that stalls; of all others it tells nothing."""
+    return IMPATIENT if fault in {Fault.SLOW, Fault.STALL} else QUICK
+
+
 @pytest.mark.hostile
 @pytest.mark.stack
 @pytest.mark.parametrize("fault", EXPECTED)
@@ -41,7 +47,7 @@ def test_ingest_archive_that_fails_stages_nothing_partial_and_goes_on(
     good = [add_series(tmp_path, number, slices=2) for number in (2, 3)]
     codes: list[Code] = []
     # The server does not compress, so that the bad series is several parts of an upload.
-    with SampleArchive(tmp_path, deflate_level=0) as server, client(server) as archive:
+    with SampleArchive(tmp_path, deflate_level=0) as server, client(server, patience(fault)) as archive:
         server.plan.add(FaultRule(fault=fault, series_uid=bad))
         ingest.write_manifest(object_store, "faulty", archive, Query(), 10)
         result = ingest.stage_batch(object_store, "faulty", 0, archive)
@@ -64,7 +70,7 @@ def test_ingest_archive_that_fails_stages_nothing_partial_and_goes_on(
 @pytest.mark.parametrize("fault", EXPECTED)
 def test_ingest_archive_that_fails_once_is_asked_again(object_store: ObjectStore, tmp_path: Path, fault: Fault) -> None:
     uid = add_large_series(tmp_path, 1)
-    with SampleArchive(tmp_path, deflate_level=0) as server, client(server) as archive:
+    with SampleArchive(tmp_path, deflate_level=0) as server, client(server, patience(fault)) as archive:
         server.plan.add(FaultRule(fault=fault, times=1))
         ingest.write_manifest(object_store, "once", archive, Query(), 10)
         result = ingest.stage_batch(object_store, "once", 0, archive)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.demo import DemoStack
 
-pytestmark = [pytest.mark.hostile, pytest.mark.e2e, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.hostile, pytest.mark.e2e, pytest.mark.timeout(3600)]
 
 
 def test_case_17_dags_run_three_times_change_nothing(demo_stack: DemoStack) -> None:

@@ -31,13 +31,13 @@ from braingranary.storage.store import ObjectStore
 from serving.detection import Detection
 from spark_jobs.score_series import worker
 from tests.fixtures import scans
+from tests.fixtures.patience import PATIENCE_S
 from tests.serving.house_of_accounts import accounts_app
 from tests.serving.members import join
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]
 
 AGREEMENT = 1e-4
-READY_TIMEOUT_S = 60.0
 SLICES = 20
 UID = "1.2.826.0.1.3680043.10.1511.30"
 
@@ -99,7 +99,7 @@ def test_detection_with_swapped_weights_has_no_model(tmp_path: Path) -> None:
     detection = Detection(ServingSettings(detect_processes=1, detect_weights=folder))
     try:
         with pytest.raises(Exception, match="model_unavailable"):
-            detection.ask(READY_TIMEOUT_S)
+            detection.ask(PATIENCE_S)
     finally:
         detection.close()
 
@@ -131,7 +131,7 @@ def test_spark_batch_and_http_agree(
     with accounts_app(
         postgres_dsn, serving=ServingSettings(detect_processes=1, detect_weights=scans.shipped(tmp_path))
     ) as app:
-        app.extensions["granary"].detection.ask(READY_TIMEOUT_S)
+        app.extensions["granary"].detection.ask(PATIENCE_S)
         client, headers = app.test_client(), join(app).headers
 
         def probability(data: bytes) -> float:

@@ -16,6 +16,7 @@ from braingranary.devstack.sample_archive import Fault, FaultRule, SampleArchive
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.fixtures.archive import add_large_series, add_series, client, listing, open_uploads, override
+from tests.fixtures.patience import PATIENCE_S
 
 pytestmark = pytest.mark.stack
 
@@ -91,7 +92,7 @@ def test_ingest_killed_while_staging_goes_on_where_it_was(
         # The large one stalls near its end, when parts of it are uploaded and the small ones are staged.
         server.plan.add(FaultRule(fault=Fault.STALL, series_uid=large, times=1))
         child = subprocess.Popen([sys.executable, "-c", STAGE, server.url, "killed"], env=env)
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE_S
         while len(listing(object_store, "raw/")) < 9 or server.stats.series[large] < 1:
             assert time.monotonic() < until
             assert child.poll() is None

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.stack
 # ruff: noqa: S608 - names of tables from a constant of this file
 TABLES = (
     "collection", "subject", "study", "series", "pack", "slice", "label", "reject", "facet", "named_query",
-    "series_search", "series_cell", "search_version",
+    "series_search", "series_cell", "search_version", "collection_total", "collection_source", "named_answer",
 )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from braingranary.catalog import cells, search, ways
 from braingranary.catalog import facets as facets_module
-from braingranary.catalog import search
 from braingranary.catalog.load import load_run
 from braingranary.catalog.migrate import migrate
 from braingranary.catalog.search import SeriesFilter, Sort
@@ -171,6 +171,11 @@ def test_series_page_count_and_facets_under_any_filter_agree_with_python(
 def agree(connection: psycopg.Connection[Any], wanted: SeriesFilter) -> None:
     """Rows, counts and facets of the search are those of the plain rules."""
     found = listed(connection, wanted)
+    with pytest.MonkeyPatch.context() as patch:  # as if they were many: walked for, some walks given up
+        patch.setattr(cells, "GATHERED_MAX", 0)
+        for steps in (2, 10_000):
+            patch.setattr(ways, "STEPS", steps)
+            assert listed(connection, wanted, limit=9) == found
     assert Counter(number_of(item.series_uid) for item in found) == Counter(expected(wanted))
     count = search.count(connection, wanted)
     assert (count.series, count.exact) == (len(found), True)
@@ -200,7 +205,8 @@ def replaced(wanted: SeriesFilter, facet: str) -> SeriesFilter:
 def test_series_page_by_page_visits_every_row_once_in_order(
     connection: psycopg.Connection[Any], sort: Sort, descending: bool
 ) -> None:
-    for wanted, limit in ((SeriesFilter(), 7), (SeriesFilter(collection="Set-1"), 3)):
+    several = SeriesFilter(collection="Set-1", species="human")
+    for wanted, limit in ((SeriesFilter(), 7), (SeriesFilter(collection="Set-1"), 3), (several, 4)):
         found = listed(connection, wanted, limit=limit, sort=sort, descending=descending)
         assert Counter(number_of(item.series_uid) for item in found) == Counter(expected(wanted))
         positions = [search.position(item, sort) for item in found]

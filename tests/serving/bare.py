@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 from flask import Flask, Response, request
 
@@ -15,9 +16,11 @@ from tests.fixtures.no_services import NoServices
 LONG_CHUNKS = 30
 LONG_BYTES = LONG_CHUNKS * 10_000
 
-# Shorter patience, so that a test need not wait for it; the application is loaded before the workers are forked.
-worker.HEAD_TIMEOUT_S = 2.0  # type: ignore[misc]
-worker.BODY_GRACE_S = 1.0  # type: ignore[misc]
+# Shorter patience where a test is about its end, longer where a test is about what holds before; the application is
+# loaded before the workers are forked.
+PATIENCE_S = float(os.environ.get("BARE_PATIENCE_S", "2"))
+worker.HEAD_TIMEOUT_S = PATIENCE_S  # type: ignore[misc]
+worker.BODY_GRACE_S = PATIENCE_S / 2  # type: ignore[misc]
 
 app = Flask("bare")
 app.extensions["granary"] = NoServices()
@@ -36,7 +39,11 @@ def version() -> str:
 
 @app.get("/hold")
 def hold() -> str:
-    time.sleep(1.5)
+    """Holds its thread until the file `release` is there; says by a file of its own that it has begun."""
+    folder = Path(os.environ["BARE_FOLDER"])
+    (folder / f"held-{uuid4()}").touch()
+    while not (folder / "release").exists():
+        time.sleep(0.05)
     return "held"
 
 

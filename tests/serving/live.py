@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sysconfig
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ import httpx
 import psutil
 
 from braingranary.devstack import processes
-from tests.serving.house import House, accounts_environment
+from tests.fixtures.patience import PATIENCE_S, until
+from tests.serving.house import WAIT_S, House, accounts_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 GUNICORN = str(Path(sysconfig.get_path("scripts")) / "gunicorn")  # not `python -m`: USR2 could not replace that
-START_TIMEOUT_S = 150
-STOP_TIMEOUT_S = 30
+PROBE_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,29 +91,31 @@ def environment(house: House) -> dict[str, str]:
         "GRANARY_S3_ENDPOINT_URL": store.endpoint_url or "",
         "GRANARY_S3_ACCESS_KEY": store.access_key or "",
         "GRANARY_S3_SECRET_KEY": store.secret_key.get_secret_value(),
+        "GRANARY_SERVING_POOL_TIMEOUT_S": str(WAIT_S),
+        "GRANARY_SERVING_READY_TIMEOUT_S": str(WAIT_S),
+        "GRANARY_SERVING_DETECT_TIMEOUT_S": str(WAIT_S),
         "GRANARY_SERVING_DETECT_PROCESSES": "0",
         **accounts_environment(house),
     }
 
 
 def _wait(running: Door) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if running.server.poll() is not None:
-            raise AssertionError(f"gunicorn ended: {running.log.read_text()[-3000:]}")
-        try:
-            if httpx.get(f"{running.address}/healthz", timeout=2, trust_env=False).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError(f"gunicorn does not answer: {running.log.read_text()[-3000:]}")
+    until(lambda: _answers(running), f"gunicorn does not answer, see {running.log}")
+
+
+def _answers(running: Door) -> bool:
+    assert running.server.poll() is None, f"gunicorn ended: {running.log.read_text()[-3000:]}"
+    try:
+        return httpx.get(f"{running.address}/healthz", timeout=PROBE_TIMEOUT_S, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
     family = [psutil.Process(server.pid), *psutil.Process(server.pid).children()] if server.poll() is None else []
     server.terminate()
     try:
-        server.wait(STOP_TIMEOUT_S)
+        server.wait(PATIENCE_S)
     finally:
         for process in family:
             if process.is_running() and process.pid != os.getpid():

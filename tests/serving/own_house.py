@@ -39,11 +39,7 @@ def own_house(postgres: PostgresServer, objects: ObjectServer, **furniture: Any)
 def planned(dsn: str, query: str = "withtumor_ax") -> Iterator[tuple[Plan, Connection]]:
     """The plan of a named query and a connection for its slices."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        plan = Plan(downloads.packs_of_named_query(connection, query))
-        try:
-            yield plan, connection
-        finally:
-            plan.close()
+        yield Plan(downloads.packs_of_named_query(connection, query)), connection
 
 
 @contextmanager

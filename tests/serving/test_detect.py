@@ -7,7 +7,6 @@ import io
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,16 +29,16 @@ from werkzeug.test import TestResponse, stream_encode_multipart
 from braingranary.detector.overlay import OUTLINE_COLOUR
 from braingranary.detector.score import Scorer, score_series
 from braingranary.detector.uploads import read_upload
-from braingranary.errors import Code, RejectedInput
+from braingranary.errors import Code, GranaryError
 from braingranary.settings import ServingSettings
 from serving.app import create_app
 from serving.detection import Detection
 from serving.resources.detect import UPLOAD_BYTES_MAX
 from tests.fixtures import scans
+from tests.fixtures.patience import PATIENCE_S, until
 from tests.serving import live
-from tests.serving.house import House
+from tests.serving.house import WAIT_S, House
 
-READY_TIMEOUT_S = 60.0
 TOLERANCE = 1e-4
 """Two processes, one picture, other batches: rounding alone, which the test model spreads a hundredfold."""
 GREY = scans.slices(1)[0]
@@ -73,7 +72,8 @@ class Desk:
 
 
 def settings_of(house: House, weights: Path, **options: Any) -> dict[str, Any]:
-    values = {"pool_max": 4, "pool_timeout_s": 2, "detect_processes": 1, "detect_weights": weights, **options}
+    waits = dict.fromkeys(("pool_timeout_s", "ready_timeout_s", "detect_timeout_s"), WAIT_S)
+    values = {"pool_max": 4, "detect_processes": 1, "detect_weights": weights, **waits, **options}
     return {**house.settings, "serving": ServingSettings(**values)}
 
 
@@ -87,7 +87,7 @@ def desk(house: House, weights: Path) -> Iterator[Desk]:
     app = create_app(**settings_of(house, weights))
     service = app.extensions["granary"]
     with app.test_client() as client:
-        service.detection.ask(READY_TIMEOUT_S)
+        service.detection.ask(PATIENCE_S)
         yield Desk(app, client, signed_up(client))
     service.close()
 
@@ -332,13 +332,21 @@ def test_readyz_with_a_loaded_model_says_so(desk: Desk) -> None:
 def test_detection_upload_that_takes_too_long_costs_its_process_and_nobody_else(weights: Path) -> None:
     slow = scans.nifti(np.tile(scans.slices(4, side=96), (128, 1, 1)))
     others = _detecting(psutil.Process())
-    detection = Detection(ServingSettings(detect_processes=1, detect_weights=weights, detect_timeout_s=0.5))
+    small = scans.picture(scans.slices(1, side=96)[0])
+    settings = {"detect_processes": 1, "detect_weights": weights, "detect_timeout_s": 0.5, "detect_waiting_max": 100}
+    detection = Detection(ServingSettings.model_validate(settings))
+
+    def outcome(data: bytes) -> str:
+        """On a busy machine the model may be away for a moment, and even a small upload may take too long."""
+        try:
+            return detection.detect(data).result
+        except GranaryError as error:
+            return error.code
+
     try:
-        detection.ask(READY_TIMEOUT_S)
-        with pytest.raises(RejectedInput) as caught:
-            detection.detect(slow)
-        assert caught.value.code is Code.DETECTION_FAILED
-        assert detection.detect(scans.picture(scans.slices(1, side=96)[0])).result == "Tumor"
+        detection.ask(PATIENCE_S)
+        until(lambda: outcome(slow) == Code.DETECTION_FAILED, "a slow upload is not given up")
+        until(lambda: outcome(small) == "Tumor", "no upload is answered after a slow one")
     finally:
         detection.close()
     assert _detecting(psutil.Process()) == others
@@ -388,7 +396,7 @@ def test_detect_keeps_and_tells_nothing_of_an_upload(
     dicom = scans.dicom(scans.slices(1), PatientName=marks[1], PatientComments=marks[1])[0][1]
     with (
         live.door(house, tmp_path / "log", settings=settings, options=("--workers", "1")) as door,
-        httpx.Client(base_url=door.address, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=door.address, timeout=PATIENCE_S, trust_env=False) as client,
     ):
         headers = {"auth-token": signed_up(client)}
         _until_ready(client)
@@ -398,6 +406,11 @@ def test_detect_keeps_and_tells_nothing_of_an_upload(
             assert answer.status_code in {200, 422}, answer.text
         [worker] = door.workers()
         [detecting] = _detecting(worker)
+        for process in (detecting, psutil.Process(detecting.ppid())):  # and the fork server that it came from
+            told = process.environ()
+            assert "PATH" in told
+            assert not [name for name in told if name.startswith(("GRANARY_", "AWS_", "PROMETHEUS_"))]
+            assert not [value for value in told.values() if house.dsn in value or house.keys["hash_key"] in value]
         assert detecting.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)  # no file that it could write a byte to
         assert _files(temporary) == before
     log = (tmp_path / "log").read_text()
@@ -431,10 +444,7 @@ def _watched(opened: list[str]) -> Iterator[None]:
 
 
 def _until_ready(client: httpx.Client) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while client.get("/readyz").json()["parts"]["model"] != "ok":
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: client.get("/readyz").json()["parts"]["model"] == "ok", "the model is not loaded")
 
 
 def _files(folder: Path) -> set[Path]:

@@ -63,7 +63,6 @@ def lines(house: House, connection: psycopg.Connection[tuple[object, ...]], plan
     """The manifest of a plan, after a look at every member."""
     with reading(plan, house.store, connection) as reader:
         data = b"".join(reader.stream(0, plan.length))
-    plan.close()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         return list(csv.DictReader(io.TextIOWrapper(archive.open("manifest.csv"), "utf-8", newline="")))

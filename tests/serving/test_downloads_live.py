@@ -6,8 +6,8 @@ import hashlib
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import simplejpeg
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.records import Plane
+from tests.fixtures.patience import PATIENCE_S, until
 from tests.serving.house import House
 from tests.serving.live import gunicorn
 from tests.serving.own_house import own_house
@@ -48,6 +49,10 @@ def curl(address: str, target: Path, *options: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["curl", "-sS", "-f", "-o", str(target), *options, address])
 
 
+def arrived(path: Path, size: int) -> bool:
+    return path.exists() and path.stat().st_size >= size
+
+
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -57,18 +62,15 @@ def test_aborted_download_goes_on_where_it_ended_and_is_bit_equal(loud: House, t
     whole, parts = tmp_path / "whole.zip", tmp_path / "parts.zip"
     with gunicorn(loud, log) as address:
         url = f"{address}/api/v1/downloads.zip?species=human"
-        assert curl(url, whole, "-D", str(tmp_path / "headers")).wait(60) == 0
+        assert curl(url, whole, "-D", str(tmp_path / "headers")).wait(PATIENCE_S) == 0
         for pause in range(3):
             started = parts.stat().st_size if parts.exists() else 0
-            running = curl(url, parts, "-C", "-", "--limit-rate", "4M")
-            deadline = time.monotonic() + 30
-            while not (parts.exists() and parts.stat().st_size >= started + ENOUGH_BYTES):
-                assert time.monotonic() < deadline, f"abort {pause}: nothing arrives"
-                time.sleep(0.01)
+            running = curl(url, parts, "-C", "-", "--limit-rate", "2M")
+            until(partial(arrived, parts, started + ENOUGH_BYTES), f"abort {pause}: nothing arrives")
             running.kill()
-            running.wait(10)
+            running.wait(PATIENCE_S)
         assert ENOUGH_BYTES < parts.stat().st_size < whole.stat().st_size
-        assert curl(url, parts, "-C", "-").wait(60) == 0
+        assert curl(url, parts, "-C", "-").wait(PATIENCE_S) == 0
     assert sha256(parts) == sha256(whole)
     assert subprocess.run(["unzip", "-tq", str(whole)], stdout=subprocess.DEVNULL, check=False).returncode == 0
     headers = (tmp_path / "headers").read_text().lower()
@@ -89,7 +91,7 @@ def test_damaged_pack_ends_the_answer_early_which_curl_sees(loud: House, tmp_pat
     loud.store.put(key, good[: len(good) // 2] + bytes(len(good) - len(good) // 2))
     try:
         with gunicorn(loud, tmp_path / "gunicorn.log") as address:
-            ended = curl(f"{address}/api/v1/downloads.zip?species=human", tmp_path / "short.zip").wait(60)
+            ended = curl(f"{address}/api/v1/downloads.zip?species=human", tmp_path / "short.zip").wait(PATIENCE_S)
     finally:
         loud.store.put(key, good)
     assert ended == CURL_PARTIAL_FILE

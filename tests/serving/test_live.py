@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fixtures.patience import PATIENCE_S
 from tests.serving.house import SLICES, House
 from tests.serving.live import gunicorn
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.stack
 
 def test_gunicorn_serves_many_at_once_and_logs_json_with_request_ids(house: House, tmp_path: Path) -> None:
     log = tmp_path / "gunicorn.log"
-    with gunicorn(house, log) as address, httpx.Client(base_url=address, timeout=60) as client:
+    with gunicorn(house, log) as address, httpx.Client(base_url=address, timeout=PATIENCE_S) as client:
         listed = client.get("/api/v1/series", params={"limit": 50}).json()["series"]
         thumbnails = [item["thumbnail_url"] for item in listed] * 4
         with ThreadPoolExecutor(8) as pool:

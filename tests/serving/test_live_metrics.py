@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.fixtures.patience import PATIENCE_S, until
 from tests.serving.house import House
 from tests.serving.live import Door, door
 
 pytestmark = pytest.mark.stack
 
 REQUESTS = 30
-PATIENCE_S = 30
 SERIES = 'granary_http_request_seconds_count{method="GET",route="/api/v1/series",status="200"}'
 
 
@@ -26,10 +25,11 @@ def counted(client: httpx.Client, line: str) -> float:
 
 
 def wait_for_others(running: Door, before: set[int]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while {worker.pid for worker in running.workers()} & before or len(running.workers()) < 2:
-        assert time.monotonic() < deadline, "the workers stay"
-        time.sleep(0.1)
+    def others() -> bool:
+        now = {worker.pid for worker in running.workers()}
+        return len(now) == 2 and not now & before
+
+    until(others, "the workers stay")
 
 
 def test_counts_are_of_all_workers_and_outlive_them(house: House, tmp_path: Path) -> None:
@@ -38,11 +38,12 @@ def test_counts_are_of_all_workers_and_outlive_them(house: House, tmp_path: Path
     headers = {"Connection": "close"}  # so that both workers get some
     with (
         door(house, log, settings=settings) as running,
-        httpx.Client(base_url=running.address, timeout=30, trust_env=False, headers=headers) as client,
+        httpx.Client(base_url=running.address, timeout=PATIENCE_S, trust_env=False, headers=headers) as client,
     ):
         for _ in range(REQUESTS):
             client.get("/api/v1/series").raise_for_status()
         assert counted(client, SERIES) == REQUESTS
+        wait_for_others(running, set())
         first = {worker.pid for worker in running.workers()}
         running.server.send_signal(signal.SIGHUP)
         wait_for_others(running, first)

@@ -13,11 +13,11 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tests.fixtures.patience import PATIENCE_S, until
 from tests.serving.bare import LONG_BYTES
 from tests.serving.live import Door, door
 
 CLIENTS = 3  # of each kind
-RELOADED_S = 30
 
 
 @dataclass
@@ -34,7 +34,7 @@ def asking(address: str) -> Iterator[Asked]:
     asked, stop = Asked(), threading.Event()
 
     def ask(kept: bool) -> None:
-        client = httpx.Client(base_url=address, timeout=20, trust_env=False)
+        client = httpx.Client(base_url=address, timeout=PATIENCE_S, trust_env=False)
         headers = {} if kept else {"Connection": "close"}
         while not stop.is_set():
             try:
@@ -62,23 +62,15 @@ def downloading(address: str) -> Iterator[list[int]]:
     begun = threading.Event()
 
     def download() -> None:
-        with httpx.stream("GET", f"{address}/long", timeout=30, trust_env=False) as answer:
+        with httpx.stream("GET", f"{address}/long", timeout=PATIENCE_S, trust_env=False) as answer:
             begun.set()
             got.append(sum(map(len, answer.iter_raw())))
 
     thread = threading.Thread(target=download)
     thread.start()
-    begun.wait(10)
+    assert begun.wait(PATIENCE_S)
     yield got
     thread.join()
-
-
-def wait_for(condition: object, what: str) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + RELOADED_S
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def pids(running: Door) -> set[int]:
@@ -91,10 +83,10 @@ def test_hup_replaces_every_worker_and_drops_no_request(tmp_path: Path) -> None:
         asking(running.address) as asked,
         downloading(running.address) as downloaded,
     ):
+        until(lambda: len(pids(running)) == 2, "not all workers start")
         before = pids(running)
-        assert len(before) == 2
         running.server.send_signal(signal.SIGHUP)
-        wait_for(lambda: len(pids(running)) == 2 and not pids(running) & before, "the old workers stay")
+        until(lambda: len(pids(running)) == 2 and not pids(running) & before, "the old workers stay")
     assert downloaded == [LONG_BYTES]
     assert asked.failures == []
     assert len(asked.answers) > 10 * CLIENTS
@@ -116,17 +108,17 @@ def test_usr2_then_term_replaces_the_code_and_drops_no_request(tmp_path: Path) -
                 version.write_text("new")
                 running.server.send_signal(signal.SIGUSR2)
                 new_pid = Path(f"{pidfile}.2")
-                wait_for(new_pid.exists, "no successor")
+                until(new_pid.exists, "no successor")
                 successor = psutil.Process(int(new_pid.read_text()))
-                wait_for(lambda: "new" in asked.answers, "the successor does not answer")
+                until(lambda: "new" in asked.answers, "the successor does not answer")
                 running.server.terminate()
-                running.server.wait(RELOADED_S)
+                running.server.wait(PATIENCE_S)
                 seen = len(asked.answers)
-                wait_for(lambda: len(asked.answers) > seen + 20, "nobody answers")
+                until(lambda: len(asked.answers) > seen + 20, "nobody answers")
         finally:
             if successor is not None:
                 successor.terminate()
-                successor.wait(RELOADED_S)
+                successor.wait(PATIENCE_S)
     assert downloaded == [LONG_BYTES]
     assert asked.failures == []
     assert set(asked.answers[seen + CLIENTS :]) == {"new"}
@@ -140,7 +132,7 @@ def test_term_lets_a_download_finish_and_leaves_nothing(tmp_path: Path) -> None:
         with downloading(running.address) as downloaded:
             assert list(tmp_path.glob("braingranary-serving-*"))
             running.server.terminate()
-        assert running.server.wait(RELOADED_S) == 0
+        assert running.server.wait(PATIENCE_S) == 0
     assert downloaded == [LONG_BYTES]
     assert not any(process.is_running() for process in family)
     assert not list(tmp_path.glob("braingranary-serving-*"))

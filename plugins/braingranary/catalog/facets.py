@@ -1,41 +1,31 @@
 """Facets and counts under any filter: sums over a few thousand cells instead of a GROUP BY over a million series.
 
-A cell counts the series that share one value of every filter with few values (`series_cell`, refreshed by each load). A
-process keeps the cells as arrays and asks before each answer, with one look-up, whether they still hold. So facets and
-counts under these filters are exact and read no series. Filters of another kind (ranges, words, one subject) read
-series, `BOUND` of them at most: beyond it the answer says that it is not exact.
+A cell counts the series that share one value of every filter with few values (`catalog/cells.py`), so facets and counts
+under these filters are exact and read no series. Filters of another kind (ranges, words, one subject) read series,
+`BOUND` of them at most: beyond it the answer says that it is not exact.
 Goes in: a connection and a filter. Comes out: frozen records. A facet's own filter does not narrow it, so that its
 other values can be chosen next; where the answer is not from cells alone, every filter narrows every facet.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from braingranary.catalog import cells as kept
 from braingranary.catalog.ask import Connection, many
+from braingranary.catalog.cells import FACETS, PLANES, SHOWN, Cells
 from braingranary.catalog.filters import SeriesFilter
 from braingranary.catalog.series import narrowed
-from braingranary.catalog.sql import statement
 
 BOUND: Final = 10_000
 """Series that are read for one answer at most."""
-KEPT: Final = 2  # states of the cells that a process holds: the new one and the one that other threads still use
 ANSWERS_KEPT: Final = 200  # of one state of the cells: the page without a filter is asked for all the time
 VALUES_MAX: Final = 100
 """Values of one facet that an answer holds unless more are asked for."""
-PLANES: Final = ("axial", "coronal", "sagittal")
-_SHOWN: Final = "shown_plane"
-_VALUED: Final = (
-    "archive", "collection", "species", "plane", "sequence", "manufacturer", "model", "sex", "license",
-    "field_strength", "tumor", "label_source",
-)  # fmt: skip
-FACETS: Final = (*_VALUED, _SHOWN)
-"""Every facet, each also the name of the filter that its values are for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,33 +60,15 @@ class FacetAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cells:
-    """The cells as arrays of one length, in one order; `slices` has a column a plane."""
+class _Told:
+    """What was answered from one state of the cells: true as long as they are."""
 
-    version: str
-    rows: dict[int, int]
-    """Row of each cell by its key."""
-    series: NDArray[np.int64]
-    slices: NDArray[np.int64]
-    shows: NDArray[np.int64]
-    codes: dict[str, NDArray[np.intp]]
-    values: dict[str, list[str]]
     subjects: dict[tuple[str, str], int]
     """Subjects by facet and value, without a filter."""
-    answers: dict[tuple[SeriesFilter, int], FacetAnswer] = field(default_factory=dict, repr=False)
-    """What was asked already: true as long as these cells are."""
-
-    def failing(self, facet: str, value: str) -> NDArray[np.bool_]:
-        """Which cells the filter `facet=value` leaves out."""
-        if facet == _SHOWN:
-            hidden: NDArray[np.bool_] = np.equal(self.shows >> PLANES.index(value) & 1, 0)
-            return hidden
-        known = self.values[facet]
-        return np.not_equal(self.codes[facet], known.index(value) if value in known else -1)
+    answers: dict[tuple[SeriesFilter, int], FacetAnswer] = field(default_factory=dict)
 
 
-_kept: dict[str, Cells] = {}
-_lock = threading.Lock()
+_told: dict[str, _Told] = {}
 
 
 def facets(connection: Connection) -> list[Facet]:
@@ -106,9 +78,9 @@ def facets(connection: Connection) -> list[Facet]:
 
 def count(connection: Connection, wanted: SeriesFilter) -> Count:
     """How many series and slices a filter leaves."""
-    cells = _current(connection)
-    if _by_cells(wanted):
-        left = _failures(cells, wanted) == 0
+    if kept.of_cells_alone(wanted):
+        cells = kept.current(connection)
+        left = cells.failures(wanted) == 0
         return _counted(cells.series[left], cells.slices[left], wanted)
     _, series, slices = _read(connection, wanted)
     return _counted(series, slices, wanted)
@@ -116,36 +88,49 @@ def count(connection: Connection, wanted: SeriesFilter) -> Count:
 
 def facets_of(connection: Connection, wanted: SeriesFilter, *, values_max: int = VALUES_MAX) -> FacetAnswer:
     """The counts under a filter: of everything, and of each facet's most frequent values, at most `values_max`."""
-    cells = _current(connection)
-    if not _by_cells(wanted):
-        keys, found_series, found_slices = _read(connection, wanted)
-        at = np.array([cells.rows.get(key, -1) for key in keys], np.intp)
-        series, slices = np.zeros_like(cells.series), np.zeros_like(cells.slices)
-        series[at[at >= 0]], slices[at[at >= 0]] = found_series[at >= 0], found_slices[at >= 0]
-        return _answer(cells, wanted, series, slices, failures=np.where(series > 0, 0, -1), values_max=values_max)
+    cells = kept.current(connection)
+    told = _told_of(connection, cells)
+    if not kept.of_cells_alone(wanted):
+        series, slices = _spread(cells, *_read(connection, wanted))
+        found = np.where(series > 0, 0, -1)
+        return _answer(cells, wanted, series, slices, failures=found, subjects=told.subjects, values_max=values_max)
     asked = (wanted, values_max)
-    if asked not in cells.answers:
+    if asked not in told.answers:
         answer = _answer(
-            cells, wanted, cells.series, cells.slices, failures=_failures(cells, wanted), values_max=values_max
-        )
-        if len(cells.answers) < ANSWERS_KEPT:
-            cells.answers[asked] = answer
+            cells, wanted, cells.series, cells.slices, failures=cells.failures(wanted), subjects=told.subjects,
+            values_max=values_max,
+        )  # fmt: skip
+        if len(told.answers) < ANSWERS_KEPT:
+            told.answers[asked] = answer
         return answer
-    return cells.answers[asked]
+    return told.answers[asked]
 
 
-def _by_cells(wanted: SeriesFilter) -> bool:
-    return wanted.active <= set(FACETS) and wanted.label_source != "model"
+def forget() -> None:
+    """Forget what was answered, so that the next answers are counted anew; for measurements."""
+    _told.clear()
 
 
-def _failures(cells: Cells, wanted: SeriesFilter) -> NDArray[np.int64]:
-    """For every cell one bit a facet whose filter leaves it out."""
-    failures = np.zeros(len(cells.series), np.int64)
-    for number, facet in enumerate(FACETS):
-        value = getattr(wanted, facet)
-        if value is not None:
-            failures |= cells.failing(facet, value).astype(np.int64) << number
-    return failures
+def _told_of(connection: Connection, cells: Cells) -> _Told:
+    """What was told of these cells; of two threads that begin at once one is forgotten, which costs a look-up."""
+    if cells.version not in _told:
+        while len(_told) >= kept.KEPT:
+            _told.pop(next(iter(_told)), None)
+        subjects = {(item.facet, item.value): item.subject_count or 0 for item in facets(connection)}
+        _told[cells.version] = _Told(subjects=subjects)
+    return _told[cells.version]
+
+
+def _spread(
+    cells: Cells, keys: NDArray[np.int64], found_series: NDArray[np.int64], found_slices: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Series and slices in the order of the cells, of which `keys` were found to count anything."""
+    series, slices = np.zeros_like(cells.series), np.zeros_like(cells.slices)
+    # A cell that a load has just made is not among those kept; the next question knows it.
+    known = np.isin(keys, cells.keys)
+    at = np.searchsorted(cells.keys, keys[known])
+    series[at], slices[at] = found_series[known], found_slices[known]
+    return series, slices
 
 
 def _answer(
@@ -155,6 +140,7 @@ def _answer(
     slices: NDArray[np.int64],
     *,
     failures: NDArray[np.int64],
+    subjects: dict[tuple[str, str], int],
     values_max: int,
 ) -> FacetAnswer:
     """`series` and `slices` of the cells that count, facet by facet without the facet's own bit of `failures`."""
@@ -162,7 +148,7 @@ def _answer(
     found: list[Facet] = []
     for number, facet in enumerate(FACETS):
         left = np.flatnonzero((failures & ~(1 << number)) == 0)
-        if facet == _SHOWN:
+        if facet == SHOWN:
             shown = cells.shows[left, None] >> np.arange(len(PLANES)) & 1
             values, by_series, by_slices = list(PLANES), series[left] @ shown, slices[left].sum(axis=0)
         else:
@@ -176,7 +162,7 @@ def _answer(
                 facet=facet,
                 value=values[code],
                 series_count=int(by_series[code]),
-                subject_count=None if wanted.active else cells.subjects.get((facet, values[code])),
+                subject_count=None if wanted.active else subjects.get((facet, values[code])),
                 slice_count=int(by_slices[code]),
             )
             for code in order
@@ -188,7 +174,7 @@ def _answer(
 
 def _counted(series: NDArray[np.int64], slices: NDArray[np.int64], wanted: SeriesFilter) -> Count:
     total = int(series.sum())
-    exact = _by_cells(wanted) or total <= BOUND
+    exact = kept.of_cells_alone(wanted) or total <= BOUND
     return Count(
         series=total if exact else BOUND,
         slices=int(_shown_slices(slices, wanted).sum()) if exact else None,
@@ -203,42 +189,11 @@ def _shown_slices(slices: NDArray[np.int64], wanted: SeriesFilter) -> NDArray[np
     return chosen
 
 
-def _read(connection: Connection, wanted: SeriesFilter) -> tuple[list[int], NDArray[np.int64], NDArray[np.int64]]:
+def _read(
+    connection: Connection, wanted: SeriesFilter
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Cells, series and slices of at most one series more than BOUND of those that match."""
-    text, values = narrowed(connection, wanted, "queries/series_cells")
+    text, values = narrowed(connection, wanted, "queries/series_cells", left=kept.left(connection, wanted))
     rows = connection.execute(text, {**values, "bound": BOUND + 1}).fetchall()
-    counted = np.array([row[1:] for row in rows], np.int64).reshape(-1, 4)
-    return [row[0] for row in rows], counted[:, 0], counted[:, 1:]
-
-
-def _current(connection: Connection) -> Cells:
-    """The cells as of the last load."""
-    row = connection.execute(statement("queries/search_version")).fetchone()
-    version = str(row[0]) if row else ""
-    with _lock:  # one thread reads them, the others wait for it
-        if version not in _kept:
-            while len(_kept) >= KEPT:
-                _kept.pop(next(iter(_kept)))
-            _kept[version] = _load(connection, version)
-        return _kept[version]
-
-
-def _load(connection: Connection, version: str) -> Cells:
-    cursor = connection.execute(statement("queries/cells"))
-    names = [column.name for column in cursor.description or ()]
-    rows = cursor.fetchall()
-    table: dict[str, tuple[Any, ...]] = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
-    codes, values = {}, {}
-    for facet in _VALUED:
-        distinct, inverse = np.unique(np.array(table.get(facet, ()), dtype=np.str_), return_inverse=True)
-        codes[facet], values[facet] = inverse, [str(value) for value in distinct]
-    return Cells(
-        version=version,
-        rows={key: number for number, key in enumerate(table.get("cell_id", ()))},
-        series=np.array(table.get("series_count", ()), np.int64),
-        slices=np.array([table.get(f"slices_{plane}", ()) for plane in PLANES], np.int64).T,
-        shows=np.array(table.get("shows", ()), np.int64),
-        codes=codes,
-        values=values,
-        subjects={(item.facet, item.value): item.subject_count or 0 for item in facets(connection)},
-    )
+    counted = np.array(rows, np.int64).reshape(-1, 5)
+    return counted[:, 0], counted[:, 1], counted[:, 2:]

@@ -31,6 +31,11 @@ def subject_id(patient_id: str) -> int:
     return stable_id("subject", patient_id)
 
 
+def collection_id(archive: str, name: str) -> int:
+    """Key of `collection`."""
+    return stable_id("collection", archive, name)
+
+
 def pack_id(series_uid: str, volume: int, plane: str) -> int:
     """Key of `pack`."""
     return stable_id("pack", series_uid, volume, plane)

@@ -33,6 +33,7 @@ from braingranary.storage.store import ObjectStore
 
 MERGES: Final = (
     "30_merge_series", "35_forget_scores", "40_merge_packs", "50_merge_parents", "60_merge_labels_rejects",
+    "65_sources_joined",
 )  # fmt: skip
 
 _log = structlog.get_logger(__name__)
@@ -101,6 +102,7 @@ def pending_runs(connection: Connection, store: ObjectStore) -> list[str]:
 
 
 def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) -> LoadReport:
+    connection.execute(sql.statement("refresh/00_touched"))
     connection.execute(sql.statement("load/00_stage"))
     connection.execute(sql.statement("load/01_stage_run"), {"published_at": wanted.published_at})
     counts = stage_rows(connection, store, wanted)
@@ -110,6 +112,7 @@ def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) 
     row = connection.execute(sql.statement("load/21_count_changed")).fetchone()
     series_changed = int(row[0]) if row else 0
     connection.execute(sql.statement("load/23_touched_series"))
+    connection.execute(sql.statement("load/24_sources_left"))
     changed = _changed_packs(connection)
     slices, slices_changed = stage_slices(connection, store, wanted, changed)
     run_checks(connection, "checks/slices")

@@ -17,6 +17,7 @@ import structlog
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from braingranary.catalog.ask import one
 from braingranary.catalog.sql import statement
 from braingranary.catalog.transaction import Connection, leave_idle, load_transaction, mapped, refresh
 from braingranary.errors import Code, RejectedInput
@@ -47,6 +48,15 @@ class ModelRecord:
     registered_at: datetime | None = None
     """None for a record that is not registered yet."""
     model_id: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveWeights:
+    """What is needed to get hold of the active model: its name, the pinned hash, the key in the object store."""
+
+    version: str
+    sha256: str
+    weights_key: str
 
 
 def model_id(version: str) -> int:
@@ -98,6 +108,14 @@ def active(connection: Connection) -> ModelRecord | None:
     return next((record for record in listed(connection) if record.active), None)
 
 
+def active_weights(connection: Connection) -> ActiveWeights | None:
+    """The weights of the active model, if there is one: for who asks every few seconds."""
+    with mapped():
+        found = one(connection, ActiveWeights, "active_weights", {})
+        leave_idle(connection)
+    return found
+
+
 def of_version(connection: Connection, version: str) -> ModelRecord:
     """The model of that version; raises RejectedInput(NOT_FOUND)."""
     with mapped():
@@ -116,6 +134,8 @@ def _activate(connection: Connection, version: str) -> None:
     connection.execute(statement("scores/deactivate_others"), {"version": version})
     changed = connection.execute(statement("scores/activate_model"), {"version": version}).rowcount
     if changed:
+        connection.execute(statement("refresh/00_touched"))
+        connection.execute(statement("scores/touch_scored"))
         refresh(connection)
 
 

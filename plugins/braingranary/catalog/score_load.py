@@ -77,6 +77,7 @@ def pending_score_runs(connection: Connection, store: ObjectStore) -> list[str]:
 
 def _load(connection: Connection, store: ObjectStore, wanted: PublishedRun, model: ModelRecord) -> ScoreReport:
     moment = {"model_id": model.model_id, "published_at": wanted.published_at}
+    connection.execute(statement("refresh/00_touched"))
     connection.execute(statement("scores/load/00_stage"))
     connection.execute(statement("scores/load/01_stage_run"), moment)
     series = _stage_series(connection, store, wanted)

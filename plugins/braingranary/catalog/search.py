@@ -31,18 +31,21 @@ from braingranary.catalog.series import (
     series_by_uid,
     series_of,
     series_page,
+    series_places,
     series_shown,
     slices_of,
 )
+from braingranary.catalog.series_told import Addresses, detail_told, page_told
 from braingranary.catalog.sql import statement
 from braingranary.records import Json
 
 __all__ = [
-    "Count", "Facet", "FacetAnswer", "ImageItem", "NamedQuery", "NamedSlice", "PackItem", "Position", "RunItem",
-    "SelectedSlice", "SeriesExtra", "SeriesFilter", "SeriesItem", "SliceItem", "SliceLocation", "Sort", "count",
-    "extra_of_series", "facets", "facets_of", "image_page", "named_queries", "named_query_slices", "narrowed",
-    "packs_of_series", "parsed", "position", "recent_series", "runs", "series_by_uid", "series_of", "series_page",
-    "series_shown", "slice_location", "slices_of", "slices_of_series",
+    "Addresses", "Count", "Facet", "FacetAnswer", "ImageItem", "NamedQuery", "NamedSlice", "PackItem", "Position",
+    "RunItem", "SelectedSlice", "SeriesExtra", "SeriesFilter", "SeriesItem", "SliceItem", "SliceLocation", "Sort",
+    "count", "detail_told", "extra_of_series", "facets", "facets_of", "image_page", "named_queries",
+    "named_query_slices", "narrowed", "packs_of_series", "page_told", "parsed", "position", "recent_series", "runs",
+    "series_by_uid", "series_of", "series_page", "series_places", "series_shown", "slice_location", "slices_of",
+    "slices_of_series",
 ]  # fmt: skip
 Labels: TypeAlias = Literal["truth", "model", "all"]
 STREAM_ROWS = 5_000  # rows fetched at a time by a streamed answer

@@ -18,10 +18,13 @@ from typing import Any, Final, LiteralString, TypeAlias, TypeVar
 from psycopg.rows import class_row
 from psycopg.types.numeric import Float4, Int4
 
-from braingranary.catalog.ask import Connection
+from braingranary.catalog import cells
+from braingranary.catalog.ask import Connection, one
+from braingranary.catalog.cells import Left
 from braingranary.catalog.filters import SeriesFilter, parameters
 from braingranary.catalog.identity import series_id
-from braingranary.catalog.sql import statement
+from braingranary.catalog.sql import statement, without_nulls
+from braingranary.catalog.ways import ways
 
 STREAM_ROWS: Final = 5_000  # rows fetched at a time by a streamed answer
 INT4_MAX: Final = 2**31 - 1
@@ -143,16 +146,33 @@ def series_page(
     limit: int,
 ) -> list[SeriesItem]:
     """At most `limit` series that match, in order, all behind `after`; those without the value sorted by come last."""
-    found: list[int] = []
+    found = series_places(connection, wanted, sort=sort, descending=descending, after=after, limit=limit)
+    return series_shown(connection, [place.series_id for place in found])
+
+
+def series_places(
+    connection: Connection,
+    wanted: SeriesFilter,
+    *,
+    sort: Sort = Sort.NEWEST,
+    descending: bool = True,
+    after: Position | None = None,
+    limit: int,
+) -> list[Position]:
+    """The same as `series_page`, as keys with the values sorted by: where a page ends follows from its last."""
+    found: list[Position] = []
+    left = cells.left(connection, wanted)
+    if left is not None and not left.series:
+        return found
     if after is None or after.value is not None:
         name: LiteralString = "queries/series_descending" if descending else "queries/series_ascending"
-        found = _page(connection, wanted, name, sort=sort, after=after, limit=limit)
+        found = _page(connection, wanted, name, left=left, sort=sort, after=after, limit=limit)
         after = None
     # Only these columns can be null, and only the page at the border asks twice.
     if len(found) < limit and sort not in {Sort.NEWEST, Sort.SLICE_COUNT, Sort.SPACING}:
         rest = limit - len(found)
-        found += _page(connection, wanted, "queries/series_unsorted", sort=sort, after=after, limit=rest)
-    return series_shown(connection, found)
+        found += _page(connection, wanted, "queries/series_unsorted", left=left, sort=sort, after=after, limit=rest)
+    return found
 
 
 def series_shown(connection: Connection, series_ids: Sequence[int]) -> list[SeriesItem]:
@@ -169,7 +189,7 @@ def series_shown(connection: Connection, series_ids: Sequence[int]) -> list[Seri
 
 def series_by_uid(connection: Connection, uid: str) -> SeriesItem | None:
     """One series; its key follows from its UID, so that nothing is searched."""
-    return next(iter(series_shown(connection, [series_id(uid)])), None)
+    return one(connection, SeriesItem, "series_shown_one", {"series_id": series_id(uid)}, prepare=True)
 
 
 def position(item: SeriesItem, sort: Sort) -> Position:
@@ -216,13 +236,22 @@ def slices_of(connection: Connection, wanted: SeriesFilter) -> Iterator[Selected
 
 
 def narrowed(
-    connection: Connection, wanted: SeriesFilter, name: LiteralString, *, with_scores: bool = False
+    connection: Connection,
+    wanted: SeriesFilter,
+    name: LiteralString,
+    *,
+    with_scores: bool = False,
+    left: Left | None = None,
 ) -> tuple[LiteralString, dict[str, Any]]:
     """The statement `name` with the series that match before it as the table expression `wanted`, and its values.
 
-    `with_scores` fills the column `tumor_probability` of `wanted` although no filter asks for it.
+    `with_scores` fills the column `tumor_probability` of `wanted` although no filter asks for it. `left`, where the
+    caller knows it, are the cells that the filter leaves: of few series they stand for its facets.
     """
-    values: dict[str, Any] = {
+    values: dict[str, Any] = {"cell_ids": None}
+    if left is not None and left.few:
+        values["cell_ids"], wanted = left.keys.tolist(), cells.beside(wanted)
+    values |= {
         **parameters(wanted),
         "series_id": series_id(wanted.uid) if wanted.uid is not None else None,
         **_collections(connection, wanted),
@@ -233,7 +262,8 @@ def narrowed(
     if with_scores or values["verdict"] is not None or wanted.active & {"score_min", "score_max"}:
         active = connection.execute(statement("queries/active_model")).fetchone()
         values["model_id"], values["series_threshold"] = active or (None, None)
-    return f"WITH wanted AS (\n{statement('queries/series_filter')})\n{statement(name)}", values
+    chosen = without_nulls(statement("queries/series_filter"), values)
+    return f"WITH wanted AS (\n{chosen})\n{statement(name)}", values
 
 
 def _within(value: SortNumber, largest: float) -> SortNumber:
@@ -247,18 +277,31 @@ def _page(
     wanted: SeriesFilter,
     name: LiteralString,
     *,
+    left: Left | None,
     sort: Sort,
     after: Position | None,
     limit: int,
-) -> list[int]:
-    text, values = narrowed(connection, wanted, name, with_scores=sort is Sort.SCORE)
-    values |= {
+) -> list[Position]:
+    ended = {
         "after_id": after.series_id if after else None,
         "after_value": _typed(after.value, sort) if after else None,
         "limit": limit,
     }
-    rows = connection.execute(text.replace("sort_key", _KEY[sort]), values).fetchall()
-    return [row[0] for row in rows]
+    if left is not None and sort is not Sort.SCORE:
+        for way in ways(wanted, left, name=name, sort_key=_KEY[sort], values=ended):
+            rows = connection.execute(way.text, way.values, prepare=True).fetchall()
+            matching = [row for row in rows if row[2]] if way.walked else rows
+            if len(matching) == limit or not (way.walked and rows and rows[-1][3]):
+                return [Position(value=row[1], series_id=row[0]) for row in matching]
+    text, values = narrowed(connection, wanted, name, with_scores=sort is Sort.SCORE, left=left)
+    values |= ended
+    text = without_nulls(text, values).replace("sort_key", _KEY[sort])
+    # Where nothing is filtered one plan is right for any place in the list; only how long a page is it has to know.
+    unfiltered = not wanted.active and sort is not Sort.SCORE
+    if unfiltered:
+        text = text.replace("%(limit)s", f"{limit:d}")
+    rows = connection.execute(text, values, prepare=unfiltered or None).fetchall()
+    return [Position(value=value, series_id=key) for key, value in rows]
 
 
 def _typed(value: SortValue, sort: Sort) -> object:

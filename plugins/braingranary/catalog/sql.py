@@ -6,9 +6,11 @@ of a file under sql/. Comes out: its text, read once a process. Fails with Confi
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 
 import braingranary
 from braingranary.errors import Code, ConfigurationError
@@ -17,6 +19,10 @@ from braingranary.settings import load_sql_settings
 _PACKAGE: Final = Path(braingranary.__path__[0])
 _INSTALLED: Final = _PACKAGE / "sql_files"
 _CHECKOUT: Final = _PACKAGE.parent.parent / "sql"
+_SHAPES_KEPT: Final = 256
+# One condition of WHERE: a line of AND four columns in, what is indented further below it, and what closes it.
+_CONDITION: Final = re.compile(r"^    AND .*\n(?:     .*\n|    (?:END|\))\n)*", re.MULTILINE)
+_VALUE: Final = re.compile(r"%\((\w+)\)s")
 
 
 @cache
@@ -40,3 +46,21 @@ def statement(name: str) -> LiteralString:
 def names(folder: str) -> tuple[str, ...]:
     """Names of the statements in one folder of sql/, in order."""
     return tuple(f"{folder}/{path.stem}" for path in sorted((sql_folder() / folder).glob("*.sql")))
+
+
+def without_nulls(text: LiteralString, values: Mapping[str, Any]) -> LiteralString:
+    """`text` without the conditions whose first value is null: those that say `%(value)s IS NULL OR ...` of it.
+
+    They would filter nothing, and the planner would have to find that out each time.
+    """
+    return _without(text, frozenset(name for name, value in values.items() if value is None))
+
+
+@lru_cache(_SHAPES_KEPT)
+def _without(text: LiteralString, nulls: frozenset[str]) -> LiteralString:
+    def kept(condition: re.Match[str]) -> str:
+        first = _VALUE.search(condition[0])
+        return "" if first is not None and first[1] in nulls else condition[0]
+
+    left: LiteralString = _CONDITION.sub(kept, text)
+    return left

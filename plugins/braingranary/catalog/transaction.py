@@ -18,6 +18,7 @@ from braingranary.catalog import sql
 from braingranary.errors import Code, ConfigurationError, GranaryError, RejectedInput, TransientFailure
 
 Connection: TypeAlias = psycopg.Connection[Any]
+WORK_MEM: Final = "64MB"  # of each sort and hash of a load; one load runs at a time
 LOAD_LOCK: Final = 0x6272_6169_6E_02  # any constant of our own, beside the lock of migrations
 
 
@@ -30,6 +31,7 @@ def load_transaction(connection: Connection) -> Iterator[None]:
         # A snapshot taken before the lock is granted would miss the load that held it.
         connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOAD_LOCK])
+        connection.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEM])
         yield
 
 

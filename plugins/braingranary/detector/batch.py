@@ -37,6 +37,7 @@ from braingranary.detector.scoring import (
     SeriesToScore,
     part_name,
 )
+from braingranary.detector.stored import stored_weights
 from braingranary.detector.weights import unpack
 from braingranary.errors import Code, ConfigurationError, RejectedInput, TransientFailure
 from braingranary.imaging import jpeg
@@ -63,10 +64,7 @@ def open_scorer(place: StorePlace, model: ModelPin) -> Scorer:
 @lru_cache(maxsize=2)
 def _opened(place: StorePlace, model: ModelPin, process: int) -> Scorer:  # noqa: ARG001 - torch does not survive a fork
     torch.set_num_threads(1)
-    loaded = unpack(place.open().get(model.weights_key), model.sha256)
-    if loaded.facts.version != model.version:
-        raise RejectedInput(Code.MODEL_INVALID, "the weights are of another version than the job says")
-    return Scorer(loaded)
+    return Scorer(unpack(stored_weights(place.open(), model), model.sha256))
 
 
 def score_batch(

@@ -6,7 +6,6 @@ what the detector declines.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -16,17 +15,17 @@ from braingranary.detector.answers import Answer, LesionAnswer
 from braingranary.detector.overlay import overlay_png
 from braingranary.detector.score import Scorer, SliceScore, require_brain, score_series
 from braingranary.detector.uploads import Upload, read_upload
-from braingranary.detector.weights import SHIPPED, load_shipped
+from braingranary.detector.weights import unpack
 from braingranary.errors import Code, RejectedInput
 
 WARM_UP_SIDE_PX: Final = 64
 _UNFORESEEN: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError, RuntimeError)
 
 
-def open_scorer(weights: Path | None) -> Scorer:
-    """The model of folder `weights` (None: the shipped one), asked once to warm up, on one core of this process."""
+def open_scorer(weights: bytes, sha256: str) -> Scorer:
+    """The model in `weights`, whose hash has to be `sha256`, asked once to warm up, on one core of this process."""
     torch.set_num_threads(1)
-    scorer = Scorer(load_shipped(weights or SHIPPED))
+    scorer = Scorer(unpack(weights, sha256))
     scorer.score([np.zeros((WARM_UP_SIDE_PX, WARM_UP_SIDE_PX), dtype=np.uint8)])
     return scorer
 

@@ -8,7 +8,6 @@ a published run that do not tell this.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,10 +16,11 @@ import pyarrow as pa
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from braingranary.errors import Code, ConfigurationError, RejectedInput
+from braingranary.errors import Code, ConfigurationError
 from braingranary.storage import keys
 from braingranary.storage.place import StorePlace
 from braingranary.storage.row_files import REJECTS
+from braingranary.storage.run_parts import digest_name, read_record, total
 from braingranary.storage.store import ObjectStore
 
 STEP: Final = "score"
@@ -107,10 +107,7 @@ class ScoredPart:
     @classmethod
     def from_json(cls, text: str | bytes) -> ScoredPart:
         """The part told by `text`."""
-        try:
-            return _PART.validate_json(text)
-        except ValidationError as error:
-            raise RejectedInput(Code.MANIFEST_INVALID, "not a part of a score run") from error
+        return read_record(_PART, text, "a part of a score run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +122,7 @@ class ScoredRun:
     @property
     def rows(self) -> dict[str, int]:
         """Number of rows of the whole run by table name."""
-        return {table: sum(part.rows[table] for part in self.parts) for table in TABLES}
+        return dict.fromkeys(TABLES, 0) | total(part.rows for part in self.parts)
 
     def to_json(self) -> bytes:
         """Canonical JSON: the same parts give the same bytes."""
@@ -134,10 +131,7 @@ class ScoredRun:
     @classmethod
     def from_json(cls, text: str | bytes) -> ScoredRun:
         """The run told by `text`."""
-        try:
-            return _RUN.validate_json(text)
-        except ValidationError as error:
-            raise RejectedInput(Code.MANIFEST_INVALID, "not a published score run") from error
+        return read_record(_RUN, text, "a published score run")
 
 
 _JOB: Final = TypeAdapter(ScoreJob)
@@ -177,8 +171,7 @@ TABLES: Final = {"series": SERIES, "slices": SLICES, "rejects": REJECTS}
 
 def part_name(series: Sequence[SeriesToScore], model: ModelPin) -> str:
     """The name of the part that holds exactly these packs by this model, whatever their order."""
-    text = "\n".join([model.sha256, *sorted(f"{one.series_uid} {one.input_sha256}" for one in series)])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return digest_name(model.sha256, (f"{one.series_uid} {one.input_sha256}" for one in series))
 
 
 def write_run_json(store: ObjectStore, job: ScoreJob) -> str:

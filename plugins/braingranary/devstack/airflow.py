@@ -29,7 +29,7 @@ from braingranary.settings import StoreSettings
 
 USER: Final = "admin"
 PORT_COUNT: Final = 3  # API and pages, logs of tasks, logs of triggers
-START_TIMEOUT_S: Final = 180.0
+START_TIMEOUT_S: Final = 900.0
 
 
 @dataclass(frozen=True, kw_only=True)

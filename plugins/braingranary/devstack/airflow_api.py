@@ -21,7 +21,8 @@ import tenacity
 from braingranary.errors import Code, TransientFailure
 
 FINISHED_STATES: Final = frozenset({"success", "failed"})
-_PATIENCE_S: Final = 120.0
+_PATIENCE_S: Final = 300.0
+_PROBE_TIMEOUT_S: Final = 15.0
 _PAGE: Final = 100  # the most that Airflow answers at once without another setting
 
 
@@ -74,7 +75,7 @@ class AirflowApi:
     def healthy(self) -> bool:
         """Whether API, database, scheduler, triggerer and DAG processor are all alive."""
         try:
-            answer = self._http.get("/api/v2/monitor/health", timeout=5)
+            answer = self._http.get("/api/v2/monitor/health", timeout=_PROBE_TIMEOUT_S)
             parts = answer.json() if answer.is_success else {}
         except (httpx.HTTPError, ValueError):
             return False
@@ -161,9 +162,12 @@ class AirflowApi:
         if "Authorization" not in self._http.headers:
             self._log_in()
         try:
-            return self._http.request(method, path, params=query, json=body)
+            answer = self._http.request(method, path, params=query, json=body)
         except httpx.TransportError as error:
             raise TransientFailure(Code.INTERNAL, f"Airflow does not answer ({type(error).__name__})") from error
+        if answer.is_server_error:
+            raise TransientFailure(Code.INTERNAL, f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+        return answer
 
     def _log_in(self) -> None:
         body = {"username": self._user, "password": self._password}

@@ -20,9 +20,9 @@ import valkey
 from braingranary.devstack import processes
 from braingranary.errors import Code, ConfigurationError
 
-START_TIMEOUT_S: Final = 20.0
+START_TIMEOUT_S: Final = 300.0
 _MEMORY_MAX: Final = "64mb"  # about half a million counters; beyond it those that end first are dropped
-_PROBE_TIMEOUT_S: Final = 2
+_PROBE_TIMEOUT_S: Final = 15
 
 
 class LimitsStore:

@@ -25,8 +25,8 @@ MANIFEST_STAGE, STAGING_STAGE, NORMALIZE_STAGE, LOAD_STAGE = "manifest", "stagin
 SCORE_STAGE: Final = "score"
 STAGES: Final = (MANIFEST_STAGE, STAGING_STAGE, NORMALIZE_STAGE, LOAD_STAGE, SCORE_STAGE)
 _POLL_S: Final = 0.5
-_WAKE_TIMEOUT_S: Final = 60.0  # the scheduler turns an asset event into a run within a second or two
-_DAG_TIMEOUT_S: Final = 90.0
+_WAKE_TIMEOUT_S: Final = 120.0  # the scheduler turns an asset event into a run within a second or two
+_DAG_TIMEOUT_S: Final = 600.0
 _DONE_STATES: Final = frozenset({"success", "skipped", "failed", "upstream_failed", "removed"})
 
 

@@ -27,7 +27,8 @@ from braingranary.devstack import accounts, processes
 from braingranary.errors import Code, ConfigurationError
 
 ADMINISTRATOR: Final = "postgres"
-START_TIMEOUT_S: Final = 60.0
+START_TIMEOUT_S: Final = 300.0
+_PROBE_TIMEOUT_S: Final = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ class PostgresServer:
     def healthy(self) -> bool:
         """Whether the server takes the administrator's password and answers."""
         try:
-            with psycopg.connect(self.dsn(), connect_timeout=2) as connection:
+            with psycopg.connect(self.dsn(), connect_timeout=_PROBE_TIMEOUT_S) as connection:
                 return connection.execute("SELECT 1").fetchone() == (1,)
         except psycopg.OperationalError:
             return False

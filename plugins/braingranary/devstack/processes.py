@@ -35,7 +35,7 @@ MARKER: Final = "BRAINGRANARY_PROCESS"  # names one started process; inherited b
 OWNER: Final = "BRAINGRANARY_STATE"  # names the state folder it was started for
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _POLL_S: Final = 0.1
-_KILL_PATIENCE_S: Final = 5.0
+_KILL_PATIENCE_S: Final = 30.0
 _PORTS: Final = range(15_000, 32_000)  # a remembered port from the range of clients might be taken at the next start
 _CLOCK_TOLERANCE_S: Final = 1.0  # psutil derives the start time from the boot time, which NTP may move
 
@@ -174,7 +174,10 @@ def members(record: ProcessRecord) -> list[psutil.Process]:
 
 
 def wait_healthy(record: ProcessRecord, probe: Callable[[], bool], *, timeout_s: float) -> None:
-    """Return when `probe` is true; ConfigurationError when the process ends first or time is over."""
+    """Return when `probe` is true; ConfigurationError when the process ends first or time is over.
+
+    One that ends is noticed at once, so `timeout_s` is only for one that hangs: many times what a slow machine needs.
+    """
     deadline = time.monotonic() + timeout_s
     while True:
         with contextlib.suppress(OSError):

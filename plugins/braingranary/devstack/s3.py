@@ -24,7 +24,8 @@ from braingranary.settings import StoreSettings
 
 _PORT_COUNT: Final = 10  # S3, master, volume, filer and administration, each with a gRPC port
 _ADMIN_GRPC_OFFSET: Final = 10_000  # its maintenance worker looks for the gRPC port here, whatever is asked for
-START_TIMEOUT_S: Final = 60.0
+START_TIMEOUT_S: Final = 300.0
+_PROBE_TIMEOUT_S: Final = 15.0
 _SOCKETS: Final = Path("/tmp")  # noqa: S108 - where SeaweedFS puts them, without a choice
 
 
@@ -93,7 +94,7 @@ class ObjectServer:
     def healthy(self) -> bool:
         """Whether S3 answers and has its buckets."""
         try:
-            with httpx.Client(timeout=2, trust_env=False) as client:
+            with httpx.Client(timeout=_PROBE_TIMEOUT_S, trust_env=False) as client:
                 # S3 itself tells nothing without a signature; the filer below it lists buckets as folders.
                 filer = f"http://127.0.0.1:{self._ports[6]}/buckets"
                 return client.get(f"{self.endpoint_url}/status").is_success and all(

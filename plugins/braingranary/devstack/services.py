@@ -14,6 +14,7 @@ from braingranary.devstack.state import State
 from braingranary.errors import ConfigurationError
 
 _FOUNDATIONS: Final = frozenset({"postgres", "s3"})
+_ADOPT_TIMEOUT_S: Final = 60.0
 
 
 class Service(Protocol):
@@ -58,10 +59,21 @@ def adopt(state: State, service: Service) -> processes.ProcessRecord | None:
         if record.name != service.name:
             continue
         wanted = record.fingerprint == service.command().fingerprint
-        if wanted and processes.leader(record) is not None and service.healthy():
+        if wanted and _settles(service, record):
             return record
         processes.stop(record)
     return None
+
+
+def _settles(service: Service, record: processes.ProcessRecord) -> bool:
+    """Whether a running service is healthy, or becomes so: one that is merely slow now is not worth another start."""
+    if processes.leader(record) is None:
+        return False
+    try:
+        processes.wait_healthy(record, service.healthy, timeout_s=_ADOPT_TIMEOUT_S)
+    except ConfigurationError:
+        return False
+    return True
 
 
 def launch(state: State, service: Service) -> processes.ProcessRecord:

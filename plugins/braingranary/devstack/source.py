@@ -19,6 +19,7 @@ from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.storage.keys import checked_uid
 
 _SERIES_TEXT_LENGTH_MAX: Final = 700_000  # what the DAG's form takes
+_ANSWER_TIMEOUT_S: Final = 300.0  # for the list of all series, which the archive may have to read first
 
 
 class HasAddress(Protocol):
@@ -83,7 +84,7 @@ def request_for(choice: Choice, archive: HasAddress | None, content: str) -> Req
     """What to trigger. A local archive is asked for its series, because a run takes a collection or a list."""
     if archive is None:
         return _request(choice, {"collection": choice.collection, "limit": choice.limit}, content, None, ())
-    with httpx.Client(base_url=archive.base_url, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=archive.base_url, timeout=_ANSWER_TIMEOUT_S, trust_env=False) as client:
         query = {"Collection": choice.collection} if choice.collection else {}
         records = _answer(client, "getSeries", query)
     usable, hostile = [], 0

@@ -21,7 +21,10 @@ from braingranary.devstack.sample_archive.server import API_PATH
 from braingranary.devstack.state import State
 from braingranary.settings import StoreSettings
 
-START_TIMEOUT_S: Final = 60.0
+START_TIMEOUT_S: Final = 300.0
+_PROBE_TIMEOUT_S: Final = 15.0
+_ANSWER_TIMEOUT_S: Final = 120.0
+_PARTS_TIMEOUT_S: Final = 10.0  # a part that is slow on a busy machine is no reason to start it all again
 _SLICE_PATH: Final = re.compile(r"/api/v1/slices/[A-Za-z0-9._~:-]+\.jpg")
 
 
@@ -77,6 +80,7 @@ class FrontDoor:
                 "GRANARY_S3_ACCESS_KEY": self._store.access_key or "",
                 "GRANARY_S3_SECRET_KEY": secret,
                 "GRANARY_SERVING_METRICS_NETWORKS": '["127.0.0.0/8"]',
+                "GRANARY_SERVING_READY_TIMEOUT_S": str(_PARTS_TIMEOUT_S),
                 "GRANARY_SERVING_DETECT_PROCESSES": str(int(any(SHIPPED.glob("*.json")))),
                 **self._accounts,
             },
@@ -88,7 +92,7 @@ class FrontDoor:
     def healthy(self) -> bool:
         """Whether it says itself that all it needs works; the model, which loads for seconds, may come later."""
         try:
-            parts = httpx.get(f"{self.base_url}/readyz", timeout=5, trust_env=False).json()["parts"]
+            parts = httpx.get(f"{self.base_url}/readyz", timeout=_PROBE_TIMEOUT_S, trust_env=False).json()["parts"]
         except (httpx.HTTPError, ValueError, LookupError):
             return False
         return all(state == "ok" for name, state in parts.items() if name != "model")
@@ -142,13 +146,16 @@ class SampleArchiveService:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=5, trust_env=False).is_success
+        return httpx.get(url, timeout=_PROBE_TIMEOUT_S, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 
 
 def first_slice_path(front_url: str) -> str | None:
     """The path of one slice that the front door itself names, for an example that works; None while it has none."""
-    answer = httpx.get(f"{front_url}/ImageList", params={"limit": 1}, timeout=30, trust_env=False)
+    try:
+        answer = httpx.get(f"{front_url}/ImageList", params={"limit": 1}, timeout=_ANSWER_TIMEOUT_S, trust_env=False)
+    except httpx.HTTPError:
+        return None
     found = _SLICE_PATH.search(answer.text)
     return found[0] if found else None

@@ -6,16 +6,15 @@ A part is one batch: its row files stand under `runs/normalize/<run>/parts/<part
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from braingranary.errors import Code, RejectedInput
 from braingranary.normalization.profile import Profile
 from braingranary.storage import keys
+from braingranary.storage.run_parts import digest_name, read_record, total
 
 STEP: Final = "normalize"
 
@@ -36,15 +35,12 @@ class PartResult:
 
     def to_json(self) -> str:
         """Canonical JSON of this part."""
-        return PART.dump_json(self).decode()
+        return _PART.dump_json(self).decode()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> PartResult:
         """The part told by `text`; raises RejectedInput(MANIFEST_INVALID)."""
-        try:
-            return PART.validate_json(text)
-        except ValidationError as error:
-            raise RejectedInput(Code.MANIFEST_INVALID, "not a part of a normalize run") from error
+        return read_record(_PART, text, "a part of a normalize run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,33 +54,25 @@ class PublishedRun:
     @property
     def rows(self) -> dict[str, int]:
         """Number of rows of the whole run by table name."""
-        totals: dict[str, int] = {}
-        for part in self.parts:
-            for table, count in part.rows.items():
-                totals[table] = totals.get(table, 0) + count
-        return totals
+        return total(part.rows for part in self.parts)
 
     def to_json(self) -> bytes:
         """Canonical JSON: the same parts give the same bytes."""
-        return PUBLISHED.dump_json(self)
+        return _PUBLISHED.dump_json(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> PublishedRun:
         """The run told by `text`; raises RejectedInput(MANIFEST_INVALID)."""
-        try:
-            return PUBLISHED.validate_json(text)
-        except ValidationError as error:
-            raise RejectedInput(Code.MANIFEST_INVALID, "not a published normalize run") from error
+        return read_record(_PUBLISHED, text, "a published normalize run")
 
 
-PART: Final = TypeAdapter(PartResult)
-PUBLISHED: Final = TypeAdapter(PublishedRun)
+_PART: Final = TypeAdapter(PartResult)
+_PUBLISHED: Final = TypeAdapter(PublishedRun)
 
 
 def part_name(raw_keys: Sequence[str], profile: Profile) -> str:
     """The name of the part that holds exactly `raw_keys` under `profile`, whatever their order."""
-    text = "\n".join([profile.name, *sorted(raw_keys)])
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return digest_name(profile.name, raw_keys)
 
 
 def table_key(run: str, part: str, table: str) -> str:

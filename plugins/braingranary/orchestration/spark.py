@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from airflow.sdk import BaseOperator
 
 from braingranary.errors import Code, ConfigurationError, TransientFailure
+from braingranary.orchestration import policies
 from braingranary.orchestration.connections import (
     SPARK_CONNECTION,
     SparkSettings,
@@ -121,6 +122,19 @@ class SparkJobOperator(BaseOperator):
         """End the Spark process together with the task."""
         if self._runner is not None:
             self._runner.kill()
+
+
+def spark_job(job: str, arguments: Sequence[str] | XComArg) -> SparkJobOperator:
+    """The task of a DAG that runs `job` under its own name, in the pool and with the time of Spark's jobs."""
+    return SparkJobOperator(
+        task_id=job,
+        job=job,
+        arguments=arguments,
+        run_name="{{ run_id }}",
+        pool=policies.POOL_SPARK,
+        execution_timeout=policies.JOB_TIMEOUT,
+        doc_md=f"Runs `spark_jobs/{job}.py`; finished batches are kept, so a retry does only the rest.",
+    )
 
 
 def python_environment() -> dict[str, str]:

@@ -32,3 +32,8 @@ ON CONFLICT (series_id, model_id) DO UPDATE SET
     accepted_count = excluded.accepted_count,
     declined = excluded.declined,
     input_sha256 = excluded.input_sha256;
+
+INSERT INTO touched_series (series_id)
+SELECT i.series_id
+FROM incoming_score AS i
+ON CONFLICT DO NOTHING;

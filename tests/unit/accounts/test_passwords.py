@@ -9,6 +9,7 @@ import pytest
 from braingranary.accounts import passwords
 from braingranary.accounts.passwords import Passwords, check_new
 from braingranary.errors import Code, RejectedInput, TransientFailure
+from tests.fixtures.patience import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +61,12 @@ def test_verify_beyond_its_places_is_refused_instead_of_queued(monkeypatch: pyte
     def hold() -> None:
         with busy._place():
             held.set()
-            release.wait(10)
+            release.wait(PATIENCE_S)
 
     holder = threading.Thread(target=hold)
     holder.start()
     try:
-        assert held.wait(10)
+        assert held.wait(PATIENCE_S)
         with pytest.raises(TransientFailure) as caught:
             busy.verify(None, "correct horse battery")
         assert caught.value.code is Code.SERVER_BUSY

@@ -21,6 +21,7 @@ from braingranary.detector.evaluate import DeclineReport
 from braingranary.detector.train import Plan, train
 from braingranary.detector.weights import load
 from braingranary.errors import Code, ConfigurationError, RejectedInput
+from tests.fixtures.patience import PATIENCE_S
 from tests.unit.detector.heads import head, write_lgg
 
 TINY = Plan(seed=3, epochs=2, steps_an_epoch=3, batch_size=4, widths=(8, 16, 16), warmup_steps=2)
@@ -104,7 +105,7 @@ def test_train_waits_while_the_pause_file_exists(bank: Bank, tmp_path: Path, mon
     time.sleep(0.3)
     assert not steps
     pause.unlink()
-    worker.join(timeout=120)
+    worker.join(timeout=PATIENCE_S)
     assert steps[-1] == TINY.steps
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from braingranary.devstack import processes
 from braingranary.errors import ConfigurationError
+from tests.fixtures.patience import PATIENCE_S
 
 # A child in a session of its own, a grandchild that lost its parent, and all of them deaf to TERM.
 _STUBBORN = """
@@ -54,7 +55,7 @@ def _command(folder: Path, *argv: str, bound: bool = False) -> processes.Command
     )
 
 
-def _wait(condition: object, timeout_s: float = 15.0) -> None:
+def _wait(condition: object, timeout_s: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + timeout_s
     assert callable(condition)
     while True:
@@ -112,7 +113,7 @@ def test_record_of_a_reused_pid_is_nobody(tmp_path: Path) -> None:
 def test_wait_healthy_of_a_process_that_ends_names_its_log(tmp_path: Path) -> None:
     record = processes.start(_command(tmp_path, "/bin/sh", "-c", "echo trouble; exit 3"))
     with pytest.raises(ConfigurationError, match=str(tmp_path / "log")):
-        processes.wait_healthy(record, lambda: False, timeout_s=10)
+        processes.wait_healthy(record, lambda: False, timeout_s=PATIENCE_S)
     assert "trouble" in (tmp_path / "log").read_text()
 
 

@@ -62,7 +62,7 @@ def master(tmp_path: Path) -> Iterator[str]:
 
 def _alive_workers(page: int) -> int:
     try:
-        return int(httpx.get(f"http://127.0.0.1:{page}/json/", timeout=2, trust_env=False).json()["aliveworkers"])
+        return int(httpx.get(f"http://127.0.0.1:{page}/json/", timeout=15, trust_env=False).json()["aliveworkers"])
     except (httpx.HTTPError, ValueError, KeyError):
         return 0
 

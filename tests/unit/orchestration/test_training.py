@@ -13,6 +13,7 @@ import pytest
 from braingranary.errors import Code, ConfigurationError, RejectedInput, TransientFailure
 from braingranary.orchestration import training
 from braingranary.orchestration.training import DetectorOperator
+from tests.fixtures.patience import PATIENCE_S
 
 
 def operator(*arguments: str) -> DetectorOperator:
@@ -71,11 +72,11 @@ def test_on_kill_ends_the_process_with_the_task(stand_in: Path) -> None:
 
     thread = threading.Thread(target=run)
     thread.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not (pid.is_file() and pid.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     task.on_kill()
-    thread.join(30)
+    thread.join(PATIENCE_S)
     assert len(errors) == 1
     assert not psutil.pid_exists(int(pid.read_text()))

@@ -1,0 +1,155 @@
+"""Cells: how many series share one value of every filter with few values, as arrays that a process keeps.
+
+Some ten thousand cells stand for a million series (`series_cell`, refreshed by each load), so that a process knows how
+many series a filter leaves before it asks for any: facets and counts are sums over cells, and a list knows whether to
+gather few series or to walk among many. Whether the kept cells still hold is asked before each use, with one look-up.
+Goes in: a connection and a filter. Comes out: frozen records.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from braingranary.catalog.ask import Connection
+from braingranary.catalog.filters import UNKNOWN, SeriesFilter
+from braingranary.catalog.identity import collection_id
+from braingranary.catalog.sql import statement
+
+KEPT: Final = 2  # states of the cells that a process holds: the new one and the one that other threads still use
+PLANES: Final = ("axial", "coronal", "sagittal")
+SHOWN: Final = "shown_plane"
+_VALUED: Final = (
+    "archive", "collection", "species", "plane", "sequence", "manufacturer", "model", "sex", "license",
+    "field_strength", "tumor", "label_source",
+)  # fmt: skip
+FACETS: Final = (*_VALUED, SHOWN)
+"""Every facet, each also the name of the filter that its values are for."""
+GATHERED_MAX: Final = 20_000
+"""Series up to which it is cheaper to gather all that a filter leaves than to walk along a sort until a page is full:
+gathering takes some 5 ms at most, and the more series match, the shorter is the walk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """The cells as arrays of one length, in one order; `slices` has a column a plane."""
+
+    version: str
+    keys: NDArray[np.int64]
+    """In ascending order."""
+    series: NDArray[np.int64]
+    slices: NDArray[np.int64]
+    shows: NDArray[np.int64]
+    codes: dict[str, NDArray[np.intp]]
+    values: dict[str, list[str]]
+
+    def failing(self, facet: str, value: str) -> NDArray[np.bool_]:
+        """Which cells the filter `facet=value` leaves out."""
+        if facet == SHOWN:
+            hidden: NDArray[np.bool_] = np.equal(self.shows >> PLANES.index(value) & 1, 0)
+            return hidden
+        known = self.values[facet]
+        return np.not_equal(self.codes[facet], known.index(value) if value in known else -1)
+
+    def failures(self, wanted: SeriesFilter) -> NDArray[np.int64]:
+        """For every cell one bit a facet whose filter leaves it out."""
+        failures = np.zeros(len(self.series), np.int64)
+        for number, facet in enumerate(FACETS):
+            value = getattr(wanted, facet)
+            if value is not None:
+                failures |= self.failing(facet, value).astype(np.int64) << number
+        return failures
+
+
+class Left(NamedTuple):
+    """What the facets of a filter leave, whatever else it narrows by."""
+
+    keys: NDArray[np.int64]
+    """Of the cells."""
+    series: int
+    """That they count."""
+    of_facet: dict[str, int]
+    """Series that each facet alone would leave."""
+    collection_id: int | None
+    """Of the one collection that is asked for; None where none is, or where two archives have one of that name."""
+
+    @property
+    def few(self) -> bool:
+        """Whether the series are gathered by their cells."""
+        return self.series <= GATHERED_MAX
+
+
+_kept: dict[str, Cells] = {}
+_lock = threading.Lock()
+
+
+def of_cells_alone(wanted: SeriesFilter) -> bool:
+    """Whether cells alone tell what the filter leaves."""
+    return wanted.active <= set(FACETS) and wanted.label_source != "model"
+
+
+def left(connection: Connection, wanted: SeriesFilter) -> Left | None:
+    """The cells that the facets of a filter leave; None where it narrows by no facet."""
+    if wanted.label_source == "model":  # asked where no truth speaks
+        wanted = replace(wanted, label_source=UNKNOWN, tumor=None)
+    if not wanted.active & set(FACETS):
+        return None
+    cells = current(connection)
+    failures = cells.failures(wanted)
+    chosen = failures == 0
+    alone = {
+        facet: int(cells.series[failures >> number & 1 == 0].sum())
+        for number, facet in enumerate(FACETS)
+        if getattr(wanted, facet) is not None
+    }
+    collection = None
+    if wanted.collection is not None:
+        archives = np.unique(cells.codes["archive"][chosen])
+        if len(archives) == 1:
+            collection = collection_id(cells.values["archive"][archives[0]], wanted.collection)
+    return Left(
+        keys=cells.keys[chosen], series=int(cells.series[chosen].sum()), of_facet=alone, collection_id=collection
+    )
+
+
+def beside(wanted: SeriesFilter) -> SeriesFilter:
+    """What narrows beside the cells that `left` tells: the filter without its facets, but with the word of a model."""
+    model = {"label_source", "tumor"} if wanted.label_source == "model" else set()
+    names = wanted.active - (set(FACETS) - model)
+    return SeriesFilter(**{name: getattr(wanted, name) for name in names})
+
+
+def current(connection: Connection) -> Cells:
+    """The cells as of the last load."""
+    row = connection.execute(statement("queries/search_version"), prepare=True).fetchone()
+    version = str(row[0]) if row else ""
+    with _lock:  # one thread reads them, the others wait for it
+        if version not in _kept:
+            while len(_kept) >= KEPT:
+                _kept.pop(next(iter(_kept)))
+            _kept[version] = _load(connection, version)
+        return _kept[version]
+
+
+def _load(connection: Connection, version: str) -> Cells:
+    cursor = connection.execute(statement("queries/cells"))
+    names = [column.name for column in cursor.description or ()]
+    rows = cursor.fetchall()
+    table: dict[str, tuple[Any, ...]] = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {}
+    codes, values = {}, {}
+    for facet in _VALUED:
+        distinct, inverse = np.unique(np.array(table.get(facet, ()), dtype=np.str_), return_inverse=True)
+        codes[facet], values[facet] = inverse, [str(value) for value in distinct]
+    return Cells(
+        version=version,
+        keys=np.array(table.get("cell_id", ()), np.int64),
+        series=np.array(table.get("series_count", ()), np.int64),
+        slices=np.array([table.get(f"slices_{plane}", ()) for plane in PLANES], np.int64).T,
+        shows=np.array(table.get("shows", ()), np.int64),
+        codes=codes,
+        values=values,
+    )
