@@ -188,7 +188,7 @@ def agree(connection: psycopg.Connection[Any], wanted: SeriesFilter) -> None:
     for facet in ("sequence", "tumor", "shown_plane", "collection"):
         one = SimpleNamespace(**{item.value: item.series_count for item in answer.facets if item.facet == facet})
         # By cells, a facet's own filter is left aside.
-        if wanted.active <= set(facets_module.FACETS) and wanted.label_source != "model":
+        if wanted.active <= set(cells.FACETS) and wanted.label_source != "model":
             wider = expected(replaced(wanted, facet))
         else:
             wider = expected(wanted)
