@@ -21,7 +21,7 @@ from braingranary.errors import Code, RejectedInput
 NEWTON_STEPS = 50
 RIDGE = 1e-3
 SLICE_SPECIFICITY = 0.95
-"""Asked of the slice threshold on validation negatives of every contrast: new sites, of which 0.90 is asked, cost some."""
+"""Asked of the slice threshold on validation negatives of every contrast; 0.90 is the aim, and new sites cost some."""
 NEGATIVES_TO_SPEAK = 50
 """A source and contrast with fewer tumour-free slices does not set the threshold: one of them would decide it."""
 SERIES_SPECIFICITY = 0.9
