@@ -51,8 +51,9 @@ class _Program:
 
 def hostile_weights() -> dict[str, bytes]:
     """Bytes in the place of the weights; none may ever answer."""
-    good = pack(scans.tiny_model().network, scans.FACTS)
-    other = pack(scans.tiny_model().network.apply(_shifted), scans.FACTS)
+    facts = scans.tiny_model().facts
+    good = pack(scans.tiny_model().network, facts)
+    other = pack(scans.tiny_model().network.apply(_shifted), facts)
     nan = scans.tiny_model().network
     with torch.no_grad():
         next(nan.parameters()).fill_(float("nan"))
@@ -64,7 +65,7 @@ def hostile_weights() -> dict[str, bytes]:
         "cut short": good[:-100],
         "pickle": pickle.dumps(_Program()),
         "torch checkpoint": checkpoint.getvalue(),
-        "nan": pack(nan, scans.FACTS),
+        "nan": pack(nan, facts),
         "empty": b"",
     }
 
@@ -163,7 +164,8 @@ def scored_by_spark(
     assert settings.secret_key is not None
     monkeypatch.setenv("GRANARY_S3_ACCESS_KEY", settings.access_key or "")
     monkeypatch.setenv("GRANARY_S3_SECRET_KEY", settings.secret_key.get_secret_value())
-    data = pack(scans.tiny_model().network, scans.FACTS)
+    model = scans.tiny_model()
+    data = pack(model.network, model.facts)
     digest = hashlib.sha256(data).hexdigest()
     model = ModelPin(version=scans.FACTS.version, sha256=digest, weights_key=keys.weights(scans.FACTS.version, digest))
     store.put(model.weights_key, data)
