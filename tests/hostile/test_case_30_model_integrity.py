@@ -164,8 +164,8 @@ def scored_by_spark(
     assert settings.secret_key is not None
     monkeypatch.setenv("GRANARY_S3_ACCESS_KEY", settings.access_key or "")
     monkeypatch.setenv("GRANARY_S3_SECRET_KEY", settings.secret_key.get_secret_value())
-    model = scans.tiny_model()
-    data = pack(model.network, model.facts)
+    tiny = scans.tiny_model()
+    data = pack(tiny.network, tiny.facts)
     digest = hashlib.sha256(data).hexdigest()
     model = ModelPin(version=scans.FACTS.version, sha256=digest, weights_key=keys.weights(scans.FACTS.version, digest))
     store.put(model.weights_key, data)
