@@ -23,6 +23,7 @@ _SHAPES_KEPT: Final = 256
 # One condition of WHERE: a line of AND four columns in, what is indented further below it, and what closes it.
 _CONDITION: Final = re.compile(r"^    AND .*\n(?:     .*\n|    (?:END|\))\n)*", re.MULTILINE)
 _VALUE: Final = re.compile(r"%\((\w+)\)s")
+_WAY_OUT: Final = re.compile(r"%\((\w+)\)s(?:::\w+(?:\[\])?)?\s+IS NULL\s+OR\s+")
 
 
 @cache
@@ -49,9 +50,10 @@ def names(folder: str) -> tuple[str, ...]:
 
 
 def without_nulls(text: LiteralString, values: Mapping[str, Any]) -> LiteralString:
-    """`text` without the conditions whose first value is null: those that say `%(value)s IS NULL OR ...` of it.
+    """`text` without the conditions whose first value is null, and without `%(value)s IS NULL OR` in the others.
 
-    They would filter nothing, and the planner would have to find that out each time.
+    The former would filter nothing, and the planner would have to find that out each time. The latter would keep a plan
+    that is made once for all values from looking into an index: it could not know that the value is there.
     """
     return _without(text, frozenset(name for name, value in values.items() if value is None))
 
@@ -60,7 +62,9 @@ def without_nulls(text: LiteralString, values: Mapping[str, Any]) -> LiteralStri
 def _without(text: LiteralString, nulls: frozenset[str]) -> LiteralString:
     def kept(condition: re.Match[str]) -> str:
         first = _VALUE.search(condition[0])
-        return "" if first is not None and first[1] in nulls else condition[0]
+        if first is not None and first[1] in nulls:
+            return ""
+        return _WAY_OUT.sub(lambda way: way[0] if way[1] in nulls else "", condition[0])
 
     left: LiteralString = _CONDITION.sub(kept, text)
     return left
