@@ -24,12 +24,11 @@ Row = TypeVar("Row")
 
 def answer(model: BaseModel, *, cache_control: str = REVALIDATED) -> Response:
     """`model` as JSON, or 304 where the caller has just that."""
-    return answer_text(model.model_dump_json(), cache_control=cache_control)
+    return answer_json(model.model_dump_json().encode(), cache_control=cache_control)
 
 
-def answer_text(text: str, *, cache_control: str = REVALIDATED) -> Response:
+def answer_json(body: bytes, *, cache_control: str = REVALIDATED) -> Response:
     """The same for what is JSON already."""
-    body = text.encode()
     # Tells versions apart and proves nothing, so the quickest of the hashes that are long enough will do.
     tag = f'"{hashlib.sha1(body, usedforsecurity=False).hexdigest()}"'
     response = Response(body, content_type="application/json")

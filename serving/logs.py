@@ -10,11 +10,14 @@ import json
 import logging
 import sys
 import threading
-from typing import Any, Final
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import IO, Any, Final
 
 import structlog
 from gunicorn.glogging import Logger
 
+_KINDS_KEPT: Final = 1_024
 _QUOTING: Final = {"Invalid request": "request_malformed", "Error handling request": "request_failed_in_server"}
 
 
@@ -23,6 +26,7 @@ def configure(level: int = logging.INFO) -> None:
 
     Events go there straight: a line a request by way of the standard library would cost more than counting it.
     """
+    request_lines.lowest, request_lines.stream = level, sys.stderr.buffer
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -50,6 +54,42 @@ def configure(level: int = logging.INFO) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     threading.excepthook = _thread_ended
+
+
+class RequestLines:
+    """The one line that every request leaves, of the same form as any event and made for a tenth of its price."""
+
+    def __init__(self) -> None:
+        self.lowest = logging.INFO
+        self.stream: IO[bytes] | None = None
+        """None: wherever stderr leads at the time."""
+
+    def write(self, *, slow: bool, method: str, route: str | None, status: int, ms: float, request_id: str) -> None:
+        """Tell of one answer; `request_id` is of characters that JSON takes as they are."""
+        if self.lowest > (logging.WARNING if slow else logging.INFO):
+            return
+        now = datetime.now(UTC).isoformat()[: -len("+00:00")]
+        line = f'{_kind(slow, method, route, status)}"ms":{ms:.1f},"request_id":"{request_id}","timestamp":"{now}Z"}}\n'
+        stream = self.stream or sys.stderr.buffer
+        stream.write(line.encode("ascii"))
+        stream.flush()
+
+
+request_lines: Final = RequestLines()
+
+
+@lru_cache(_KINDS_KEPT)
+def _kind(slow: bool, method: str, route: str | None, status: int) -> str:
+    """What lines of one kind begin with."""
+    same = {
+        "event": "slow_request" if slow else "request",
+        "level": "warning" if slow else "info",
+        "logger": "serving.access",
+        "method": method,
+        "route": route,
+        "status": status,
+    }
+    return json.dumps(same)[:-1] + ","
 
 
 def _as_bytes(event: object, **options: Any) -> bytes:

@@ -26,6 +26,7 @@ from serving.identity import identity
 
 ViewT = TypeVar("ViewT", bound=Callable[..., Any])
 TOKEN_HEADER: Final = "auth-token"  # noqa: S105 - the name of a header
+_TOKEN: Final = "HTTP_AUTH_TOKEN"  # noqa: S105 - the same, as WSGI knows it
 _MARK: Final = "__granary_policy__"
 _BEARER: Final = "bearer"
 
@@ -173,9 +174,9 @@ def _enforce(policy: Policy) -> None:
 
 def _presented() -> str | None:
     """The token of the request, from either header; two different ones are none."""
-    headers = request.headers
-    own = headers.get(TOKEN_HEADER)
-    authorization = headers.get("Authorization")
+    environ = request.environ
+    own = environ.get(_TOKEN)
+    authorization = environ.get("HTTP_AUTHORIZATION")
     if authorization is not None:
         scheme, _, bearer = authorization.partition(" ")
         if scheme.lower() != _BEARER or (own is not None and own != bearer.strip()):

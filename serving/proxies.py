@@ -24,6 +24,8 @@ _FORWARDED: Final = (
 
 def within(address: str | None, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
     """Whether an address is in one of the networks; what is no address is in none."""
+    if not networks:
+        return False
     try:
         found = ip_address(address or "")
     except ValueError:

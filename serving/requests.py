@@ -7,9 +7,9 @@ senders never hold every thread.
 
 from __future__ import annotations
 
+import os
 import re
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -19,6 +19,7 @@ from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge
 
 from braingranary.errors import Code
 from serving import metrics
+from serving.logs import request_lines
 from serving.problems import problem
 from serving.services import Services, services
 
@@ -27,8 +28,7 @@ REQUEST_ID_HEADER: Final = "X-Request-ID"
 _OFFERED_ID: Final = "HTTP_X_REQUEST_ID"
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
 _BODY_MAX: Final = "__granary_body_max_bytes__"
-
-_log = structlog.get_logger("serving.access")
+_ID_BYTES: Final = 16
 
 
 def takes_body(max_bytes: int) -> Callable[[ViewT], ViewT]:
@@ -47,12 +47,13 @@ def register(app: Flask, service: Services) -> None:
 
     @app.before_request
     def begin() -> Response | None:
-        g.started = time.monotonic()
-        environ = request.environ
-        offered = environ.get(_OFFERED_ID, "")
-        g.request_id = request_id = offered if _ID.match(offered) else uuid.uuid4().hex
+        # Each look through a proxy costs as much as what is found there.
+        context, environ = g._get_current_object(), request.environ
+        context.started = time.monotonic()
+        offered = environ.get(_OFFERED_ID)
+        context.request_id = offered if offered and _ID.match(offered) else os.urandom(_ID_BYTES).hex()
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=context.request_id)
         if environ.get("QUERY_STRING"):
             repeated = sorted(name for name, values in request.args.lists() if len(values) > 1)
             if repeated:
@@ -64,20 +65,20 @@ def register(app: Flask, service: Services) -> None:
 
     @app.after_request
     def finish(response: Response) -> Response:
-        seconds = time.monotonic() - g.get("started", time.monotonic())
-        response.headers[REQUEST_ID_HEADER] = g.get("request_id", "")
-        rule = request.url_rule
-        route = rule.rule if rule else None
-        method, status = request.method, response.status_code
-        metrics.answered(method, route, status, seconds)
-        slow = seconds > slow_s
-        log = _log.warning if slow else _log.info
-        log(
-            "slow_request" if slow else "request",
-            method=method,
+        now = time.monotonic()
+        context, asked = g._get_current_object(), request._get_current_object()  # type: ignore[attr-defined]
+        seconds = now - context.get("started", now)
+        request_id = context.get("request_id", "")
+        response.headers.add(REQUEST_ID_HEADER, request_id)
+        route = asked.url_rule.rule if asked.url_rule else None
+        metrics.answered(asked.method, route, response.status_code, seconds)
+        request_lines.write(
+            slow=seconds > slow_s,
+            method=asked.method,
             route=route,
-            status=status,
-            ms=round(seconds * 1000, 1),
+            status=response.status_code,
+            ms=seconds * 1000,
+            request_id=request_id,
         )
         return response
 

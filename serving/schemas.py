@@ -5,7 +5,6 @@ Models of parameters forbid what they do not know, so that a misspelt filter is 
 
 from __future__ import annotations
 
-import functools
 import re
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal
@@ -50,18 +49,6 @@ class Parameters(BaseModel):
     """Base of what routes take: nothing unknown."""
 
     model_config = ConfigDict(extra="forbid")
-
-    @classmethod
-    def model_json_schema(cls, *arguments: Any, **named: Any) -> dict[str, Any]:
-        """The JSON schema; as flask-openapi3 asks for it at every request, made once, since that takes milliseconds."""
-        if arguments or named:
-            return super().model_json_schema(*arguments, **named)
-        return _schema_of(cls)
-
-
-@functools.cache
-def _schema_of(model: type[Parameters]) -> dict[str, Any]:
-    return super(Parameters, model).model_json_schema()
 
 
 class Answer(BaseModel):

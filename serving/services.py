@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import psycopg
@@ -27,6 +28,7 @@ from serving.detection import Detection
 from serving.detector_weights import Registry, WeightsSource
 from serving.kept_plans import KeptPlans
 from serving.readiness import Readiness
+from serving.search_keeper import SearchKeeper
 from serving.slots import Slots
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Services:
         self.readiness["object_store"] = lambda _timeout_s: self.store.check()
         if self.detection.enabled:
             self.readiness["model"] = self.detection.ask
+        self._search = SearchKeeper(self.catalog)
         self._store_settings = store
         self._lock = threading.Lock()
         self._store: ObjectStore | None = None
@@ -93,12 +96,14 @@ class Services:
                 self._opened = True
 
     def serve(self) -> None:
-        """Open everything and start the detecting processes: for a worker, not for tests that need no model."""
+        """Open everything, keep the search and start the detecting processes: for a worker, not for each test."""
         self.open()
+        self._search.start()
         self.detection.open()
 
     def close(self) -> None:
         """Close the pools; for the end of a process or a test."""
+        self._search.stop()
         self.detection.close()
         self._pool.close()
         self.identity.close()
@@ -114,33 +119,60 @@ class Services:
         assert self._store is not None  # noqa: S101 - open() made it
         return self._store
 
-    @contextmanager
     def catalog(
         self, *, statement_timeout_ms: int | None = None, wait_s: float | None = None
-    ) -> Iterator[psycopg.Connection[Any]]:
+    ) -> AbstractContextManager[psycopg.Connection[Any]]:
         """A connection that reads; with a time of its own for its statements, inside one transaction."""
         self.open()
-        asked = time.monotonic()
-        try:
-            with self._pool.connection(timeout=wait_s) as connection:
-                metrics.pool_waited(time.monotonic() - asked)
-                if statement_timeout_ms is None:
-                    yield connection
-                    return
-                with connection.transaction():
-                    connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(statement_timeout_ms)])
-                    yield connection
-        except (PoolTimeout, TooManyRequests) as error:
-            metrics.pool_refused()
-            raise TransientFailure(Code.CATALOG_UNAVAILABLE, "no connection to the catalogue is free") from error
-        except psycopg.errors.QueryCanceled as error:
-            raise TransientFailure(Code.CATALOG_TIMEOUT, "a statement took longer than it may") from error
-        except psycopg.OperationalError as error:
-            raise TransientFailure(Code.CATALOG_UNAVAILABLE, f"PostgreSQL: {type(error).__name__}") from error
+        if statement_timeout_ms is None:
+            return Reading(self._pool, wait_s)
+        return self._patient(statement_timeout_ms, wait_s)
+
+    @contextmanager
+    def _patient(self, statement_timeout_ms: int, wait_s: float | None) -> Iterator[psycopg.Connection[Any]]:
+        with Reading(self._pool, wait_s) as connection, connection.transaction():
+            connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(statement_timeout_ms)])
+            yield connection
 
     def _ask_catalog(self, timeout_s: float) -> None:
         with self.catalog(wait_s=timeout_s) as connection:
             connection.execute("SELECT 1")
+
+
+class Reading(AbstractContextManager[psycopg.Connection[Any]]):
+    """A connection of the pool for the time of a block, whatever fails in it as one of our errors.
+
+    Not as a generator, nor by the pool's own: both together cost a request as much as one of its small statements.
+    """
+
+    __slots__ = ("_connection", "_pool", "_wait_s")
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection[Any]], wait_s: float | None) -> None:
+        self._pool = pool
+        self._wait_s = wait_s
+
+    def __enter__(self) -> psycopg.Connection[Any]:
+        asked = time.monotonic()
+        try:
+            self._connection = self._pool.getconn(self._wait_s)
+        except psycopg.OperationalError as error:
+            raise _failure(error) from error
+        metrics.pool_waited(time.monotonic() - asked)
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pool.putconn(self._connection)  # which rolls back what was left open, and replaces what is lost
+        if isinstance(error, psycopg.OperationalError):
+            raise _failure(error) from error
+
+
+def _failure(error: psycopg.OperationalError) -> TransientFailure:
+    if isinstance(error, (PoolTimeout, TooManyRequests)):
+        metrics.pool_refused()
+        return TransientFailure(Code.CATALOG_UNAVAILABLE, "no connection to the catalogue is free")
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return TransientFailure(Code.CATALOG_TIMEOUT, "a statement took longer than it may")
+    return TransientFailure(Code.CATALOG_UNAVAILABLE, f"PostgreSQL: {type(error).__name__}")
 
 
 def check_connection(connection: psycopg.Connection[Any]) -> None:

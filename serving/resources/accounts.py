@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import Response, jsonify
-from flask_openapi3.blueprint import APIBlueprint
 
 from braingranary.accounts import audit, directory
 from braingranary.accounts.directory import AccountDetails
@@ -15,6 +14,7 @@ from braingranary.errors import Code, RejectedInput
 from serving import cursors
 from serving import schemas_accounts as schemas
 from serving.answers import after_of, answer, page_of
+from serving.api import Api
 from serving.identity import identity
 from serving.policies import Access, Rate, access, current_account, current_actor
 from serving.policies import audit as record
@@ -22,7 +22,7 @@ from serving.resources.authorization import NO_STORE, TAG, nothing, own_id, toke
 from serving.schemas import NoParameters, PageParameters, Problem
 from serving.services import services
 
-api = APIBlueprint("accounts", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = Api("accounts", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/account", summary="One's own account", responses={"200": schemas.Account})

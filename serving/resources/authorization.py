@@ -10,12 +10,12 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Response, jsonify, request
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import ValidationError
 
 from braingranary.accounts import directory, emails
 from serving import problems
+from serving.api import Api
 from serving.identity import identity
 from serving.limits import limits
 from serving.policies import Access, Rate, access, current_account, current_actor, current_claims
@@ -30,7 +30,7 @@ _BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {kind: {"schema": _SCHEMA} for kind in ("application/json", "application/x-www-form-urlencoded")},
 }
-api = APIBlueprint("authorization", __name__, abp_tags=[TAG])
+api = Api("authorization", __name__, abp_tags=[TAG])
 
 
 @api.post(

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, url_for
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import browse
 from braingranary.errors import Code, RejectedInput
 from serving import schemas_browse
 from serving.answers import after_of, answer, key_of, page_of
+from serving.api import Api
 from serving.policies import Access, access
 from serving.schemas import NoParameters, PageParameters
 from serving.schemas_browse import CollectionPath
 from serving.services import services
 
 TAG = Tag(name="collections", description="Named sets of studies, as the archives publish them.")
-api = APIBlueprint("collections", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = Api("collections", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/collections", summary="Collections by name", responses={"200": schemas_browse.CollectionPage})

@@ -15,13 +15,13 @@ from io import BytesIO
 from typing import IO, Any, Final
 
 from flask import Response, jsonify, request
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from werkzeug.formparser import FormDataParser
 
 from braingranary.detector.answers import Answer
 from braingranary.errors import Code, RejectedInput
 from serving import schemas_detect
+from serving.api import Api
 from serving.detection import detection
 from serving.policies import Access, Rate, access, audit
 from serving.problems import problem
@@ -62,7 +62,7 @@ _DESCRIBED: Final[dict[str, Any]] = {
     "responses": {"200": schemas_detect.Detection, "413": Problem, "422": Problem},
     "openapi_extensions": {"requestBody": _BODY},
 }
-api = APIBlueprint("detect", __name__, abp_tags=[TAG])
+api = Api("detect", __name__, abp_tags=[TAG])
 
 
 @api.post("/api/v1/detect", endpoint="detect_v1", **_DESCRIBED)

@@ -13,10 +13,10 @@ from typing import Final, Literal, cast
 
 import flask_openapi3_swagger
 from flask import Response, current_app, make_response, render_template, request, send_from_directory
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.openapi import OpenAPI
 
 from serving.answers import REVALIDATED
+from serving.api import Api
 from serving.description import describe
 from serving.pictures import CACHE_CONTROL
 from serving.policies import Access, access
@@ -27,7 +27,7 @@ _ASSETS: Final = Path(flask_openapi3_swagger.__path__[0]) / "templates" / "swagg
 _FOLDERS: Final = {"swagger-ui.css": "css", "swagger-ui-bundle.js": "js"}
 _MADE: Final = "granary.openapi"
 _POLICY: Final = HEADERS["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data:")
-api = APIBlueprint("docs", __name__, url_prefix="/api/v1", doc_ui=False)
+api = Api("docs", __name__, url_prefix="/api/v1", doc_ui=False)
 
 
 class AssetPath(Parameters):

@@ -6,7 +6,6 @@ import shlex
 from functools import partial
 
 from flask import Response, request, url_for
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 
@@ -14,6 +13,7 @@ from braingranary.catalog import downloads
 from serving import schemas_downloads as schemas
 from serving import zip_answer
 from serving.answers import answer
+from serving.api import Api
 from serving.policies import TOKEN_HEADER, Access, Rate, access
 from serving.resources.series import wanted
 from serving.schemas import Problem, QueryName
@@ -30,7 +30,7 @@ ZIP_RESPONSES: ResponseDict = {
     "416": Problem,
     "503": Problem,
 }
-api = APIBlueprint(
+api = Api(
     "downloads",
     __name__,
     url_prefix="/api/v1",

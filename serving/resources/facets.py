@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
 
 from braingranary.catalog import search
 from serving import schemas
-from serving.answers import answer
+from serving.answers import answer_json
+from serving.api import Api
 from serving.policies import Access, access
 from serving.resources.series import TAG, wanted
 from serving.services import services
 
-api = APIBlueprint("facets", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = Api("facets", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/facets", summary="Counts of every filter value", responses={"200": schemas.FacetPage})
@@ -20,5 +20,5 @@ api = APIBlueprint("facets", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 def facets(query: schemas.FacetParameters) -> Response:
     """Counts as of the last load; a facet's own filter does not narrow it, so that its other values can be chosen."""
     with services().catalog() as connection:
-        found = search.facets_of(connection, wanted(query), values_max=query.values)
-    return answer(schemas.FacetPage.model_validate(found, from_attributes=True))
+        told = search.facets_told(connection, wanted(query), values_max=query.values)
+    return answer_json(told.encode())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from flask import Response, jsonify, make_response, render_template, request, url_for
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
 from serving import schemas, schemas_front
+from serving.api import Api
 from serving.policies import Access, access
 from serving.resources import queries
 from serving.resources.series import shown
@@ -17,7 +17,7 @@ RECENT_SERIES = 18
 COLLECTIONS_SHOWN = 12
 SHORTCUTS = 6
 TAG = Tag(name="front door", description="What there is, in one answer.")
-api = APIBlueprint("front", __name__, abp_tags=[TAG])
+api = Api("front", __name__, abp_tags=[TAG])
 
 
 @api.get("/", summary="What there is", responses={"200": schemas_front.FrontPage})

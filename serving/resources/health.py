@@ -8,18 +8,18 @@ good one. `/readyz` asks each part that requests need; a part that fails is name
 from __future__ import annotations
 
 from flask import Response, jsonify, request
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from serving import metrics
+from serving.api import Api
 from serving.policies import Access, Rate, access
 from serving.proxies import within
 from serving.schemas import NoParameters, Problem
 from serving.schemas_front import Health, Readiness
 from serving.services import services
 
-api = APIBlueprint(
+api = Api(
     "health", __name__, abp_tags=[Tag(name="operations", description="For whoever runs and watches the service.")]
 )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, jsonify, redirect, url_for
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from werkzeug.wrappers import Response as BaseResponse
 
 from braingranary.catalog import search
 from serving import cursors, schemas, zip_answer
+from serving.api import Api
 from serving.policies import Access, Rate, access
 from serving.resources.downloads import ZIP_RESPONSES, named
 from serving.resources.slices import slice_url
@@ -18,7 +18,7 @@ from serving.schemas import PageParameters, QueryPath
 from serving.schemas_downloads import ZipParameters
 from serving.services import services
 
-api = APIBlueprint(
+api = Api(
     "images", __name__, abp_tags=[Tag(name="images", description="The addresses that users of the predecessor know.")]
 )
 

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import Final
 
 from flask import Response, url_for
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import lineage as catalogue
@@ -20,6 +19,7 @@ from braingranary.records import Receipt
 from braingranary.storage.store import ObjectStore
 from serving import schemas_lineage
 from serving.answers import answer
+from serving.api import Api
 from serving.policies import Access, access
 from serving.schemas import NoParameters, SeriesPath
 from serving.services import services
@@ -27,7 +27,7 @@ from serving.services import services
 # What is not kept is told as unknown; any other trouble with it is ours.
 _UNTOLD: Final = frozenset((Code.OBJECT_MISSING, Code.KEY_INVALID))
 TAG = Tag(name="lineage", description="Where data came from and how it was made.")
-api = APIBlueprint("lineage", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = Api("lineage", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/series/<uid>/lineage", summary="Lineage of a series", responses={"200": schemas_lineage.Lineage})

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Response, make_response, render_template, request, url_for
-from flask_openapi3.blueprint import APIBlueprint
 from pydantic import Field, model_validator
 
 from braingranary.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
@@ -19,6 +18,7 @@ from braingranary.catalog import pages as questions
 from braingranary.catalog import pipeline, restrictions, search, verdicts
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from serving import schemas, searching, state_of_pipeline, taking, viewer
+from serving.api import Api
 from serving.policies import Access, Rate, access
 from serving.resources.downloads import described
 from serving.resources.series import listed, shown, wanted
@@ -36,7 +36,7 @@ SIGN_UP_SAID: Final = {
 RUNS_SHOWN: Final = 20
 REASONS_SHOWN: Final = 50
 COLLECTIONS_SHOWN: Final = 25
-api = APIBlueprint("pages", __name__, doc_ui=False)
+api = Api("pages", __name__, doc_ui=False)
 
 
 class ViewerParameters(schemas.Parameters):

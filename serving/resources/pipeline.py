@@ -6,19 +6,19 @@ from dataclasses import asdict
 from typing import Annotated
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
 from braingranary.catalog import pipeline, search
 from serving import schemas_pipeline
 from serving.answers import answer
+from serving.api import Api
 from serving.policies import Access, access
 from serving.schemas import Limit, Parameters
 from serving.services import services
 
 TAG = Tag(name="pipeline", description="What the nightly runs did last, and what could not be used.")
-api = APIBlueprint("pipeline", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = Api("pipeline", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 class FirstParameters(Parameters):

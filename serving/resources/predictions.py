@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, url_for
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import lineage, verdicts
 from braingranary.errors import Code, RejectedInput
 from serving import schemas_predictions
 from serving.answers import after_of, answer, page_of
+from serving.api import Api
 from serving.policies import Access, access
 from serving.resources.slices import slice_url
 from serving.schemas import NoParameters, SeriesPath
@@ -19,7 +19,7 @@ from serving.schemas_predictions import PredictionsParameters, SeriesPredictions
 from serving.services import services
 
 TAG = Tag(name="predictions", description="What the tumour detector says, by model version. Research only.")
-api = APIBlueprint("predictions", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = Api("predictions", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/models", summary="Models", responses={"200": schemas_predictions.ModelList})

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, url_for
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
 from braingranary.errors import Code, RejectedInput
 from serving import schemas_front
 from serving.answers import answer
+from serving.api import Api
 from serving.policies import Access, access
 from serving.schemas import NoParameters, QueryPath
 from serving.services import services
 
 TAG = Tag(name="queries", description="Predefined queries: slices with or without a tumour, by plane.")
-api = APIBlueprint("queries", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = Api("queries", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/queries", summary="Named queries", responses={"200": schemas_front.NamedQueryList})

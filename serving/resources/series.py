@@ -7,14 +7,14 @@ from datetime import date
 from typing import Final
 
 from flask import Response, request
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
 from braingranary.catalog.ask import Connection
 from braingranary.errors import Code, RejectedInput
 from serving import cursors, schemas
-from serving.answers import answer, answer_text
+from serving.answers import answer, answer_json
+from serving.api import Api
 from serving.policies import Access, access
 from serving.resources import slices
 from serving.resources.slices import slice_url
@@ -22,7 +22,7 @@ from serving.schemas import NoParameters, SeriesParameters, SeriesPath, SlicesPa
 from serving.services import services
 
 TAG = Tag(name="series", description="Acquisitions: the unit of searching, viewing and labelling.")
-api = APIBlueprint("series", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = Api("series", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 _COLUMNS: Final = tuple(field.name for field in fields(search.SeriesItem))
 
 
@@ -33,8 +33,8 @@ def list_series(query: SeriesParameters) -> Response:
     with services().catalog() as connection:
         found = _found(connection, query)
         told = search.page_told(connection, [place.series_id for place in found.places], _addresses())
-    rest = schemas.PageEnd(next=found.next, count=found.count).model_dump_json()
-    return answer_text(f'{{"series":[{",".join(told)}],{rest[1:]}')
+    rest = schemas.PageEnd(next=found.next, count=found.count).model_dump_json().encode()
+    return answer_json(b'{"series":[%b],%b' % (told, rest[1:]))
 
 
 def listed(connection: Connection, query: SeriesParameters) -> schemas.SeriesPage:
@@ -105,7 +105,7 @@ def one_series(path: SeriesPath, query: NoParameters) -> Response:  # noqa: ARG0
         told = search.detail_told(connection, path.uid, _addresses())
     if told is None:
         raise RejectedInput(Code.NOT_FOUND, "there is no such series")
-    return answer_text(told)
+    return answer_json(told)
 
 
 @api.get("/series/<uid>/slices", summary="Slices of a series", responses={"200": schemas.SlicePage})

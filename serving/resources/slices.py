@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Response, request
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
@@ -12,6 +11,7 @@ from braingranary.imaging import jpeg
 from braingranary.imaging.contact_sheet import to_png
 from braingranary.imaging.rendition import fitted
 from serving import terms
+from serving.api import Api
 from serving.pictures import packed, picture
 from serving.policies import Access, access
 from serving.schemas import NoParameters, Problem, SlicePath
@@ -19,7 +19,7 @@ from serving.schemas_pictures import PictureParameters
 from serving.services import services
 
 TAG = Tag(name="slices", description="Single slices, radiologically: patient's right on the viewer's left.")
-api = APIBlueprint("slices", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = Api("slices", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get(

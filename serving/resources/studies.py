@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, url_for
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import browse
 from braingranary.errors import Code, RejectedInput
 from serving import schemas_browse
 from serving.answers import after_of, answer, page_of
+from serving.api import Api
 from serving.policies import Access, access
 from serving.resources.slices import slice_url
 from serving.schemas import PageParameters
@@ -19,7 +19,7 @@ from serving.schemas_browse import StudiesParameters, StudyPath
 from serving.services import services
 
 TAG = Tag(name="studies", description="Examinations: one visit of one subject.")
-api = APIBlueprint("studies", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = Api("studies", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/studies", summary="Studies, filtered, page by page", responses={"200": schemas_browse.StudyPage})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, url_for
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import browse
 from braingranary.errors import Code, RejectedInput
 from serving import schemas_browse
 from serving.answers import after_of, answer, key_of, page_of
+from serving.api import Api
 from serving.policies import Access, access
 from serving.resources import studies
 from serving.schemas import PageParameters
@@ -19,7 +19,7 @@ from serving.schemas_browse import SubjectPath, SubjectsParameters
 from serving.services import services
 
 TAG = Tag(name="subjects", description="Heads by the archives' public pseudonyms; group by them when you split.")
-api = APIBlueprint("subjects", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = Api("subjects", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/subjects", summary="Subjects, filtered, page by page", responses={"200": schemas_browse.SubjectPage})

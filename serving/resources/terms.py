@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Response, url_for
-from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.accounts import terms as acceptances
@@ -11,13 +10,14 @@ from braingranary.catalog import restrictions
 from braingranary.errors import Code, RejectedInput
 from serving import schemas_downloads as schemas
 from serving.answers import answer
+from serving.api import Api
 from serving.policies import Access, access, current_account, current_actor
 from serving.resources.authorization import NO_STORE, own_id
 from serving.schemas import NoParameters, Problem
 from serving.schemas_downloads import TermsPath, TermsVersion
 from serving.services import services
 
-api = APIBlueprint(
+api = Api(
     "terms",
     __name__,
     url_prefix="/api/v1",

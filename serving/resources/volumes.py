@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
 
 from braingranary.catalog import sheets
 from braingranary.catalog.lineage import lineage_of_series
@@ -11,6 +10,7 @@ from braingranary.errors import Code, RejectedInput
 from braingranary.imaging.contact_sheet import evenly
 from braingranary.storage import keys
 from serving import contact_sheets, objects, terms
+from serving.api import Api
 from serving.pictures import picture
 from serving.policies import Access, Rate, access
 from serving.resources.series import TAG
@@ -18,7 +18,7 @@ from serving.schemas import Problem, SeriesPath
 from serving.schemas_pictures import SheetParameters, VolumeParameters
 from serving.services import services
 
-api = APIBlueprint("volumes", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = Api("volumes", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get(

@@ -3,7 +3,7 @@
 Why not records: a page has two thousand values, and taking them out of their text, checking and writing them down again
 costs several times what finding them does. The columns of `sql/queries/series_told.sql` and `series_detail.sql` are the
 contract; tests hold them to the schema that is published. Goes in: a connection, keys, and where the API keeps series
-and slices. Comes out: JSON objects as text; nothing found is None or left out.
+and slices. Comes out: JSON objects as UTF-8; nothing found is None or left out.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import LiteralString
 
+from braingranary.catalog import prepared
 from braingranary.catalog.ask import Connection
 from braingranary.catalog.identity import series_id
+from braingranary.catalog.prepared import Value
 from braingranary.catalog.sql import statement
 
 
@@ -26,33 +28,31 @@ class Addresses:
     slices: str
 
 
-def page_told(connection: Connection, series_ids: Sequence[int], addresses: Addresses) -> list[str]:
-    """The series of these keys as lists tell them, in the same order."""
+def page_told(connection: Connection, series_ids: Sequence[int], addresses: Addresses) -> bytes:
+    """The series of these keys as lists tell them, in the same order, with commas between them."""
     if not series_ids:
-        return []
-    values = {
-        "series_ids": list(series_ids),
-        "series_address": addresses.series,
-        "slice_address": addresses.slices,
-    }
-    # Prepared, as the plan is the same for any keys, and making it takes longer than running it.
-    told: dict[int, str] = dict(connection.execute(_page(), values, prepare=True).fetchall())
-    return [told[key] for key in series_ids if key in told]
+        return b""
+    values = {"series_ids": list(series_ids), **_places(addresses)}
+    return prepared.rows(connection, _page(), values)[0][0] or b""
 
 
-def detail_told(connection: Connection, uid: str, addresses: Addresses) -> str | None:
+def detail_told(connection: Connection, uid: str, addresses: Addresses) -> bytes | None:
     """Everything that is known of one series."""
-    values = {"series_id": series_id(uid), "series_address": addresses.series, "slice_address": addresses.slices}
-    found = connection.execute(_detail(), values, prepare=True).fetchone()
-    if found is None:
+    found = prepared.rows(connection, _detail(), {"series_id": series_id(uid), **_places(addresses)})
+    if not found:
         return None
-    listed, rest = found
-    return f"{listed[:-1]},{rest[1:]}"  # two objects as one
+    listed, rest = found[0]
+    return b"%b,%b" % ((listed or b"")[:-1], (rest or b"")[1:])  # two objects as one
+
+
+def _places(addresses: Addresses) -> dict[str, Value]:
+    return {"series_address": addresses.series, "slice_address": addresses.slices}
 
 
 @cache
 def _page() -> LiteralString:
-    return f"WITH shown AS (\n{statement('queries/series_shown')})\n{statement('queries/series_told')}"
+    shown, told, page = (statement(f"queries/{name}") for name in ("series_shown", "series_told", "series_page"))
+    return f"WITH shown AS (\n{shown}),\ntold AS (\n{told})\n{page}"
 
 
 @cache
