@@ -42,6 +42,10 @@ class SearchKeeper:
         """Look no further. A reading that has begun ends with the connection or by itself, and nobody waits for it."""
         self._ended.set()
 
+    def join(self) -> None:
+        """Wait until it has stopped."""
+        self._thread.join()
+
     def _run(self) -> None:
         failing = False
         while not self._ended.is_set():

@@ -111,6 +111,17 @@ WHERE c.cell_id = d.cell_id AND (d.series, d.axial, d.coronal, d.sagittal) <> (0
 DELETE FROM series_cell
 WHERE series_count = 0;
 
+UPDATE search_version AS v
+SET row_hash = v.row_hash + d.hash
+FROM (
+    SELECT
+        (SELECT coalesce(sum(hash_record_extended(f, 0)), 0) FROM fresh_search AS f)
+        - coalesce(sum(hash_record_extended(s, 0)), 0) AS hash
+    FROM series_search AS s
+    WHERE s.series_id = any(array(SELECT f.series_id FROM fresh_search AS f))
+) AS d
+WHERE d.hash <> 0;
+
 -- By key, also where the planner knows nothing of how many there are.
 DELETE FROM series_search
 WHERE series_id = any(array(SELECT f.series_id FROM fresh_search AS f));

@@ -73,7 +73,9 @@ UPDATE search_version AS v
 SET version = f.version
 FROM (
     SELECT
-        (SELECT coalesce(sum(hashtextextended(c::text, 0)), 0) FROM series_cell AS c)
+        r.row_hash
+        + (SELECT coalesce(sum(hashtextextended(c::text, 0)), 0) FROM series_cell AS c)
         + (SELECT coalesce(sum(hashtextextended(k::text, 0)), 0) FROM facet AS k) AS version
+    FROM search_version AS r
 ) AS f
 WHERE v.version <> f.version;

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 import secrets
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import asdict
+from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,11 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from braingranary.catalog import cells, search, ways
+from braingranary.catalog import cells, search, search_columns, search_places
 from braingranary.catalog import facets as facets_module
 from braingranary.catalog.load import load_run
 from braingranary.catalog.migrate import migrate
 from braingranary.catalog.search import SeriesFilter, Sort
+from braingranary.catalog.sql import statement
+from braingranary.catalog.transaction import refresh
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.errors import Code, RejectedInput
@@ -160,7 +164,7 @@ def test_series_page_count_and_facets_under_one_filter_agree_with_python(
         agree(connection, SeriesFilter(**{name: value}))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=FILTERS)
 def test_series_page_count_and_facets_under_any_filter_agree_with_python(
     connection: psycopg.Connection[Any], wanted: SeriesFilter
@@ -169,13 +173,21 @@ def test_series_page_count_and_facets_under_any_filter_agree_with_python(
 
 
 def agree(connection: psycopg.Connection[Any], wanted: SeriesFilter) -> None:
-    """Rows, counts and facets of the search are those of the plain rules."""
+    """Rows, counts and facets of the search are those of the plain rules, found by PostgreSQL and in kept columns."""
+    search_columns.forget()
+    agree_once(connection, wanted)
+    search.keep(connection)
+    agree_once(connection, wanted)
+    with pytest.MonkeyPatch.context() as patch:  # as if all were looked at for most pages
+        patch.setattr(search_places, "STRETCH_ROWS", 5)
+        agree_once(connection, wanted)
+
+
+def agree_once(connection: psycopg.Connection[Any], wanted: SeriesFilter) -> None:
     found = listed(connection, wanted)
-    with pytest.MonkeyPatch.context() as patch:  # as if they were many: walked for, some walks given up
+    with pytest.MonkeyPatch.context() as patch:  # as if they were many
         patch.setattr(cells, "GATHERED_MAX", 0)
-        for steps in (2, 10_000):
-            patch.setattr(ways, "STEPS", steps)
-            assert listed(connection, wanted, limit=9) == found
+        assert listed(connection, wanted, limit=9) == found
     assert Counter(number_of(item.series_uid) for item in found) == Counter(expected(wanted))
     count = search.count(connection, wanted)
     assert (count.series, count.exact) == (len(found), True)
@@ -185,6 +197,9 @@ def agree(connection: psycopg.Connection[Any], wanted: SeriesFilter) -> None:
     )
     answer = search.facets_of(connection, wanted)
     assert answer.count == count
+    assert json.loads(search.facets_told(connection, wanted, values_max=2)) == asdict(
+        search.facets_of(connection, wanted, values_max=2)
+    )
     for facet in ("sequence", "tumor", "shown_plane", "collection"):
         one = SimpleNamespace(**{item.value: item.series_count for item in answer.facets if item.facet == facet})
         # By cells, a facet's own filter is left aside.
@@ -207,7 +222,11 @@ def test_series_page_by_page_visits_every_row_once_in_order(
 ) -> None:
     several = SeriesFilter(collection="Set-1", species="human")
     for wanted, limit in ((SeriesFilter(), 7), (SeriesFilter(collection="Set-1"), 3), (several, 4)):
+        search.keep(connection)
+        kept = listed(connection, wanted, limit=limit, sort=sort, descending=descending)
+        search_columns.forget()
         found = listed(connection, wanted, limit=limit, sort=sort, descending=descending)
+        assert kept == found
         assert Counter(number_of(item.series_uid) for item in found) == Counter(expected(wanted))
         positions = [search.position(item, sort) for item in found]
         valued = [(item.value, item.series_id) for item in positions if item.value is not None]
@@ -249,9 +268,57 @@ def test_search_rows_and_cells_after_several_loads_are_what_a_fresh_count_gives(
 def test_count_beyond_the_bound_says_that_there_are_more(
     connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    search_columns.forget()
     monkeypatch.setattr(facets_module, "BOUND", 5)
     assert search.count(connection, SeriesFilter(age_min=1)) == search.Count(series=5, slices=None, exact=False)
     assert search.count(connection, SeriesFilter(sequence="T1")).exact
+
+
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("sort", [sort for sort in Sort if sort is not Sort.SCORE])
+def test_series_places_behind_any_position_are_the_same_in_columns_and_in_postgresql(
+    connection: psycopg.Connection[Any], sort: Sort, descending: bool
+) -> None:
+    """Also behind places that no page ends with: between two values, before all, behind all, of no series."""
+    wanted = SeriesFilter(species="human")
+    search.keep(connection)
+    ends = [search.position(item, sort) for item in search.series_page(connection, wanted, sort=sort, limit=500)]
+    values = {end.value for end in ends} | {step(end.value) for end in ends}
+    keys = (-(2**63), ends[3].series_id - 1, ends[3].series_id, 0, 2**63 - 1)
+    places = [search.Position(value=value, series_id=key) for value in values for key in keys]
+    for after in [*ends, *places]:
+        asked: dict[str, Any] = {"sort": sort, "descending": descending, "after": after, "limit": 4}
+        search.keep(connection)
+        kept = search.series_places(connection, wanted, **asked)
+        search_columns.forget()
+        assert search.series_places(connection, wanted, **asked) == kept
+
+
+def step(value: Any) -> Any:
+    """The value a little larger."""
+    if value is None:
+        return None
+    return value + timedelta(days=1) if isinstance(value, date) else value + 1
+
+
+def test_columns_of_a_state_that_has_gone_are_not_used(
+    connection: psycopg.Connection[Any],
+) -> None:
+    """Also where nothing changed that is counted: an age, which only ranges and the order look at."""
+    assert search.keep(connection) in {None, len(NUMBERS)}
+    assert search_columns.current(connection) is not None
+    assert search.keep(connection) is None
+    with connection.transaction(force_rollback=True):
+        found = connection.execute(
+            "UPDATE series SET age_years = 99 WHERE age_years = 21 RETURNING series_id"
+        ).fetchall()
+        assert found
+        connection.execute(statement("refresh/00_touched"))
+        connection.execute("INSERT INTO touched_series SELECT unnest(%s)", [[row[0] for row in found]])
+        refresh(connection)
+        assert search_columns.current(connection) is None
+        assert search.count(connection, SeriesFilter(age_min=99)).series == len(found)
+    assert search_columns.current(connection) is not None
 
 
 @pytest.mark.parametrize("wanted", [SeriesFilter(collection="Set-1"), SeriesFilter(q="flair"), SeriesFilter()])

@@ -1,13 +1,14 @@
 """Cells: how many series share one value of every filter with few values, as arrays that a process keeps.
 
 Some ten thousand cells stand for a million series (`series_cell`, refreshed by each load), so that a process knows how
-many series a filter leaves before it asks for any: facets and counts are sums over cells, and a list knows whether to
-gather few series or to walk among many. Whether the kept cells still hold is asked before each use, with one look-up.
+many series a filter leaves before it asks for any: facets and counts are sums over cells, and which series a filter
+leaves is told by their cells. Whether the kept cells still hold is asked before each use, with one look-up.
 Goes in: a connection and a filter. Comes out: frozen records.
 """
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 
 from braingranary.catalog.ask import Connection
 from braingranary.catalog.filters import UNKNOWN, SeriesFilter
-from braingranary.catalog.identity import collection_id
 from braingranary.catalog.sql import statement
 
 KEPT: Final = 2  # states of the cells that a process holds: the new one and the one that other threads still use
@@ -30,7 +30,7 @@ _VALUED: Final = (
 FACETS: Final = (*_VALUED, SHOWN)
 """Every facet, each also the name of the filter that its values are for."""
 GATHERED_MAX: Final = 20_000
-"""Series up to which it is cheaper to gather all that a filter leaves than to walk along a sort until a page is full:
+"""Series up to which PostgreSQL had better gather all that a filter leaves than walk along a sort until a page is full:
 gathering takes some 5 ms at most, and the more series match, the shorter is the walk."""
 
 
@@ -46,6 +46,9 @@ class Cells:
     shows: NDArray[np.int64]
     codes: dict[str, NDArray[np.intp]]
     values: dict[str, list[str]]
+    """By facet, in the order of the alphabet."""
+    begun: dict[str, list[str]]
+    """The same as JSON records of counts, up to the count of series."""
 
     def failing(self, facet: str, value: str) -> NDArray[np.bool_]:
         """Which cells the filter `facet=value` leaves out."""
@@ -72,10 +75,6 @@ class Left(NamedTuple):
     """Of the cells."""
     series: int
     """That they count."""
-    of_facet: dict[str, int]
-    """Series that each facet alone would leave."""
-    collection_id: int | None
-    """Of the one collection that is asked for; None where none is, or where two archives have one of that name."""
 
     @property
     def few(self) -> bool:
@@ -99,21 +98,8 @@ def left(connection: Connection, wanted: SeriesFilter) -> Left | None:
     if not wanted.active & set(FACETS):
         return None
     cells = current(connection)
-    failures = cells.failures(wanted)
-    chosen = failures == 0
-    alone = {
-        facet: int(cells.series[failures >> number & 1 == 0].sum())
-        for number, facet in enumerate(FACETS)
-        if getattr(wanted, facet) is not None
-    }
-    collection = None
-    if wanted.collection is not None:
-        archives = np.unique(cells.codes["archive"][chosen])
-        if len(archives) == 1:
-            collection = collection_id(cells.values["archive"][archives[0]], wanted.collection)
-    return Left(
-        keys=cells.keys[chosen], series=int(cells.series[chosen].sum()), of_facet=alone, collection_id=collection
-    )
+    chosen = cells.failures(wanted) == 0
+    return Left(keys=cells.keys[chosen], series=int(cells.series[chosen].sum()))
 
 
 def beside(wanted: SeriesFilter) -> SeriesFilter:
@@ -123,19 +109,24 @@ def beside(wanted: SeriesFilter) -> SeriesFilter:
     return SeriesFilter(**{name: getattr(wanted, name) for name in names})
 
 
+def version(connection: Connection) -> str:
+    """Which state the catalogue's search is in."""
+    row = connection.execute(statement("queries/search_version"), prepare=True).fetchone()
+    return str(row[0]) if row else ""
+
+
 def current(connection: Connection) -> Cells:
     """The cells as of the last load."""
-    row = connection.execute(statement("queries/search_version"), prepare=True).fetchone()
-    version = str(row[0]) if row else ""
+    asked = version(connection)
     with _lock:  # one thread reads them, the others wait for it
-        if version not in _kept:
+        if asked not in _kept:
             while len(_kept) >= KEPT:
                 _kept.pop(next(iter(_kept)))
-            _kept[version] = _load(connection, version)
-        return _kept[version]
+            _kept[asked] = _load(connection, asked)
+        return _kept[asked]
 
 
-def _load(connection: Connection, version: str) -> Cells:
+def _load(connection: Connection, asked: str) -> Cells:
     cursor = connection.execute(statement("queries/cells"))
     names = [column.name for column in cursor.description or ()]
     rows = cursor.fetchall()
@@ -144,12 +135,18 @@ def _load(connection: Connection, version: str) -> Cells:
     for facet in _VALUED:
         distinct, inverse = np.unique(np.array(table.get(facet, ()), dtype=np.str_), return_inverse=True)
         codes[facet], values[facet] = inverse, [str(value) for value in distinct]
+    values[SHOWN] = list(PLANES)
     return Cells(
-        version=version,
+        version=asked,
         keys=np.array(table.get("cell_id", ()), np.int64),
         series=np.array(table.get("series_count", ()), np.int64),
         slices=np.array([table.get(f"slices_{plane}", ()) for plane in PLANES], np.int64).T,
         shows=np.array(table.get("shows", ()), np.int64),
         codes=codes,
         values=values,
+        begun={facet: [_begun(facet, value) for value in known] for facet, known in values.items()},
     )
+
+
+def _begun(facet: str, value: str) -> str:
+    return f'{{"facet":"{facet}","value":{json.dumps(value, ensure_ascii=False)},"series_count":'

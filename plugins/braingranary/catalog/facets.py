@@ -1,31 +1,36 @@
 """Facets and counts under any filter: sums over a few thousand cells instead of a GROUP BY over a million series.
 
 A cell counts the series that share one value of every filter with few values (`catalog/cells.py`), so facets and counts
-under these filters are exact and read no series. Filters of another kind (ranges, words, one subject) read series,
-`BOUND` of them at most: beyond it the answer says that it is not exact.
+under these filters are exact and read no series. Ranges and words are counted in the columns where a process keeps them
+(`catalog/search_columns.py`), exactly too. What is left (one subject, scores, and all of these where no columns are)
+reads series, `BOUND` of them at most: beyond it the answer says that it is not exact.
 Goes in: a connection and a filter. Comes out: frozen records. A facet's own filter does not narrow it, so that its
 other values can be chosen next; where the answer is not from cells alone, every filter narrows every facet.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from braingranary.catalog import cells as kept
+from braingranary.catalog import search_columns
 from braingranary.catalog.ask import Connection, many
 from braingranary.catalog.cells import FACETS, PLANES, SHOWN, Cells
 from braingranary.catalog.filters import SeriesFilter
+from braingranary.catalog.search_places import counted_by_cell, of_columns
 from braingranary.catalog.series import narrowed
 
 BOUND: Final = 10_000
-"""Series that are read for one answer at most."""
-ANSWERS_KEPT: Final = 200  # of one state of the cells: the page without a filter is asked for all the time
+"""Series that PostgreSQL reads for one answer at most."""
 VALUES_MAX: Final = 100
 """Values of one facet that an answer holds unless more are asked for."""
+_SUBJECTS_KEPT: Final = 2  # states of the catalogue, as of the cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +64,26 @@ class FacetAnswer:
     facets: list[Facet]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    """What was answered from one state of the cells: true as long as they are."""
+class _Tally(NamedTuple):
+    """Counts of one facet by the code of its values, of which `order` are told, the most frequent first."""
 
-    subjects: dict[tuple[str, str], int]
-    """Subjects by facet and value, without a filter."""
-    answers: dict[tuple[SeriesFilter, int], FacetAnswer] = field(default_factory=dict)
+    facet: str
+    order: NDArray[np.intp]
+    series: NDArray[np.int64]
+    slices: NDArray[np.int64]
 
 
-_told: dict[str, _Told] = {}
+class _Found(NamedTuple):
+    """What a filter leaves of each cell, and whether that is all."""
+
+    cells: Cells
+    series: NDArray[np.int64]
+    slices: NDArray[np.int64]
+    failures: NDArray[np.int64]
+    exact: bool
+
+
+_subjects: dict[str, dict[tuple[str, str], int]] = {}
 
 
 def facets(connection: Connection) -> list[Facet]:
@@ -78,47 +93,73 @@ def facets(connection: Connection) -> list[Facet]:
 
 def count(connection: Connection, wanted: SeriesFilter) -> Count:
     """How many series and slices a filter leaves."""
-    if kept.of_cells_alone(wanted):
-        cells = kept.current(connection)
-        left = cells.failures(wanted) == 0
-        return _counted(cells.series[left], cells.slices[left], wanted)
-    _, series, slices = _read(connection, wanted)
-    return _counted(series, slices, wanted)
+    return _counted(_found(connection, wanted), wanted)
 
 
 def facets_of(connection: Connection, wanted: SeriesFilter, *, values_max: int = VALUES_MAX) -> FacetAnswer:
     """The counts under a filter: of everything, and of each facet's most frequent values, at most `values_max`."""
-    cells = kept.current(connection)
-    told = _told_of(connection, cells)
-    if not kept.of_cells_alone(wanted):
+    found = _found(connection, wanted)
+    subjects = None if wanted.active else _subjects_of(connection, found.cells)
+    told = [
+        Facet(
+            facet=tally.facet,
+            value=value,
+            series_count=series,
+            subject_count=None if subjects is None else subjects.get((tally.facet, value)),
+            slice_count=slices,
+        )
+        for tally in _tallies(found, wanted, values_max)
+        for value, series, slices in _told(found.cells.values[tally.facet], tally)
+    ]
+    return FacetAnswer(count=_counted(found, wanted), facets=told)
+
+
+def facets_told(connection: Connection, wanted: SeriesFilter, *, values_max: int = VALUES_MAX) -> str:
+    """The same as JSON text: some hundred records made, checked and written cost more than the counting."""
+    if not wanted.active:  # the one answer with subjects
+        answer = facets_of(connection, wanted, values_max=values_max)
+        return json.dumps(asdict(answer), ensure_ascii=False, separators=(",", ":"))
+    found = _found(connection, wanted)
+    told = ",".join(
+        f'{begun}{series},"subject_count":null,"slice_count":{slices}}}'
+        for tally in _tallies(found, wanted, values_max)
+        for begun, series, slices in _told(found.cells.begun[tally.facet], tally)
+    )
+    counted = json.dumps(asdict(_counted(found, wanted)), separators=(",", ":"))
+    return f'{{"count":{counted},"facets":[{told}]}}'
+
+
+def _told(texts: Sequence[str], tally: _Tally) -> Iterator[tuple[str, int, int]]:
+    """Text, series and slices of the values that are told."""
+    order = tally.order.tolist()  # Python's own numbers, all at once
+    return zip([texts[code] for code in order], tally.series[order].tolist(), tally.slices[order].tolist(), strict=True)
+
+
+def _subjects_of(connection: Connection, cells: Cells) -> dict[tuple[str, str], int]:
+    """Subjects by facet and value; of two threads that begin at once one reads in vain."""
+    known = _subjects.get(cells.version)
+    if known is None:
+        known = {(item.facet, item.value): item.subject_count or 0 for item in facets(connection)}
+        while len(_subjects) >= _SUBJECTS_KEPT:
+            _subjects.pop(next(iter(_subjects)), None)
+        _subjects[cells.version] = known
+    return known
+
+
+def _found(connection: Connection, wanted: SeriesFilter) -> _Found:
+    if kept.of_cells_alone(wanted):
+        cells = kept.current(connection)
+        return _Found(cells, cells.series, cells.slices, cells.failures(wanted), exact=True)
+    columns = search_columns.current(connection) if of_columns(wanted) else None
+    if columns is not None:
+        cells, exact = columns.cells, True
+        series, slices = counted_by_cell(columns, wanted)
+    else:
+        cells = kept.current(connection)
         series, slices = _spread(cells, *_read(connection, wanted))
-        found = np.where(series > 0, 0, -1)
-        return _answer(cells, wanted, series, slices, failures=found, subjects=told.subjects, values_max=values_max)
-    asked = (wanted, values_max)
-    if asked not in told.answers:
-        answer = _answer(
-            cells, wanted, cells.series, cells.slices, failures=cells.failures(wanted), subjects=told.subjects,
-            values_max=values_max,
-        )  # fmt: skip
-        if len(told.answers) < ANSWERS_KEPT:
-            told.answers[asked] = answer
-        return answer
-    return told.answers[asked]
-
-
-def forget() -> None:
-    """Forget what was answered, so that the next answers are counted anew; for measurements."""
-    _told.clear()
-
-
-def _told_of(connection: Connection, cells: Cells) -> _Told:
-    """What was told of these cells; of two threads that begin at once one is forgotten, which costs a look-up."""
-    if cells.version not in _told:
-        while len(_told) >= kept.KEPT:
-            _told.pop(next(iter(_told)), None)
-        subjects = {(item.facet, item.value): item.subject_count or 0 for item in facets(connection)}
-        _told[cells.version] = _Told(subjects=subjects)
-    return _told[cells.version]
+        exact = bool(series.sum() <= BOUND)
+    # Every filter narrows every facet.
+    return _Found(cells, series, slices, np.where(series > 0, 0, -1), exact)
 
 
 def _spread(
@@ -133,52 +174,40 @@ def _spread(
     return series, slices
 
 
-def _answer(
-    cells: Cells,
-    wanted: SeriesFilter,
-    series: NDArray[np.int64],
-    slices: NDArray[np.int64],
-    *,
-    failures: NDArray[np.int64],
-    subjects: dict[tuple[str, str], int],
-    values_max: int,
-) -> FacetAnswer:
-    """`series` and `slices` of the cells that count, facet by facet without the facet's own bit of `failures`."""
-    weights = _shown_slices(slices, wanted)
-    found: list[Facet] = []
+def _tallies(found: _Found, wanted: SeriesFilter, values_max: int) -> Iterator[_Tally]:
+    """Counts facet by facet, each of the cells that no other filter than its own leaves out."""
+    cells = found.cells
+    everywhere = _Part(found, np.flatnonzero(found.failures == 0), wanted)
     for number, facet in enumerate(FACETS):
-        left = np.flatnonzero((failures & ~(1 << number)) == 0)
+        part = everywhere
+        if getattr(wanted, facet) is not None:
+            part = _Part(found, np.flatnonzero((found.failures & ~(1 << number)) == 0), wanted)
         if facet == SHOWN:
-            shown = cells.shows[left, None] >> np.arange(len(PLANES)) & 1
-            values, by_series, by_slices = list(PLANES), series[left] @ shown, slices[left].sum(axis=0)
+            shown = cells.shows[part.at, None] >> np.arange(len(PLANES)) & 1
+            series, slices = part.series @ shown, found.slices[part.at].sum(axis=0)
         else:
-            codes, values = cells.codes[facet][left], cells.values[facet]
-            by_series = np.bincount(codes, weights=series[left], minlength=len(values)).astype(np.int64)
-            by_slices = np.bincount(codes, weights=weights[left], minlength=len(values)).astype(np.int64)
+            codes, size = cells.codes[facet][part.at], len(cells.values[facet])
+            series, slices = np.bincount(codes, part.series, size), np.bincount(codes, part.slices, size)
         # Values are in the order of the alphabet, and the sort keeps that among equals.
-        order = np.argsort(-by_series, kind="stable")[:values_max]
-        found += [
-            Facet(
-                facet=facet,
-                value=values[code],
-                series_count=int(by_series[code]),
-                subject_count=None if wanted.active else subjects.get((facet, values[code])),
-                slice_count=int(by_slices[code]),
-            )
-            for code in order
-            if by_series[code]
-        ]
-    everything = failures == 0
-    return FacetAnswer(count=_counted(series[everything], slices[everything], wanted), facets=found)
+        order = np.argsort(-series, kind="stable")[:values_max]
+        yield _Tally(facet, order[series[order] > 0], series.astype(np.int64), slices.astype(np.int64))
 
 
-def _counted(series: NDArray[np.int64], slices: NDArray[np.int64], wanted: SeriesFilter) -> Count:
-    total = int(series.sum())
-    exact = kept.of_cells_alone(wanted) or total <= BOUND
+class _Part:
+    """The cells `at` some places with what they count."""
+
+    def __init__(self, found: _Found, at: NDArray[np.intp], wanted: SeriesFilter) -> None:
+        self.at = at
+        self.series = found.series[at].astype(np.float64)  # as what sums them wants it: exact below 2**53
+        self.slices = _shown_slices(found.slices[at], wanted).astype(np.float64)
+
+
+def _counted(found: _Found, wanted: SeriesFilter) -> Count:
+    left = found.failures == 0
     return Count(
-        series=total if exact else BOUND,
-        slices=int(_shown_slices(slices, wanted).sum()) if exact else None,
-        exact=exact,
+        series=int(found.series[left].sum()) if found.exact else BOUND,
+        slices=int(_shown_slices(found.slices[left], wanted).sum()) if found.exact else None,
+        exact=found.exact,
     )
 
 

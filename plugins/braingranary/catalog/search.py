@@ -17,8 +17,9 @@ from psycopg.rows import class_row
 from braingranary.catalog.ask import Connection
 from braingranary.catalog.ask import many as _all
 from braingranary.catalog.ask import one as _one
-from braingranary.catalog.facets import Count, Facet, FacetAnswer, count, facets, facets_of
+from braingranary.catalog.facets import Count, Facet, FacetAnswer, count, facets, facets_of, facets_told
 from braingranary.catalog.filters import SeriesFilter
+from braingranary.catalog.search_columns import keep
 from braingranary.catalog.series import (
     Position,
     SelectedSlice,
@@ -42,10 +43,10 @@ from braingranary.records import Json
 __all__ = [
     "Addresses", "Count", "Facet", "FacetAnswer", "ImageItem", "NamedQuery", "NamedSlice", "PackItem", "Position",
     "RunItem", "SelectedSlice", "SeriesExtra", "SeriesFilter", "SeriesItem", "SliceItem", "SliceLocation", "Sort",
-    "count", "detail_told", "extra_of_series", "facets", "facets_of", "image_page", "named_queries",
-    "named_query_slices", "narrowed", "packs_of_series", "page_told", "parsed", "position", "recent_series", "runs",
-    "series_by_uid", "series_of", "series_page", "series_places", "series_shown", "slice_location", "slices_of",
-    "slices_of_series",
+    "count", "detail_told", "extra_of_series", "facets", "facets_of", "facets_told", "image_page", "keep",
+    "named_queries", "named_query_slices", "narrowed", "packs_of_series", "page_told", "parsed", "position",
+    "recent_series", "runs", "series_by_uid", "series_of", "series_page", "series_places", "series_shown",
+    "slice_location", "slices_of", "slices_of_series",
 ]  # fmt: skip
 Labels: TypeAlias = Literal["truth", "model", "all"]
 STREAM_ROWS = 5_000  # rows fetched at a time by a streamed answer

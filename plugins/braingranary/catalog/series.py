@@ -18,13 +18,13 @@ from typing import Any, Final, LiteralString, TypeAlias, TypeVar
 from psycopg.rows import class_row
 from psycopg.types.numeric import Float4, Int4
 
-from braingranary.catalog import cells
+from braingranary.catalog import cells, search_columns
 from braingranary.catalog.ask import Connection, one
 from braingranary.catalog.cells import Left
 from braingranary.catalog.filters import SeriesFilter, parameters
 from braingranary.catalog.identity import series_id
+from braingranary.catalog.search_places import Ended, of_columns, page
 from braingranary.catalog.sql import statement, without_nulls
-from braingranary.catalog.ways import ways
 
 STREAM_ROWS: Final = 5_000  # rows fetched at a time by a streamed answer
 INT4_MAX: Final = 2**31 - 1
@@ -160,6 +160,11 @@ def series_places(
     limit: int,
 ) -> list[Position]:
     """The same as `series_page`, as keys with the values sorted by: where a page ends follows from its last."""
+    columns = search_columns.current(connection) if sort is not Sort.SCORE and of_columns(wanted) else None
+    if columns is not None:
+        ended = Ended(after.value, after.series_id) if after else None
+        places = page(columns, wanted, _KEY[sort], descending=descending, after=ended, limit=limit)
+        return [Position(value=place.value, series_id=place.series_id) for place in places]
     found: list[Position] = []
     left = cells.left(connection, wanted)
     if left is not None and not left.series:
@@ -245,14 +250,17 @@ def narrowed(
 ) -> tuple[LiteralString, dict[str, Any]]:
     """The statement `name` with the series that match before it as the table expression `wanted`, and its values.
 
-    `with_scores` fills the column `tumor_probability` of `wanted` although no filter asks for it. `left`, where the
-    caller knows it, are the cells that the filter leaves: of few series they stand for its facets.
+    `with_scores` fills the column `tumor_probability` of `wanted` although no filter asks for it. `left`, which a caller
+    may know already, are the cells that the filter leaves: of few series they stand for its facets.
     """
-    values: dict[str, Any] = {"cell_ids": None}
+    left = left or cells.left(connection, wanted)
+    keys, shown_plane = None, wanted.shown_plane
     if left is not None and left.few:
-        values["cell_ids"], wanted = left.keys.tolist(), cells.beside(wanted)
-    values |= {
+        keys, wanted = left.keys.tolist(), cells.beside(wanted)
+    values: dict[str, Any] = {
         **parameters(wanted),
+        "cell_ids": keys,
+        "shown_plane": shown_plane,  # which statements of slices look at too
         "series_id": series_id(wanted.uid) if wanted.uid is not None else None,
         **_collections(connection, wanted),
         **_labels(wanted),
@@ -287,21 +295,19 @@ def _page(
         "after_value": _typed(after.value, sort) if after else None,
         "limit": limit,
     }
-    if left is not None and sort is not Sort.SCORE:
-        for way in ways(wanted, left, name=name, sort_key=_KEY[sort], values=ended):
-            rows = connection.execute(way.text, way.values, prepare=True).fetchall()
-            matching = [row for row in rows if row[2]] if way.walked else rows
-            if len(matching) == limit or not (way.walked and rows and rows[-1][3]):
-                return [Position(value=row[1], series_id=row[0]) for row in matching]
-    text, values = narrowed(connection, wanted, name, with_scores=sort is Sort.SCORE, left=left)
+    values: dict[str, Any]
+    if left is not None and left.few and sort is not Sort.SCORE and cells.of_cells_alone(wanted):
+        text: LiteralString = f"WITH wanted AS (\n{statement('queries/series_in_cells')})\n{statement(name)}"
+        values, one_plan = {"cell_ids": left.keys.tolist()}, True
+    else:
+        text, values = narrowed(connection, wanted, name, with_scores=sort is Sort.SCORE, left=left)
+        # Of other filters some are on every series and some on ten, and no one plan is right for both.
+        one_plan = not wanted.active and sort is not Sort.SCORE
     values |= ended
     text = without_nulls(text, values).replace("sort_key", _KEY[sort])
-    # Where nothing is filtered one plan is right for any place in the list; only how long a page is it has to know.
-    unfiltered = not wanted.active and sort is not Sort.SCORE
-    if unfiltered:
+    if one_plan:  # which is right for any place in the list, but has to know how long a page is
         text = text.replace("%(limit)s", f"{limit:d}")
-    # Filters by their values: some are on every series and some on ten, and no one plan is right for both.
-    rows = connection.execute(text, values, prepare=unfiltered).fetchall()
+    rows = connection.execute(text, values, prepare=one_plan).fetchall()
     return [Position(value=value, series_id=key) for key, value in rows]
 
 
