@@ -8,7 +8,7 @@ streamed. Fails as psycopg does, and with TransientFailure(CATALOG_CHANGED) wher
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final, Literal, LiteralString, NamedTuple, TypeAlias
 
@@ -113,9 +113,12 @@ def packs_of_series(
 def _packs(connection: Connection, chosen: LiteralString, values: dict[str, Any]) -> Iterator[PackRow]:
     """The packs that the statement `chosen` selects; read to the end before anything else is asked."""
     query = f"WITH chosen (pack_id, tumor) AS (\n{chosen})\n{statement('queries/download_packs')}"
-    with connection.cursor(binary=True) as cursor:
-        for row in cursor.stream(query, values, size=FETCH_ROWS):
-            yield PackRow._make(row)
+    with connection.cursor(binary=True, row_factory=_pack_rows) as cursor:
+        yield from cursor.stream(query, values, size=FETCH_ROWS)
+
+
+def _pack_rows(_cursor: object) -> Callable[[Sequence[Any]], PackRow]:
+    return PackRow._make
 
 
 def slice_facts(connection: Connection, wanted: Sequence[tuple[int, str]]) -> dict[int, bytes]:

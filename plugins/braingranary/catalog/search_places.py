@@ -48,12 +48,15 @@ def of_columns(wanted: SeriesFilter) -> bool:
     return wanted.active <= _NARROWED and wanted.label_source != "model"
 
 
-def matching(columns: Columns, wanted: SeriesFilter) -> Matching:
-    """What tells of some rows which of them the filter leaves."""
+def matching(columns: Columns, wanted: SeriesFilter) -> Matching | None:
+    """What tells of some rows which of them the filter leaves; None where it leaves none."""
     tests: list[Matching] = []
+    # `take` is twice as quick as an index of small integers.
     if wanted.active & set(FACETS):
         chosen_cells = columns.cells.failures(wanted) == 0
-        tests.append(lambda rows: chosen_cells[columns.cell_of[rows]])
+        if not chosen_cells.any():
+            return None
+        tests.append(lambda rows: chosen_cells.take(columns.cell_of[rows]))
     for limits, compare in ((_AT_LEAST, np.greater_equal), (_AT_MOST, np.less_equal)):
         for name, column in limits.items():
             limit = getattr(wanted, name)
@@ -61,7 +64,9 @@ def matching(columns: Columns, wanted: SeriesFilter) -> Matching:
                 tests.append(_limited(columns.values[column], search_columns.stored(limit, column), compare))
     if wanted.q is not None:
         chosen_texts = search_words.holding(columns.words, wanted.q)
-        tests.append(lambda rows: chosen_texts[columns.text_of[rows]])
+        if not chosen_texts.any():
+            return None
+        tests.append(lambda rows: chosen_texts.take(columns.text_of[rows]))
 
     def all_of(rows: Chosen) -> NDArray[np.bool_]:
         found = np.ones(len(columns.series_ids[rows]), np.bool_)
@@ -78,6 +83,8 @@ def page(
     """At most `limit` places in the order of a column, behind `after`; those without a value come last, by key."""
     order, valued = columns.orders[column], columns.valued[column]
     matches = matching(columns, wanted)
+    if matches is None:
+        return []
     found = np.empty(0, np.int32)
     if after is None or after.value is not None:
         found = _first(_values_behind(columns, column, descending, after), matches, limit)
@@ -95,7 +102,8 @@ def page(
 
 def counted_by_cell(columns: Columns, wanted: SeriesFilter) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Series and slices that a filter leaves, in the order of the cells; slices have a column a plane."""
-    rows = np.flatnonzero(matching(columns, wanted)(slice(None)))
+    matches = matching(columns, wanted)
+    rows = np.flatnonzero(matches(slice(None))) if matches is not None else np.empty(0, np.intp)
     cell_of, size = columns.cell_of[rows], len(columns.cells.keys)
     slices = [np.bincount(cell_of, columns.slices[rows, at], size) for at in range(columns.slices.shape[1])]
     return np.bincount(cell_of, minlength=size), np.stack(slices, axis=1).astype(np.int64)
@@ -124,7 +132,7 @@ def _first(rows: Rows, matches: Matching, limit: int) -> Rows:
     if len(found) == limit or len(rows) <= STRETCH_ROWS:
         return found
     rest = rows[STRETCH_ROWS:]
-    return np.concatenate([found, rest[matches(slice(None))[rest]][: limit - len(found)]])
+    return np.concatenate([found, rest[matches(slice(None)).take(rest)][: limit - len(found)]])
 
 
 def _limited(values: NDArray[Any], limit: Any, compare: Callable[[Any, Any], NDArray[np.bool_]]) -> Matching:

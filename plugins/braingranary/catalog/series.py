@@ -250,8 +250,8 @@ def narrowed(
 ) -> tuple[LiteralString, dict[str, Any]]:
     """The statement `name` with the series that match before it as the table expression `wanted`, and its values.
 
-    `with_scores` fills the column `tumor_probability` of `wanted` although no filter asks for it. `left`, which a caller
-    may know already, are the cells that the filter leaves: of few series they stand for its facets.
+    `with_scores` fills the column `tumor_probability` of `wanted` although no filter asks for it. `left` are the cells
+    that the filter leaves, where a caller knows them already: of few series they stand for its facets.
     """
     left = left or cells.left(connection, wanted)
     keys, shown_plane = None, wanted.shown_plane
