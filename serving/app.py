@@ -104,4 +104,5 @@ def create_app(
     problems.register(app)
     for api in RESOURCES:
         app.register_api(api)
+    app.url_map.update()  # sorted here, once, rather than by the first request of every worker
     return app

@@ -28,6 +28,8 @@ from serving.plan_record import PlannedPack
 RANGE_BYTES_MAX: Final = 1024 * 1024  # held for as long as a slow reader takes it; a pack of 50 slices has 0.5 MB
 GAP_BYTES_MAX: Final = 64 * 1024  # reading over a small gap costs less than another request
 ASKED_SLICES: Final = 4_096  # a question about so many takes some milliseconds
+ASKED_FIRST: Final = 64  # a reader who waits for bytes, or has gone already, pays for few
+ASKED_GROWTH: Final = 8  # from each question to the next one
 _FACTS: Final = struct.Struct(">qiqf")
 
 
@@ -172,13 +174,13 @@ class Download:
     def _known(self, packs: Iterator[PlannedPack]) -> Iterator[tuple[PlannedPack, list[Fact]]]:
         """Packs with the facts of those slices that come along."""
         batch: list[PlannedPack] = []
-        slices = 0
+        slices, enough = 0, ASKED_FIRST
         for pack in packs:
             batch.append(pack)
             slices += pack.slice_count
-            if slices >= ASKED_SLICES:
+            if slices >= enough:
                 yield from self._look_up(batch)
-                batch, slices = [], 0
+                batch, slices, enough = [], 0, min(enough * ASKED_GROWTH, ASKED_SLICES)
         yield from self._look_up(batch)
 
     def _look_up(self, batch: list[PlannedPack]) -> Iterator[tuple[PlannedPack, list[Fact]]]:

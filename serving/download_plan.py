@@ -77,27 +77,29 @@ class Plan:
     def _write(self, packs: Iterable[PackRow]) -> str:
         """Spool the packs; returns the ETag."""
         digest = hashlib.sha256(LAYOUT)
-        place, series, describer = Place(0, 0, 0, 0, 0, 0), "", Describer()
+        place, series, describer, written = Place(0, 0, 0, 0, 0, 0), "", Describer(), 0
+        without, keep, lines = self._without, self._file.write, describer.lines
         for pack in packs:
-            if pack.collection_id in self._without:
+            if pack.collection_id in without:
                 self.left_out.add(pack.collection_id)
                 continue
             runs = pack.runs()
             if not runs:
                 continue
-            if self.packs % MARK_EVERY == 0:
+            if written % MARK_EVERY == 0:
                 for marks, value in zip(self._marks, place, strict=True):
                     marks.append(value)
-            record, place = write_record(pack, runs, describer.lines(pack), place, far_bytes=FAR_BYTES)
-            self._file.write(record)
+            record, place = write_record(pack, runs, lines(pack), place, far_bytes=FAR_BYTES)
+            keep(record)
             digest.update(record)
-            self.packs += 1
+            written += 1
             if pack.series_uid != series:  # packs of one series come one behind the other
                 series = pack.series_uid
                 self.series += 1
                 self._subjects.add(hash(pack.subject))
                 self._collections.add(pack.collection_id)
                 self.rights.add(pack)
+        self.packs = written
         self.total = place
         self.documents = (
             (LICENSE_NAME, self.rights.license_text()),

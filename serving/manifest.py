@@ -53,7 +53,11 @@ class Lines(NamedTuple):
 
     def size(self, runs: Sequence[Run], digits: int) -> int:
         """Bytes of the lines of some runs of slices."""
-        same = len(self.stem) + len(self.identity) + len(self.geometry) + len(self.lineage) + _FIXED_BYTES + 2 * digits
+        stem, identity, geometry, lineage = self
+        same = len(stem) + len(identity) + len(geometry) + len(lineage) + _FIXED_BYTES + 2 * digits
+        if len(runs) == 1:  # as with most packs
+            _, slices, label, source = runs[0]
+            return slices * (same + _label_bytes(label, source))
         return sum([run.slices * (same + _label_bytes(run.label, run.source)) for run in runs])
 
     def pattern(self, run: Run, digits: int) -> bytes:
@@ -78,31 +82,32 @@ class Describer:
     def __init__(self) -> None:
         self._series = ""
         self._folder = ""
-        self._head = self._scanner = ""
+        self._identity = self._scanner = ""
         self._lineage = b""
 
     def lines(self, pack: PackRow) -> Lines:
         """The common text of one pack."""
         if pack.series_uid != self._series:
             self._turn_to(pack)
+        volume, plane = pack.volume, pack.plane
         spacings = _spacings(pack.pixel_width_mm, pack.pixel_height_mm, pack.slice_spacing_mm)
         return Lines(
-            f"{self._folder}{pack.volume:03d}-{pack.plane}-".encode(),
-            f"{self._head},{pack.plane},{pack.volume}".encode(),
+            f"{self._folder}{volume:03d}-{plane}-".encode(),
+            f"{self._identity},{plane},{volume}".encode(),
             f"{spacings},{self._scanner}".encode(),
             self._lineage,
         )
 
     def _turn_to(self, pack: PackRow) -> None:
         uid = keys.checked_uid(pack.series_uid)
-        field = "" if pack.field_strength_tesla is None else f"{pack.field_strength_tesla:.6g}"
+        place, person, split = _subject(pack.collection, pack.archive, pack.subject)
+        scanner = _scanner(pack.sequence, pack.manufacturer, pack.manufacturer_model, pack.field_strength_tesla)
+        rights = _rights(pack.license_name, pack.license_url, pack.citation_url)
+        origin = f"{cell(pack.source_url)},{cell(pack.raw_sha256)},{word(pack.profile)},{split}"
         self._series = uid
-        self._folder = f"{folder(pack.collection)}/{_segment(pack.subject)}/{uid}/"
-        self._head = f"{uid},{cell(pack.subject)},{word(pack.collection)},{word(pack.archive)}"
-        scanner = f"{word(pack.sequence)},{word(pack.manufacturer)},{word(pack.manufacturer_model)}"
-        self._scanner = f"{scanner},{field}"
-        rights = f"{word(pack.license_name)},{word(pack.license_url)},{word(pack.citation_url)}"
-        origin = f"{cell(pack.source_url)},{cell(pack.raw_sha256)},{word(pack.profile)},{_split(pack.subject)}"
+        self._folder = f"{place}{uid}/"
+        self._identity = f"{uid},{person}"
+        self._scanner = scanner
         self._lineage = f"{rights},{origin}".encode()
 
 
@@ -116,7 +121,7 @@ def cell(text: str | None) -> str:
     """`text` as one cell that no spreadsheet computes."""
     if not text:
         return ""
-    if _PLAIN.match(text):
+    if text.isalnum() or _PLAIN.match(text):
         return text
     if text[0] in _FORMULA or text.lstrip()[:1] in _FORMULA:
         text = f"'{text}"
@@ -149,13 +154,21 @@ def _label_bytes(label: str, source: str) -> int:
 
 
 @lru_cache(_KEPT_CELLS)
-def _split(subject: str) -> str:
-    return str(split_of(subject))
+def _subject(collection: str, archive: str, subject: str) -> tuple[str, str, str]:
+    """What all series of a subject share: where their folders lie, who it is, and the part it belongs to."""
+    place = f"{folder(collection)}/{keys.segment(subject)}/"
+    return place, f"{cell(subject)},{word(collection)},{word(archive)}", str(split_of(subject))
 
 
 @lru_cache(_KEPT_CELLS)
-def _segment(text: str) -> str:
-    return keys.segment(text)
+def _scanner(sequence: str | None, manufacturer: str | None, model: str | None, field_tesla: float | None) -> str:
+    field = "" if field_tesla is None else f"{field_tesla:.6g}"
+    return f"{cell(sequence)},{cell(manufacturer)},{cell(model)},{field}"
+
+
+@lru_cache(_KEPT_CELLS)
+def _rights(license_name: str | None, license_url: str | None, citation_url: str | None) -> str:
+    return f"{cell(license_name)},{cell(license_url)},{cell(citation_url)}"
 
 
 def _literal(text: bytes) -> bytes:

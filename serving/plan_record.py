@@ -21,6 +21,7 @@ _HEAD: Final = struct.Struct("<Iq32sQQQII?BIHIIII")
 _RUN: Final = struct.Struct("<IIBH")
 _LENGTH: Final = struct.Struct("<I")
 _LABELS: Final = ("", "tumor", "no_tumor")
+_FEW_SLICES: Final = 10**INDEX_DIGITS_MIN
 _KEPT_RUNS: Final = 4_096  # most packs are labelled as a whole, and have one of a few lengths
 
 
@@ -73,30 +74,28 @@ def write_record(
     pack: PackRow, runs: Sequence[Run], lines: Lines, place: Place, *, far_bytes: int
 ) -> tuple[bytes, Place]:
     """The record of one pack whose slices begin at `place`, and where it ends; far from `far_bytes` of slices on."""
-    digits = max(INDEX_DIGITS_MIN, len(str(pack.slice_count - 1)))
-    count = sum([run.slices for run in runs])
-    name_bytes = len(lines.stem) + digits + len(SUFFIX)
+    # Unpacked: a look by name costs as much as the sum that it goes into.
+    in_slices, in_lines, in_entries, members, facts, in_plan = place
+    whole = pack.slice_count
+    digits = INDEX_DIGITS_MIN if whole <= _FEW_SLICES else len(str(whole - 1))
+    count = runs[0].slices if len(runs) == 1 else sum([run.slices for run in runs])
+    stem, identity, geometry, lineage = lines
+    name_bytes = len(stem) + digits + len(SUFFIX)
     slices = pack.slice_bytes + count * zip_layout.local_header_size(name_bytes)
-    far = place.slices + slices >= far_bytes
+    far = in_slices + slices >= far_bytes
     entries = count * zip_layout.central_entry_size(name_bytes, far=far)
     told = lines.size(runs, digits)
     key = pack.object_key.encode()
-    lengths = (len(key), *map(len, lines))
     tail = _written(runs[0]) if len(runs) == 1 else b"".join(map(_written, runs))
-    size = _HEAD.size + sum(lengths) + len(tail)
+    size = _HEAD.size + len(key) + len(stem) + len(identity) + len(geometry) + len(lineage) + len(tail)
     head = _HEAD.pack(
-        size, pack.pack_id, bytes.fromhex(pack.sha256), slices, told, entries, count, pack.slice_count, far, digits,
-        len(runs), *lengths,
+        size, pack.pack_id, bytes.fromhex(pack.sha256), slices, told, entries, count, whole, far, digits, len(runs),
+        len(key), len(stem), len(identity), len(geometry), len(lineage),
     )  # fmt: skip
     after = Place(
-        place.slices + slices,
-        place.lines + told,
-        place.entries + entries,
-        place.members + count,
-        place.facts + pack.slice_count,
-        place.record + size,
+        in_slices + slices, in_lines + told, in_entries + entries, members + count, facts + whole, in_plan + size
     )
-    return b"".join((head, key, *lines, tail)), after
+    return b"".join((head, key, stem, identity, geometry, lineage, tail)), after
 
 
 @lru_cache(_KEPT_RUNS)

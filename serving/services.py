@@ -20,6 +20,7 @@ import psycopg
 from flask import current_app
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
+from braingranary.catalog.warm import warm
 from braingranary.errors import Code, TransientFailure
 from braingranary.settings import CatalogSettings, ServingSettings, StoreSettings
 from braingranary.storage.store import ObjectStore
@@ -74,11 +75,13 @@ class Services:
                 # A statement prepared once is planned for no value in particular, and optional filters need the values:
                 # only those are prepared that say so.
                 "prepare_threshold": sys.maxsize,
-                # Times that PostgreSQL writes into JSON itself are in UTC as all others.
+                # Times that PostgreSQL writes into JSON itself are in UTC as all others. Without jit: what it takes to
+                # be dear, as the plan of a large download, it would compile for longer than that runs.
                 "options": f"-c statement_timeout={serving.statement_timeout_ms} -c default_transaction_read_only=on "
-                "-c timezone=UTC",
+                "-c timezone=UTC -c jit=off",
                 "application_name": "braingranary-serving",
             },
+            configure=warm,
             check=check_connection,
             open=False,
         )

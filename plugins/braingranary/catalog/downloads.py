@@ -112,9 +112,19 @@ def packs_of_series(
 
 def _packs(connection: Connection, chosen: LiteralString, values: dict[str, Any]) -> Iterator[PackRow]:
     """The packs that the statement `chosen` selects; read to the end before anything else is asked."""
-    query = f"WITH chosen (pack_id, tumor) AS (\n{chosen})\n{statement('queries/download_packs')}"
+    query = _of(chosen)
     with connection.cursor(binary=True, row_factory=_pack_rows) as cursor:
         yield from cursor.stream(query, values, size=FETCH_ROWS)
+
+
+def planned_only(connection: Connection) -> None:
+    """Let the server plan a download and run nothing of it: what it looked up for that it knows from then on."""
+    values = {"name": "withtumor_ax", "labels": "all"}
+    connection.execute(f"EXPLAIN {_of(statement('queries/download_named'))}", values)
+
+
+def _of(chosen: LiteralString) -> LiteralString:
+    return f"WITH chosen (pack_id, tumor) AS (\n{chosen})\n{statement('queries/download_packs')}"
 
 
 def _pack_rows(_cursor: object) -> Callable[[Sequence[Any]], PackRow]:
