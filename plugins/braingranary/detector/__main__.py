@@ -66,7 +66,7 @@ def train_command(
                 progress=partial(_advance, progress, task),
             )
             name = version if planned is workflow.STAGES[-1] else f"{version}-{stage.name}"
-            model = workflow.finish(network, slices, stage, version=name, data_sha256=bank.sha256())
+            model = workflow.finish(network, slices, stage, work, version=name, data_sha256=bank.sha256())
             (work / f"{stage.name}.safetensors").write_bytes(pack(model.network, model.facts))
             (work / f"{stage.name}.sha256").write_text(model.sha256)
 

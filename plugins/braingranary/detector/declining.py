@@ -1,157 +1,115 @@
-"""The decline head, refitted on frozen features once the network is trained.
+"""What the gate learns from: brains and everything else, as uploads bring them.
 
-Why a second pass: training shows squares cut from the bank, and one picture in eight is no brain. A user's photograph
-comes through `preprocess.prepare`, which crops to the foreground and so shows textures at sizes that training did not.
-Here brains and everything else come the way uploads come, in equal number, and only the small head that says "is this a
-brain" learns from them; lesion and tumour answers are not touched.
+Training of the tumour network shows squares cut from the bank. A user's photograph comes through `preprocess.prepare`,
+which crops to the foreground and so shows textures at sizes that training did not. Here every picture takes that path,
+turned, tilted, framed, windowed and noisy as between a scanner and an upload.
 
-In: a trained network and labelled slices of training patients. Out: a copy with another `brain_head`. Deterministic for
-a seed. Fails as `prepare` does.
+In: labelled slices of training patients. Out: prepared planes as uint8 (N, S, S); `plane_of` turns them back. What
+shows no head is left out: a slice of air called a brain would teach the gate to let noise through. Deterministic for a
+generator. Fails as `prepare` does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from copy import deepcopy
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
+from PIL import Image
 
-from braingranary.detector.augment import blur, shave, warp_intensity
+from braingranary.detector.augment import blur, shave
 from braingranary.detector.data import LabelledSlice
-from braingranary.detector.fused import fused
-from braingranary.detector.network import TumorNet
 from braingranary.detector.not_brain import PHOTOGRAPHS_TO_TRAIN, crop_of, jigsaw, photographs, procedural
 from braingranary.detector.predict import is_empty
-from braingranary.detector.preprocess import TONE_CEILING, Picture, Plane32, normalize, prepare
+from braingranary.detector.preprocess import SMALLEST_SIDE_PX, TONE_CEILING, Picture, Plane32, prepare
+from braingranary.detector.scenes import scene, squeezed
 
-PICTURES_A_CLASS = 3000
-PLAIN_PART = 0.5
-"""Part of the brains that are shown as they are; the others as a viewer, a phone or a careless export shows them."""
-HARDENED_PART = 0.15
-"""Part of the pictures, of either kind, whose tones go through what training did to them: the head stays as general."""
+SHOWN_PART = 0.6
+"""Part of the brains that are shown as a viewer, a phone or a careless export shows them."""
 STRIPPED_PART = 0.25
 """Part of the brains that lose their skulls, as research pipelines take them off and templates never had them."""
-RIM_PART = 0.1
+STRIPPED_FROM = 0.2
+"""Below this part of a head there is little but what stripping takes away."""
+LEFT_AFTER_STRIPPING = 0.4
+VISIBLE = 0.1
+"""Of the brightest: what is darker counts as air."""
+RIM_PART = 0.15
 RIM = 0.15
 """So many of the brains come from the first and last slices of their heads, where least is to be seen."""
-ROUNDS = 300
-LEARNING_RATE = 5e-3
-WEIGHT_DECAY = 0.5
-DROPOUT = 0.3
-LABEL_SMOOTHING = 0.02
-"""The last three keep the head from certainty about heads of a kind that it was never shown."""
-SMALLEST_SPREAD = 1e-3
-"""A feature that hardly moves is not blown up."""
-BATCH_SIZE = 32
-SIDES_PX = (72, 384)
+TILT_DEGREES = 25.0
+SIDES_PX = (64, 320)
+
+Planes8 = NDArray[np.uint8]
 
 
-def refit_brain_head(network: TumorNet, slices: Sequence[LabelledSlice], *, seed: int) -> TumorNet:
-    """A copy of `network` whose brain head has seen as much that is no brain as brains, all through `prepare`."""
-    rng = np.random.default_rng(seed)
-    brains = features(network, _brains(slices, rng))
-    others = features(network, _others(slices, rng))
-    inputs = torch.cat([brains, others])
-    labels = torch.cat([torch.ones(len(brains)), torch.zeros(len(others))])
-    refitted = deepcopy(network)
-    _fit(refitted.brain_head.requires_grad_(True), inputs, labels, seed)
-    return refitted.eval()
-
-
-def _fit(head: nn.Module, inputs: Tensor, labels: Tensor, seed: int) -> None:
-    """Train the head afresh on standardized features, then put the standardization into its first layer."""
-    torch.manual_seed(seed)
-    layers = [layer for layer in head.modules() if isinstance(layer, nn.Linear)]
-    for layer in layers:
-        layer.reset_parameters()
-    mean, spread = inputs.mean(0), inputs.std(0) + SMALLEST_SPREAD
-    standard = (inputs - mean) / spread
-    soft = labels * (1.0 - 2.0 * LABEL_SMOOTHING) + LABEL_SMOOTHING
-    optimizer = torch.optim.AdamW(head.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, ROUNDS)
-    for _ in range(ROUNDS):
-        shown = functional.dropout(standard, DROPOUT)
-        loss = functional.binary_cross_entropy_with_logits(head(shown).squeeze(1), soft)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-    with torch.no_grad():
-        layers[0].weight.div_(spread)
-        layers[0].bias.sub_(layers[0].weight @ mean)
-
-
-def features(network: TumorNet, planes: Iterator[Plane32]) -> Tensor:
-    """(N, features): what the brain head of `network` is given for N prepared planes."""
-    seen: list[Tensor] = []
-    answering = fused(network)
-    handle = answering.brain_head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
-    batch: list[Plane32] = []
-    try:
-        with torch.inference_mode():
-            for plane in planes:
-                batch.append(plane)
-                if len(batch) == BATCH_SIZE:
-                    answering(torch.from_numpy(np.stack(batch))[:, None])
-                    batch.clear()
-            if batch:
-                answering(torch.from_numpy(np.stack(batch))[:, None])
-    finally:
-        handle.remove()
-    return torch.cat(seen).clone()
-
-
-def _brains(slices: Sequence[LabelledSlice], rng: np.random.Generator) -> Iterator[Plane32]:
+def brain_planes(slices: Sequence[LabelledSlice], count: int, rng: np.random.Generator) -> Planes8:
+    """(count, S, S) uint8 of heads; sources weigh half by their slices, half alike."""
     sources = sorted({item.source for item in slices})
     by_source = [[item for item in slices if item.source == source] for source in sources]
     rims = [[item for item in group if not RIM <= item.position <= 1.0 - RIM] or group for group in by_source]
-    made = 0
-    while made < PICTURES_A_CLASS:
-        # Half by slice, half by source: a source with few slices is a kind of head like any other.
+    planes: list[Planes8] = []
+    while len(planes) < count:
         number = int(rng.integers(len(by_source)))
         group = slices if rng.random() < 0.5 else by_source[number]
         group = rims[number] if rng.random() < RIM_PART else group
         item = group[int(rng.integers(len(group)))]
         picture: Picture = item.pictures[int(rng.integers(len(item.pictures)))]
-        if rng.random() < STRIPPED_PART:
-            picture = stripped(picture, rng)
-        ready = prepare(picture if rng.random() < PLAIN_PART else as_shown(picture, rng))
-        if not is_empty(ready):
-            made += 1
-            yield hardened(ready.plane, rng)
+        if is_empty(prepare(picture)):
+            continue
+        if item.position > STRIPPED_FROM and rng.random() < STRIPPED_PART:
+            bare = stripped(picture, rng)
+            if _visible(bare) < LEFT_AFTER_STRIPPING * _visible(picture):
+                continue
+            picture = bare
+        if rng.random() < SHOWN_PART:
+            picture = as_shown(tilted(picture, rng), rng)
+        planes.append(_plane8(prepare(picture).plane))
+    return np.stack(planes)
 
 
-def _others(slices: Sequence[LabelledSlice], rng: np.random.Generator) -> Iterator[Plane32]:
+def other_planes(slices: Sequence[LabelledSlice], count: int, rng: np.random.Generator) -> Planes8:
+    """(count, S, S) uint8 of what is no brain: photographs, made-up pictures, brains cut into pieces."""
     known = photographs(PHOTOGRAPHS_TO_TRAIN)
-    made = 0
-    while made < PICTURES_A_CLASS:
-        side, kind = int(rng.integers(*SIDES_PX)), rng.random()
-        if kind < 0.4 and known:
-            picture: Picture = crop_of(known[int(rng.integers(len(known)))], rng, side)
-        elif kind < 0.5:
-            item = slices[int(rng.integers(len(slices)))]
-            brain = item.pictures[int(rng.integers(len(item.pictures)))].astype(np.float32)
-            square = min(brain.shape)
-            picture = jigsaw(brain[:square, :square], rng)
-        else:
-            picture = procedural(rng, side)
-        ready = prepare(picture if rng.random() < PLAIN_PART else as_shown(picture, rng))
+    planes: list[Planes8] = []
+    while len(planes) < count:
+        picture = _other(slices, known, rng)
+        if rng.random() < 0.5:
+            picture = as_shown(tilted(picture, rng) if rng.random() < 0.5 else picture, rng)
+        if min(picture.shape) < SMALLEST_SIDE_PX:
+            continue
+        ready = prepare(picture)
         if not ready.blank:
-            made += 1
-            yield hardened(ready.plane, rng)
+            planes.append(_plane8(ready.plane))
+    return np.stack(planes)
 
 
-def hardened(plane: Plane32, rng: np.random.Generator) -> Plane32:
-    """A prepared plane, every so often with its tones changed as training changes them, and prepared again."""
-    if rng.random() >= HARDENED_PART:
-        return plane
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    square = torch.from_numpy(plane * np.float32(255.0 / TONE_CEILING))[None]
-    return normalize(warp_intensity(square, generator)[0].numpy())
+def _other(
+    slices: Sequence[LabelledSlice], known: Sequence[NDArray[np.uint8]], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    side, kind = int(np.exp(rng.uniform(*np.log(SIDES_PX)))), rng.random()
+    if kind < 0.25 and known:
+        picture = crop_of(known[int(rng.integers(len(known)))], rng, side)
+        return squeezed(picture, rng) if rng.random() < 0.5 else picture
+    if kind < 0.3:
+        item = slices[int(rng.integers(len(slices)))]
+        brain = item.pictures[int(rng.integers(len(item.pictures)))].astype(np.float32)
+        square = min(brain.shape)
+        return jigsaw(brain[:square, :square], rng)
+    return procedural(rng, side) if kind < 0.55 else scene(rng, side)
+
+
+def plane_of(planes: Planes8) -> NDArray[np.float32]:
+    """uint8 planes as `prepare` gave them, to within 1/200."""
+    return planes.astype(np.float32) * np.float32(TONE_CEILING / 255.0)
+
+
+def _plane8(plane: Plane32) -> Planes8:
+    return np.asarray(np.rint(plane * (255.0 / TONE_CEILING)), dtype=np.uint8)
+
+
+def _visible(picture: Picture) -> float:
+    return float((picture > VISIBLE * picture.max()).mean())
 
 
 def stripped(picture: Picture, rng: np.random.Generator) -> Plane32:
@@ -161,6 +119,19 @@ def stripped(picture: Picture, rng: np.random.Generator) -> Plane32:
     if rng.random() < 0.5:
         brain = blur(brain, generator)
     return np.asarray(brain[0].numpy(), dtype=np.float32)
+
+
+def tilted(picture: Picture, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Turned by less than a right angle and a little out of proportion, each now and then."""
+    image = Image.fromarray(np.asarray(picture, dtype=np.float32))
+    if rng.random() < 0.5:
+        angle, air = rng.uniform(-TILT_DEGREES, TILT_DEGREES), float(np.min(picture))
+        image = image.rotate(angle, Image.Resampling.BILINEAR, fillcolor=air)
+    if rng.random() < 0.3:
+        ratio = float(np.exp(rng.uniform(-0.15, 0.15)))
+        size = (max(int(image.width * ratio), SMALLEST_SIDE_PX), max(int(image.height / ratio), SMALLEST_SIDE_PX))
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(image, dtype=np.float32)
 
 
 def as_shown(picture: Picture, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -11,11 +11,15 @@ In: float32 (N, 1, S, S) from `preprocess`, S a multiple of 16. Out: `Answers`, 
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from braingranary.detector.blocks import Block, places
+from braingranary.detector.gate import Gate
 
 SUSPICION_TEMPERATURE = 1.0
 FINEST_PX = 2
@@ -33,32 +37,12 @@ class Answers(NamedTuple):
     """(N,): is this a brain MR at all."""
 
 
-class Block(nn.Module):
-    """Two 3x3 convolutions with batch normalization and SiLU around a shortcut."""
-
-    def __init__(self, inward: int, outward: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(inward, outward, 3, padding=1, bias=False)
-        self.norm_first = nn.BatchNorm2d(outward)
-        self.second = nn.Conv2d(outward, outward, 3, padding=1, bias=False)
-        self.norm_second = nn.BatchNorm2d(outward)
-        self.shortcut = nn.Conv2d(inward, outward, 1, bias=False) if inward != outward else nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inward, H, W) to (N, outward, H, W)."""
-        y = functional.silu(self.norm_first(self.first(x)))
-        y = self.norm_second(self.second(y))
-        return functional.silu(y + self.shortcut(x))
-
-
 class TumorNet(nn.Module):
     """Encoder-decoder from half the input's resolution with a suspicion-pooled tumour head and a brain head."""
 
     def __init__(self, widths: tuple[int, ...] = (16, 64, 128, 192)) -> None:
         super().__init__()
         self.widths = widths
-        # Four neighbouring pixels become four channels: the costliest level is never run at full resolution.
-        self.unshuffle = nn.PixelUnshuffle(FINEST_PX)
         inward = (FINEST_PX**2, *widths[:-1])
         self.encoder = nn.ModuleList(Block(a, b) for a, b in zip(inward, widths, strict=True))
         upward = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
@@ -70,12 +54,14 @@ class TumorNet(nn.Module):
         self.tumor_head = nn.Sequential(
             nn.Linear(widths[0] + widths[1] + widths[-1] + 2, 48), nn.SiLU(), nn.Dropout(0.1), nn.Linear(48, 1)
         )
-        # Every level speaks: coarse ones know heads, fine ones know the grain of a photograph.
-        self.brain_head = nn.Sequential(nn.Linear(2 * sum(widths), 32), nn.SiLU(), nn.Linear(32, 1))
+        # Learnt beside the rest, so that the encoder meets what is no brain; `guarded` puts a gate in its place.
+        self.brain_head: nn.Module = nn.Sequential(nn.Linear(2 * sum(widths), 32), nn.SiLU(), nn.Linear(32, 1))
+        self.gate: Gate | None = None
 
     def forward(self, image: Tensor) -> Answers:
         """(N, 1, S, S) float32 to `Answers`; S a multiple of 16."""
-        x = self.unshuffle(image)
+        # Four neighbouring pixels become four channels: the costliest level is never run at full resolution.
+        x = places(image, FINEST_PX)
         skips: list[Tensor] = []
         for level, block in enumerate(self.encoder):
             if level:
@@ -92,9 +78,19 @@ class TumorNet(nn.Module):
         # The finest pixels come back as they went: four logits a place become four pixels.
         fine = self.lesion_head(x)
         tumor = self.tumor_head(evidence(fine.mean(dim=1, keepdim=True), x, middle, deep)).squeeze(1)
-        kinds = [part for skip in skips for part in (skip.mean((2, 3)), skip.amax((2, 3)))]
-        brain = self.brain_head(torch.cat(kinds, dim=1)).squeeze(1)
+        if self.gate is None:
+            kinds = [part for skip in skips for part in (skip.mean((2, 3)), skip.amax((2, 3)))]
+            brain = self.brain_head(torch.cat(kinds, dim=1)).squeeze(1)
+        else:
+            brain = self.gate(image)
         return Answers(functional.pixel_shuffle(fine, FINEST_PX), tumor, brain)
+
+
+def guarded(network: TumorNet, gate: Gate) -> TumorNet:
+    """A copy of `network` that asks `gate` whether a picture is a brain, and whose own head for that is gone."""
+    together = copy.deepcopy(network)
+    together.gate, together.brain_head = gate, nn.Identity()
+    return together.eval()
 
 
 def evidence(lesion: Tensor, fine: Tensor, middle: Tensor, deep: Tensor) -> Tensor:

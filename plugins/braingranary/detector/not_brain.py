@@ -1,4 +1,4 @@
-"""Pictures that are no brain MR: what the decline head learns to refuse, and what it is judged on.
+"""Pictures that are no brain MR: what the gate learns to refuse, and what it is judged on.
 
 For training: procedural textures, gradients, noise, text-like strokes, ring and grid phantoms, cross-sections of limbs
 and trunks, jigsaws of brain slices (so that tissue texture alone is not enough), and half of the photographs that come

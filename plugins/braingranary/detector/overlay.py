@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from braingranary.detector.preprocess import HIGH_PERCENTILE, LOW_PERCENTILE, Picture, checked
+from braingranary.detector.preprocess import FLOOR_PERCENTILE, HIGH_PERCENTILE, Picture, checked
 from braingranary.detector.score import SliceScore
 
 OUTLINE_COLOUR = (255, 176, 0)
@@ -41,6 +41,6 @@ def grey_levels(picture: Picture) -> NDArray[np.uint8]:
     if picture.dtype == np.uint8:
         return np.asarray(picture)
     values = checked(picture)
-    low, high = np.percentile(values, (LOW_PERCENTILE, HIGH_PERCENTILE))
+    low, high = np.percentile(values, (FLOOR_PERCENTILE, HIGH_PERCENTILE))
     scaled = (values - low) / max(float(high - low), 1e-12)
     return np.asarray(np.clip(scaled, 0.0, 1.0) * 255.0 + 0.5, dtype=np.uint8)

@@ -29,7 +29,6 @@ PIXEL_BUDGET_PX = 40_000_000
 FOREGROUND_OF_MEAN = 0.5
 """Foreground is brighter than this part of the mean above the floor: stands noise floors and very bright fat alike."""
 FLOOR_PERCENTILE = 1.0
-LOW_PERCENTILE = 1.0
 HIGH_PERCENTILE = 99.0
 OCCUPIED_FRACTION = 0.02
 """A row or column belongs to the foreground box from this fraction of foreground pixels on: specks and ticks do not."""
@@ -143,7 +142,7 @@ def cut(values: Plane32, frame: Frame, side_px: int) -> Plane32:
     bottom, right = int(np.ceil(frame.top + frame.side)), int(np.ceil(frame.left + frame.side))
     first_row, first_column, last_row, last_column = frame.inner
     inner = values[first_row:last_row, first_column:last_column]
-    padded = np.full((bottom - top, right - left), np.percentile(_thinned(inner), FLOOR_PERCENTILE), dtype=np.float32)
+    padded = np.full((bottom - top, right - left), _floor(inner), dtype=np.float32)
     row, column = max(top, first_row), max(left, first_column)
     seen = values[row : min(bottom, last_row), column : min(right, last_column)]
     padded[row - top : row - top + seen.shape[0], column - left : column - left + seen.shape[1]] = seen
@@ -159,13 +158,12 @@ def normalize(square: Plane32) -> Plane32:
     """
     if is_blank(square):
         return np.zeros(square.shape, dtype=np.float32)
-    inside = square[foreground_of(square)]
-    low = float(np.percentile(square, LOW_PERCENTILE))
-    high = float(np.percentile(inside, HIGH_PERCENTILE)) if inside.size else float(square.max())
-    span = max(high - low, BLANK_SPAN)
+    low = _floor(square)
+    inside = square[_stands_out(square - low)]
+    middle, high = np.percentile(inside, (50.0, HIGH_PERCENTILE)) if inside.size else (None, square.max())
+    span = max(float(high) - low, BLANK_SPAN)
     scaled = np.clip((square - low) / span, 0.0, TONE_CEILING)
-    median = float(np.median((inside - low) / span)) if inside.size else TONE_MEDIAN
-    median = min(max(median, 0.02), 0.98)
+    median = TONE_MEDIAN if middle is None else min(max((float(middle) - low) / span, 0.02), 0.98)
     gamma = float(np.clip(np.log(TONE_MEDIAN) / np.log(median), *TONE_GAMMA_RANGE))
     toned = np.clip(scaled**gamma, 0.0, TONE_CEILING)
     return np.asarray(toned, dtype=np.float32)
@@ -179,9 +177,17 @@ def is_blank(square: Plane32) -> bool:
 
 def foreground_of(values: Plane32) -> NDArray[np.bool_]:
     """Pixels above half the mean brightness over the floor."""
-    above = values - float(np.percentile(_thinned(values), FLOOR_PERCENTILE))
+    return _stands_out(values - _floor(values))
+
+
+def _stands_out(above: Plane32) -> NDArray[np.bool_]:
+    """Pixels of a picture without its floor that are brighter than half their mean."""
     mean = float(np.clip(above, 0.0, None).mean())
     return np.asarray(above > FOREGROUND_OF_MEAN * mean)
+
+
+def _floor(values: Plane32) -> float:
+    return float(np.percentile(_thinned(values), FLOOR_PERCENTILE))
 
 
 def _thinned(values: Plane32) -> Plane32:
@@ -191,13 +197,22 @@ def _thinned(values: Plane32) -> Plane32:
 
 
 def _smoothed(values: Plane32) -> Plane32:
-    """Mean over about a hundredth of the picture a side, by cumulative sums: noise must not widen the box."""
+    """Mean over about a hundredth of the picture a side: noise must not widen the box."""
     reach = max(1, min(values.shape) // 128)
-    padded = np.pad(values.astype(np.float64), ((reach + 1, reach), (reach + 1, reach)), mode="edge")
-    sums = padded.cumsum(axis=0).cumsum(axis=1)
     width = 2 * reach + 1
-    total = sums[width:, width:] - sums[:-width, width:] - sums[width:, :-width] + sums[:-width, :-width]
-    return np.asarray(total / width**2, dtype=np.float32)
+    padded = np.pad(values / np.float32(width * width), reach, mode="edge")
+    return _run_sums(_run_sums(padded, width).T, width).T
+
+
+def _run_sums(values: Plane32, width: int) -> Plane32:
+    """Sums of `width` (odd) neighbouring rows, (rows - width + 1, columns): runs of 1, 2, 4... rows put together."""
+    rows = values.shape[0] - width + 1
+    total, run, length, start = values[:rows], values, 1, 1
+    while 2 * length <= width:
+        run, length = run[:-length] + run[length:], 2 * length
+        if width & length:
+            total, start = total + run[start : start + rows], start + length
+    return total
 
 
 def _without_flat_border(values: Plane32) -> tuple[int, int, int, int]:

@@ -30,7 +30,8 @@ from braingranary.detector.facts import (
     read_file,
     shipped_file,
 )
-from braingranary.detector.network import TumorNet
+from braingranary.detector.gate import Gate
+from braingranary.detector.network import TumorNet, guarded
 
 __all__ = [
     "FORMAT", "LARGEST_FILE_BYTES", "SHIPPED", "Calibration", "Facts", "Model", "assemble", "load", "load_shipped",
@@ -60,6 +61,8 @@ def unpack(data: bytes, sha256: str) -> Model:
     network = TumorNet(facts.widths)
     try:
         tensors = tensors_of(data)
+        if any(name.startswith("gate.") for name in tensors):
+            network = guarded(network, Gate())
         if any(not torch.isfinite(value).all() for value in tensors.values()):
             raise invalid("the weights hold NaN or infinity")
         network.load_state_dict(tensors, strict=True)

@@ -26,9 +26,9 @@ from braingranary.detector.bank import Bank, build_bank
 from braingranary.detector.batches import BatchMaker
 from braingranary.detector.calibrate import calibrate
 from braingranary.detector.data import LabelledSlice
-from braingranary.detector.declining import refit_brain_head
 from braingranary.detector.evaluate import GroupReport, baseline, report
-from braingranary.detector.network import TumorNet
+from braingranary.detector.gate_training import GatePlan, train_gate
+from braingranary.detector.network import TumorNet, guarded
 from braingranary.detector.predict import LESION_THRESHOLDS, Predictions, join, predict
 from braingranary.detector.train import Plan, train
 from braingranary.detector.weights import Calibration, Facts, Model, assemble
@@ -49,6 +49,7 @@ class Stage:
 
     name: str
     plan: Plan
+    gate: GatePlan
     sees: Callable[[NDArray[np.str_], NDArray[np.str_]], NDArray[np.bool_]]
     """(sources, sites) of N slices to which of them belong to the stage, whatever their split."""
     trained_on: str
@@ -65,12 +66,14 @@ def _everything(sources: NDArray[np.str_], sites: NDArray[np.str_]) -> NDArray[n
 ONE_HOSPITAL = Stage(
     name="one_hospital",
     plan=Plan(seed=3, epochs=12),
+    gate=GatePlan(seed=3),
     sees=_one_hospital,
     trained_on="training patients of hospital DU (LGG); healthy heads of ixi and ptbp_healthy",
 )
 ALL = Stage(
     name="all",
     plan=Plan(seed=2, epochs=24),
+    gate=GatePlan(seed=2),
     sees=_everything,
     trained_on="training patients of LGG, brain_tumor_progression (01 to 03), ixi (IXI012), ptbp_healthy (01 to 05)",
 )
@@ -78,6 +81,7 @@ STAGES = (ONE_HOSPITAL, ALL)
 """Each starts afresh; the last is the one that ships."""
 FOLD_PLAN = Plan(seed=11, epochs=14)
 """A fold of the cross-validation: shorter than what ships, so its figures are on the low side."""
+FOLD_GATE = GatePlan(seed=11)
 
 
 def bank_of(slices: Sequence[LabelledSlice], work: Path) -> Bank:
@@ -124,11 +128,18 @@ def run_stage(
 
 
 def finish(
-    network: TumorNet, slices: Sequence[LabelledSlice], stage: Stage, *, version: str, data_sha256: str
+    network: TumorNet,
+    slices: Sequence[LabelledSlice],
+    stage: Stage,
+    work: Path,
+    *,
+    version: str,
+    data_sha256: str,
 ) -> Model:
-    """Refit the decline head, calibrate on the validation patients that the stage may see, put the model together."""
+    """Train the stage's gate, calibrate on the validation patients that it may see, put the model together."""
     training = [item for item in slices if item.split == "train" and _sees(stage, item)]
-    network = refit_brain_head(network, training, seed=stage.plan.seed)
+    gate = train_gate(training, stage.gate, work / stage.name, data_sha256=data_sha256)
+    network = guarded(network, gate)
     calibration = calibrate(predict(network, (item for item in slices if item.split == "val" and _sees(stage, item))))
     facts = Facts(
         version=version,
@@ -163,6 +174,7 @@ def cross_validate(
     work: Path,
     *,
     plan: Plan = FOLD_PLAN,
+    gate_plan: GatePlan = FOLD_GATE,
     folds: int = FOLDS,
     progress: Progress | None = None,
 ) -> tuple[GroupReport, ...]:
@@ -181,7 +193,8 @@ def cross_validate(
         tell = None if progress is None else partial(_after, progress, name, fold * plan.steps)
         network = train(training, replace(plan, seed=plan.seed + fold), work / name, progress=tell).cpu().eval()
         seen = [i for i in slices if i.split != "val" and i.source != "mni152" and groups.get(i.patient, -1) != fold]
-        network = refit_brain_head(network, seen, seed=plan.seed)
+        gate = train_gate(seen, gate_plan, work / name, data_sha256=bank.sha256())
+        network = guarded(network, gate)
         validation = (i for i in slices if i.split == "val" and groups.get(i.patient, -1) != fold)
         calibration = calibrate(predict(network, validation))
         judged = predict(network, (item for item in slices if groups.get(item.patient, -1) == fold))

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from braingranary.detector import declining
 from braingranary.detector.data import LabelledSlice, read_lgg
-from braingranary.detector.network import TumorNet
+from braingranary.detector.gate import Gate
+from braingranary.detector.gate_training import GatePlan, train_gate, varied
 from braingranary.detector.not_brain import procedural
-from braingranary.detector.preprocess import Picture, prepare
+from braingranary.detector.preprocess import INPUT_SIDE_PX, Picture, prepare
+from braingranary.detector.scenes import RATIO_RANGE, leaves, scene, speckle_fan, spectral, squeezed, tomogram, trunk
 from tests.unit.detector.heads import head, write_lgg
+
+TINY = GatePlan(seed=2, brains=8, others=8, steps=2, batch_size=4)
 
 
 @pytest.fixture(scope="module")
@@ -19,46 +27,100 @@ def slices(tmp_path_factory: pytest.TempPathFactory) -> tuple[LabelledSlice, ...
     return tuple(read_lgg(root))
 
 
-@pytest.fixture(scope="module")
-def network() -> TumorNet:
-    torch.manual_seed(1)
-    return TumorNet((8, 16, 16)).eval()
-
-
-def _answers(network: TumorNet, pictures: list[Picture]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _answers(gate: Gate, pictures: list[Picture]) -> torch.Tensor:
     planes = torch.from_numpy(np.stack([prepare(picture).plane for picture in pictures]))[:, None]
     with torch.inference_mode():
-        lesion, tumor, brain = network(planes)
-    return lesion, tumor, brain
+        logits: torch.Tensor = gate(planes)
+    return logits
 
 
-def test_refit_brain_head_tells_heads_from_others_and_leaves_the_rest_alone(
-    network: TumorNet, slices: tuple[LabelledSlice, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(declining, "PICTURES_A_CLASS", 96)
-    refitted = declining.refit_brain_head(network, slices, seed=2)
+def _same(first: Gate, second: Gate) -> bool:
+    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_train_gate_tells_heads_from_others(slices: tuple[LabelledSlice, ...], tmp_path: Path) -> None:
+    plan = GatePlan(seed=2, brains=96, others=96, steps=60, batch_size=16, average_decay=0.9)
+    gate = train_gate(slices, plan, tmp_path, data_sha256="00")
     heads: list[Picture] = [head(seed=900 + n) for n in range(20)]
     others: list[Picture] = [procedural(np.random.default_rng(7000 + n)) for n in range(20)]
-    lesion, tumor, brain = _answers(refitted, heads + others)
-    right = torch.cat([brain[:20] > 0, brain[20:] < 0]).float().mean()
-    assert right >= 0.85
-    before = _answers(network, heads + others)
-    assert torch.equal(lesion, before[0])
-    assert torch.equal(tumor, before[1])
-    assert not torch.allclose(brain, before[2])
+    brain = _answers(gate, heads + others)
+    assert torch.cat([brain[:20] > 0, brain[20:] < 0]).float().mean() >= 0.85
 
 
-def test_refit_brain_head_same_seed_gives_the_same_head(
-    network: TumorNet, slices: tuple[LabelledSlice, ...], monkeypatch: pytest.MonkeyPatch
+def test_train_gate_same_plan_gives_the_same_gate(slices: tuple[LabelledSlice, ...], tmp_path: Path) -> None:
+    first, second = (train_gate(slices, TINY, tmp_path / name, data_sha256="00") for name in "ab")
+    assert _same(first, second)
+    assert not _same(first, train_gate(slices, replace(TINY, seed=3), tmp_path / "c", data_sha256="00"))
+
+
+def test_train_gate_takes_the_kept_one_for_the_same_plan_and_data_alone(
+    slices: tuple[LabelledSlice, ...], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(declining, "PICTURES_A_CLASS", 8)
-    first, second = (declining.refit_brain_head(network, slices, seed=2).brain_head for _ in range(2))
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    first = train_gate(slices, TINY, tmp_path, data_sha256="00")
+    steps: list[int] = []
+    again = train_gate(slices, TINY, tmp_path, data_sha256="00", progress=lambda step, _: steps.append(step))
+    assert not steps
+    assert _same(first, again)
+    train_gate(slices, TINY, tmp_path, data_sha256="01", progress=lambda step, _: steps.append(step))
+    assert steps == [1, 2]
+    kept = torch.load(tmp_path / "gate.pt", weights_only=True)
+    assert json.loads(kept["identity"])["patients"] == ["lgg/p1", "lgg/p2"]
 
 
-def test_as_shown_keeps_a_picture_that_prepare_takes() -> None:
+def test_brain_planes_leave_out_what_shows_no_head(slices: tuple[LabelledSlice, ...]) -> None:
+    rng = np.random.default_rng(4)
+    noise = rng.integers(0, 40, slices[0].pictures.shape).astype(np.uint8)
+    mixed = [slices[0], *(replace(slices[0], pictures=noise) for _ in range(5))]
+    planes = declining.brain_planes(mixed, 12, rng)
+    assert planes.shape == (12, INPUT_SIDE_PX, INPUT_SIDE_PX)
+    coarse = planes.reshape(12, 16, 8, 16, 8).mean(axis=(2, 4))
+    assert (coarse.std(axis=(1, 2)) > 0.5 * planes.std(axis=(1, 2))).all()
+
+
+def test_plane_of_turns_bytes_back_into_prepared_planes() -> None:
+    plane = prepare(head()).plane
+    back = declining.plane_of(declining._plane8(plane)[None])[0]
+    assert float(np.abs(back - plane).max()) < 1 / 200
+    assert back.dtype == np.float32
+
+
+def test_varied_turns_every_plane_and_warps_some() -> None:
+    planes = np.stack([declining._plane8(prepare(head(seed=n)).plane) for n in range(24)])
+    plain = varied(planes, 0.0, np.random.default_rng(1), torch.Generator().manual_seed(1))
+    shown = declining.plane_of(planes)
+    assert sorted(plain.sum(axis=(1, 2)).tolist()) == pytest.approx(sorted(shown.sum(axis=(1, 2)).tolist()))
+    assert not np.array_equal(plain, shown)
+    warped = varied(planes, 0.5, np.random.default_rng(1), torch.Generator().manual_seed(1))
+    changed = [not np.array_equal(a, b) for a, b in zip(plain, warped, strict=True)]
+    assert 2 < sum(changed) < 22
+
+
+def test_tilted_and_as_shown_keep_a_picture_that_prepare_takes() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
-        shown = declining.as_shown(head(), rng)
+        shown = declining.as_shown(declining.tilted(head(), rng), rng)
         assert np.isfinite(shown).all()
         assert not prepare(shown).blank
+
+
+@pytest.mark.parametrize("maker", [leaves, spectral, trunk, speckle_fan, tomogram, scene])
+@pytest.mark.parametrize("side", [64, 200])
+def test_scenes_are_pictures_of_their_own_and_the_same_for_a_seed(maker: object, side: int) -> None:
+    assert callable(maker)
+    made = [maker(np.random.default_rng(seed), side) for seed in (1, 1, 2)]
+    assert np.array_equal(made[0], made[1])
+    assert made[0].shape != made[2].shape or not np.array_equal(made[0], made[2])
+    for picture in made:
+        assert picture.dtype == np.float32
+        assert float(picture.min()) >= 0.0
+        assert float(picture.max()) <= 255.0
+        assert not prepare(picture).blank
+
+
+def test_squeezed_changes_the_ratio_within_its_range() -> None:
+    picture = np.zeros((200, 200), dtype=np.float32)
+    ratios = [shape[0] / shape[1] for n in range(40) for shape in [squeezed(picture, np.random.default_rng(n)).shape]]
+    assert min(ratios) >= RATIO_RANGE[0] * 0.95
+    assert max(ratios) <= RATIO_RANGE[1] * 1.05
+    assert max(ratios) / min(ratios) > 2.0

@@ -7,16 +7,17 @@ import torch
 from torch import nn
 
 from braingranary.detector.fused import fused
-from braingranary.detector.network import TumorNet
+from braingranary.detector.gate import Gate
+from braingranary.detector.network import TumorNet, guarded
 from braingranary.detector.preprocess import INPUT_SIDE_PX
 
 TOLERANCE = 2e-6
 
 
-def trained(widths: tuple[int, ...]) -> TumorNet:
+def trained(widths: tuple[int, ...], *, gated: bool) -> TumorNet:
     """A random network whose statistics are those of no fresh one."""
     torch.manual_seed(3)
-    network = TumorNet(widths)
+    network = guarded(TumorNet(widths), Gate()) if gated else TumorNet(widths)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             assert module.running_mean is not None
@@ -30,8 +31,9 @@ def trained(widths: tuple[int, ...]) -> TumorNet:
 
 @pytest.mark.parametrize("widths", [(8, 16, 16), (16, 64, 128, 192)])
 @pytest.mark.parametrize("side", [INPUT_SIDE_PX, 64])
-def test_fused_answers_as_the_trained_network_to_rounding(widths: tuple[int, ...], side: int) -> None:
-    network = trained(widths)
+@pytest.mark.parametrize("gated", [False, True])
+def test_fused_answers_as_the_trained_network_to_rounding(widths: tuple[int, ...], side: int, gated: bool) -> None:
+    network = trained(widths, gated=gated)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     planes = torch.rand(3, 1, side, side) * torch.tensor([0.1, 0.5, 1.3])[:, None, None, None]
     with torch.inference_mode():

@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from braingranary.detector.network import TumorNet, evidence
+from braingranary.detector.gate import Gate
+from braingranary.detector.network import TumorNet, evidence, guarded
 from braingranary.detector.overlay import OUTLINE_COLOUR, overlay, overlay_png
 from braingranary.detector.preprocess import INPUT_SIDE_PX, Frame
 from braingranary.detector.score import Scorer, SliceScore, require_brain, score_series, series_logit, sigmoid
@@ -88,13 +89,31 @@ def test_score_one_by_one_equals_a_batch(model: Model) -> None:
 
 def test_score_blank_is_declined_whatever_the_network_says(model: Model) -> None:
     with torch.no_grad():
-        model.network.brain_head[-1].bias.fill_(50.0)  # type: ignore[operator]
+        assert isinstance(model.network.brain_head, torch.nn.Sequential)
+        last = model.network.brain_head[-1]
+        assert isinstance(last, torch.nn.Linear)
+        last.bias.fill_(50.0)
     (score,) = Scorer(model).score([np.zeros((100, 100), dtype=np.uint8)])
     assert score.declined
     assert not score.tumor
     with pytest.raises(RejectedInput) as caught:
         require_brain(score)
     assert caught.value.code is Code.NOT_BRAIN_MR
+
+
+def test_gate_alone_says_whether_it_is_a_brain_and_travels_with_the_weights(model: Model) -> None:
+    torch.manual_seed(4)
+    network = guarded(model.network, Gate().eval())
+    again = assemble(network, FACTS).network
+    planes = torch.rand(2, 1, INPUT_SIDE_PX, INPUT_SIDE_PX)
+    with torch.inference_mode():
+        before, after = model.network(planes), again(planes)
+        assert network.gate is not None
+        assert torch.equal(after.brain, network.gate(planes))
+    assert torch.equal(after.lesion, before.lesion)
+    assert torch.equal(after.tumor, before.tumor)
+    assert not torch.allclose(after.brain, before.brain)
+    assert not any(name.startswith("brain_head") for name in again.state_dict())
 
 
 def test_score_calibration_moves_probability_and_keeps_the_logit() -> None:

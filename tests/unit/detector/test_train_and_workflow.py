@@ -18,6 +18,7 @@ from braingranary.detector.bank import Bank, build_bank
 from braingranary.detector.card import Evaluation, card, failure_gallery
 from braingranary.detector.data import LabelledSlice, read_all, read_lgg
 from braingranary.detector.evaluate import DeclineReport
+from braingranary.detector.gate_training import GatePlan
 from braingranary.detector.train import Plan, train
 from braingranary.detector.weights import load
 from braingranary.errors import Code, ConfigurationError, RejectedInput
@@ -25,6 +26,7 @@ from tests.fixtures.patience import PATIENCE_S
 from tests.unit.detector.heads import head, write_lgg
 
 TINY = Plan(seed=3, epochs=2, steps_an_epoch=3, batch_size=4, widths=(8, 16, 16), warmup_steps=2)
+TINY_GATE = GatePlan(seed=3, brains=8, others=8, steps=3, batch_size=4)
 PATIENTS = {"p1": "train", "p2": "train", "p3": "val", "p4": "val", "p5": "test", "p6": "test"}
 
 
@@ -127,12 +129,11 @@ def test_stage_trains_calibrates_and_is_judged_on_patients_it_never_saw(
     slices: tuple[LabelledSlice, ...], bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("braingranary.detector.metrics.RESAMPLES", 20)
-    monkeypatch.setattr("braingranary.detector.declining.PICTURES_A_CLASS", 12)
-    stage = replace(workflow.ALL, plan=TINY)
+    stage = replace(workflow.ALL, plan=TINY, gate=TINY_GATE)
     seen: list[int] = []
     network = workflow.run_stage(bank, stage, tmp_path, progress=lambda _, step, __: seen.append(step))
     assert seen[-1] == TINY.steps
-    model = workflow.finish(network, slices, stage, version="tiny", data_sha256=bank.sha256())
+    model = workflow.finish(network, slices, stage, tmp_path, version="tiny", data_sha256=bank.sha256())
     reports = workflow.judge_test(model, slices)
     assert [(r.source, r.contrast) for r in reports] == [("lgg", "flair"), ("lgg", "t1"), ("lgg", "t1c")]
     assert reports[0].auc.patients == 2
@@ -165,18 +166,16 @@ def test_cross_validate_judges_every_patient_once(
     slices: tuple[LabelledSlice, ...], bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("braingranary.detector.metrics.RESAMPLES", 20)
-    monkeypatch.setattr("braingranary.detector.declining.PICTURES_A_CLASS", 12)
     plan = replace(TINY, epochs=1, steps_an_epoch=1)
-    reports = workflow.cross_validate(bank, slices, tmp_path, plan=plan, folds=2)
+    reports = workflow.cross_validate(bank, slices, tmp_path, plan=plan, gate_plan=TINY_GATE, folds=2)
     assert {r.auc.patients for r in reports} == {6}
     assert [r.auc.count for r in reports] == [36, 36, 30]
 
 
 def test_command_line_trains_and_evaluates(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stages = tuple(replace(stage, plan=replace(TINY, epochs=1)) for stage in workflow.STAGES)
+    stages = tuple(replace(stage, plan=replace(TINY, epochs=1), gate=TINY_GATE) for stage in workflow.STAGES)
     monkeypatch.setattr(workflow, "STAGES", stages)
     monkeypatch.setattr(workflow, "AUDIT_BATCHES", 4)
-    monkeypatch.setattr("braingranary.detector.declining.PICTURES_A_CLASS", 12)
     runner = CliRunner()
     arguments = ["train", str(folder), str(tmp_path), "--version", "tiny-1", "--force"]
     result = runner.invoke(main, arguments, catch_exceptions=False)

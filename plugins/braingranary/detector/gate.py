@@ -1,0 +1,45 @@
+"""The gate: a small network of its own that says whether a picture is a brain MR at all.
+
+What finds tumours has learnt what differs between brains, and knows a photograph poorly; frozen, its features cannot
+tell a skull-stripped template from a cat. The gate sees both kinds from its first step and costs a fifteenth as much.
+
+In: float32 (N, 1, S, S) from `preprocess`, S a multiple of 16. Out: (N,) logits.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from braingranary.detector.blocks import Block, places
+
+PLACE_PX = 4
+"""Pixels a side that become channels of one place: nothing is lost, and the first convolution sees 12 x 12 pixels."""
+WIDTHS = (32, 64, 96)
+HIDDEN = 32
+DROPOUT = 0.2
+
+
+class Gate(nn.Module):
+    """Three levels of convolutions; means and maxima of each are heard, since the grain of a photograph is fine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        inward = (PLACE_PX**2, *WIDTHS[:-1])
+        self.levels = nn.ModuleList(Block(a, b) for a, b in zip(inward, WIDTHS, strict=True))
+        self.head = nn.Sequential(
+            nn.Dropout(DROPOUT), nn.Linear(2 * sum(WIDTHS), HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 1)
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, 1, S, S) float32 to (N,) logits."""
+        x = places(image, PLACE_PX)
+        heard: list[Tensor] = []
+        for level, block in enumerate(self.levels):
+            if level:
+                x = functional.max_pool2d(x, 2)
+            x = block(x)
+            heard += [x.mean((2, 3)), x.amax((2, 3))]
+        logits: Tensor = self.head(torch.cat(heard, dim=1)).squeeze(1)
+        return logits
