@@ -1,13 +1,13 @@
 -- All cells.
-SELECT -- noqa: ST06
+SELECT
     cell_id,
     series_count,
     slices_axial,
     slices_coronal,
     slices_sagittal,
-    CASE WHEN shows_axial THEN 1 ELSE 0 END
-    + CASE WHEN shows_coronal THEN 2 ELSE 0 END
-    + CASE WHEN shows_sagittal THEN 4 ELSE 0 END AS shows,
+    shows_axial,
+    shows_coronal,
+    shows_sagittal,
     archive,
     collection,
     species,

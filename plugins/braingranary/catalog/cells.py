@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from braingranary.catalog import prepared
 from braingranary.catalog.ask import Connection
 from braingranary.catalog.filters import UNKNOWN, SeriesFilter
 from braingranary.catalog.sql import statement
@@ -43,7 +44,8 @@ class Cells:
     """In ascending order."""
     series: NDArray[np.int64]
     slices: NDArray[np.int64]
-    shows: NDArray[np.int64]
+    shown: NDArray[np.bool_]
+    """Which planes the series of a cell show, a column a plane."""
     codes: dict[str, NDArray[np.intp]]
     values: dict[str, list[str]]
     """By facet, in the order of the alphabet."""
@@ -53,7 +55,7 @@ class Cells:
     def failing(self, facet: str, value: str) -> NDArray[np.bool_]:
         """Which cells the filter `facet=value` leaves out."""
         if facet == SHOWN:
-            hidden: NDArray[np.bool_] = np.equal(self.shows >> PLANES.index(value) & 1, 0)
+            hidden: NDArray[np.bool_] = ~self.shown[:, PLANES.index(value)]
             return hidden
         known = self.values[facet]
         return np.not_equal(self.codes[facet], known.index(value) if value in known else -1)
@@ -111,8 +113,8 @@ def beside(wanted: SeriesFilter) -> SeriesFilter:
 
 def version(connection: Connection) -> str:
     """Which state the catalogue's search is in."""
-    row = connection.execute(statement("queries/search_version"), prepare=True).fetchone()
-    return str(row[0]) if row else ""
+    found = prepared.rows(connection, statement("queries/search_version"), {})
+    return (found[0][0] or b"").decode() if found else ""
 
 
 def current(connection: Connection) -> Cells:
@@ -141,7 +143,7 @@ def _load(connection: Connection, asked: str) -> Cells:
         keys=np.array(table.get("cell_id", ()), np.int64),
         series=np.array(table.get("series_count", ()), np.int64),
         slices=np.array([table.get(f"slices_{plane}", ()) for plane in PLANES], np.int64).T,
-        shows=np.array(table.get("shows", ()), np.int64),
+        shown=np.array([table.get(f"shows_{plane}", ()) for plane in PLANES], np.bool_).T,
         codes=codes,
         values=values,
         begun={facet: [_begun(facet, value) for value in known] for facet, known in values.items()},

@@ -183,10 +183,10 @@ def _tallies(found: _Found, wanted: SeriesFilter, values_max: int) -> Iterator[_
         if getattr(wanted, facet) is not None:
             part = _Part(found, np.flatnonzero((found.failures & ~(1 << number)) == 0), wanted)
         if facet == SHOWN:
-            shown = cells.shows[part.at, None] >> np.arange(len(PLANES)) & 1
-            series, slices = part.series @ shown, found.slices[part.at].sum(axis=0)
+            series = np.array([part.series[shown.take(part.at)].sum() for shown in cells.shown.T])
+            slices = np.array([of_plane.take(part.at).sum() for of_plane in found.slices.T])
         else:
-            codes, size = cells.codes[facet][part.at], len(cells.values[facet])
+            codes, size = cells.codes[facet].take(part.at), len(cells.values[facet])
             series, slices = np.bincount(codes, part.series, size), np.bincount(codes, part.slices, size)
         # Values are in the order of the alphabet, and the sort keeps that among equals.
         order = np.argsort(-series, kind="stable")[:values_max]
@@ -198,8 +198,8 @@ class _Part:
 
     def __init__(self, found: _Found, at: NDArray[np.intp], wanted: SeriesFilter) -> None:
         self.at = at
-        self.series = found.series[at].astype(np.float64)  # as what sums them wants it: exact below 2**53
-        self.slices = _shown_slices(found.slices[at], wanted).astype(np.float64)
+        self.series = found.series.take(at).astype(np.float64)  # as what sums them wants it: exact below 2**53
+        self.slices = _shown_slices(found.slices, wanted).take(at).astype(np.float64)
 
 
 def _counted(found: _Found, wanted: SeriesFilter) -> Count:

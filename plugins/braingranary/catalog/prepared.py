@@ -6,7 +6,7 @@ most of what it costs, and the threads beside it wait for it. Here the lock is l
 
 Goes in: a connection in autocommit or inside a transaction, a statement with `%(name)s` where values stand, each cast
 to its type there, and the values. Comes out: rows of bytes. A statement is prepared once a connection, so it must be
-one whose plan is right for any values. Fails as a cursor does, with psycopg's errors.
+one whose plan is right for any values; inside a transaction it is not. Fails as a cursor does, with psycopg's errors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg import errors
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
 from braingranary.catalog.ask import Connection
@@ -45,6 +45,12 @@ def rows(connection: Connection, text: LiteralString, values: Mapping[str, Value
 
 
 def _answer(connection: Connection, asked: _Statement, values: Sequence[bytes]) -> PGresult:
+    if connection.pgconn.transaction_status != TransactionStatus.IDLE:
+        # A statement that turned out to be forgotten would take the whole transaction down.
+        result = connection.pgconn.exec_params(asked.command, values)
+        if result.status != ExecStatus.TUPLES_OK:
+            raise _error(connection, result)
+        return result
     known = _known.setdefault(connection, set())
     if asked.name in known:
         result = connection.pgconn.exec_prepared(asked.name, values)

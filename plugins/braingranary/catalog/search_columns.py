@@ -51,7 +51,7 @@ class Columns:
     cells: Cells
     """Of the same state."""
     series_ids: NDArray[np.int64]
-    cell_of: NDArray[np.intp] | NDArray[np.uint16] | NDArray[np.uint32]
+    cell_of: NDArray[np.unsignedinteger[Any]]
     """Which of the cells counts the series."""
     text_of: NDArray[np.int32]
     """Which of the different texts describes the series."""
@@ -63,6 +63,8 @@ class Columns:
     """A column a plane."""
     orders: dict[str, Rows]
     """By column, rows by value and then by key, those without a value at the end."""
+    cell_in: dict[str, NDArray[np.unsignedinteger[Any]]]
+    """By column, the cells of the rows in that order."""
     valued: dict[str, int]
     """By column, how many rows have a value."""
 
@@ -155,6 +157,7 @@ def _read(connection: Connection, cells: Cells) -> Columns:
         values=values,
         slices=np.stack([columns[f"slices_{plane}"] for plane in PLANES], axis=1),
         orders=orders,
+        cell_in={name: cell_of[order] for name, order in orders.items()},
         valued=valued,
     )
 
