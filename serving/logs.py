@@ -10,6 +10,8 @@ import json
 import logging
 import sys
 import threading
+from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import IO, Any, Final
@@ -18,6 +20,7 @@ import structlog
 from gunicorn.glogging import Logger
 
 _KINDS_KEPT: Final = 1_024
+_LINES_WAIT_S: Final = 0.1
 _QUOTING: Final = {"Invalid request": "request_malformed", "Error handling request": "request_failed_in_server"}
 
 
@@ -57,12 +60,19 @@ def configure(level: int = logging.INFO) -> None:
 
 
 class RequestLines:
-    """The one line that every request leaves, of the same form as any event and made for a tenth of its price."""
+    """The one line that every request leaves, of the same form as any event and made for a tenth of its price.
+
+    A worker lets a thread write them, all of the last moments at once: to write each where it is made would hand the
+    interpreter to others in the middle of a request. A process that is killed may owe the lines of these moments.
+    """
 
     def __init__(self) -> None:
         self.lowest = logging.INFO
         self.stream: IO[bytes] | None = None
         """None: wherever stderr leads at the time."""
+        self._waiting: deque[bytes] = deque()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def write(self, *, slow: bool, method: str, route: str | None, status: int, ms: float, request_id: str) -> None:
         """Tell of one answer; `request_id` is of characters that JSON takes as they are."""
@@ -70,9 +80,38 @@ class RequestLines:
             return
         now = datetime.now(UTC).isoformat()[: -len("+00:00")]
         line = f'{_kind(slow, method, route, status)}"ms":{ms:.1f},"request_id":"{request_id}","timestamp":"{now}Z"}}\n'
-        stream = self.stream or sys.stderr.buffer
-        stream.write(line.encode("ascii"))
-        stream.flush()
+        self._waiting.append(line.encode("ascii"))
+        if self._thread is None:
+            self.flush()
+
+    def start(self) -> None:
+        """Let a thread write from now on; after a fork, once a process."""
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._run, name="request-lines", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, and from now on each line at once."""
+        thread, self._thread = self._thread, None
+        self._ended.set()
+        if thread is not None:
+            thread.join()
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        lines = []
+        with suppress(IndexError):  # others may write meanwhile, or take what is there
+            while True:
+                lines.append(self._waiting.popleft())
+        if lines:
+            stream = self.stream or sys.stderr.buffer
+            stream.write(b"".join(lines))
+            stream.flush()
+
+    def _run(self) -> None:
+        while not self._ended.wait(_LINES_WAIT_S):
+            self.flush()
 
 
 request_lines: Final = RequestLines()

@@ -28,6 +28,7 @@ from serving import metrics
 from serving.detection import Detection
 from serving.detector_weights import Registry, WeightsSource
 from serving.kept_plans import KeptPlans
+from serving.logs import request_lines
 from serving.readiness import Readiness
 from serving.search_keeper import SearchKeeper
 from serving.slots import Slots
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 
 _REGISTRY_WAIT_S: Final = 2.0
 """How long the first detection waits for the catalogue to name the model, before the shipped one stands in."""
+
+
+_TRUSTED_S: Final = 0.1
+"""How long a connection that has just answered is taken to be alive."""
 
 
 class Services:
@@ -63,8 +68,9 @@ class Services:
         self._store_settings = store
         self._lock = threading.Lock()
         self._store: ObjectStore | None = None
-        self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
+        self._pool: ConnectionPool[Pooled] = ConnectionPool(
             catalog.dsn.get_secret_value(),
+            connection_class=Pooled,
             min_size=1,
             max_size=serving.pool_max,
             max_waiting=serving.pool_waiting_max,
@@ -82,7 +88,7 @@ class Services:
                 "application_name": "braingranary-serving",
             },
             configure=warm,
-            check=check_connection,
+            check=_check_idle,
             open=False,
         )
         self._opened = False
@@ -100,6 +106,7 @@ class Services:
 
     def serve(self) -> None:
         """Open everything, keep the search and start the detecting processes: for a worker, not for each test."""
+        request_lines.start()
         self.open()
         self._search.start()
         self.detection.open()
@@ -110,6 +117,7 @@ class Services:
         self.detection.close()
         self._pool.close()
         self.identity.close()
+        request_lines.stop()
 
     def accounts(self) -> AbstractContextManager[psycopg.Connection[Any]]:
         """A connection in the role granary_accounts, inside one transaction that reads and writes."""
@@ -142,6 +150,12 @@ class Services:
             connection.execute("SELECT 1")
 
 
+class Pooled(psycopg.Connection[Any]):
+    """A connection that knows since when nobody uses it."""
+
+    idle_since = 0.0
+
+
 class Reading(AbstractContextManager[psycopg.Connection[Any]]):
     """A connection of the pool for the time of a block, whatever fails in it as one of our errors.
 
@@ -150,7 +164,7 @@ class Reading(AbstractContextManager[psycopg.Connection[Any]]):
 
     __slots__ = ("_connection", "_pool", "_wait_s")
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection[Any]], wait_s: float | None) -> None:
+    def __init__(self, pool: ConnectionPool[Pooled], wait_s: float | None) -> None:
         self._pool = pool
         self._wait_s = wait_s
 
@@ -164,6 +178,7 @@ class Reading(AbstractContextManager[psycopg.Connection[Any]]):
         return self._connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._connection.idle_since = time.monotonic()
         self._pool.putconn(self._connection)  # which rolls back what was left open, and replaces what is lost
         if isinstance(error, psycopg.OperationalError):
             raise _failure(error) from error
@@ -176,6 +191,12 @@ def _failure(error: psycopg.OperationalError) -> TransientFailure:
     if isinstance(error, psycopg.errors.QueryCanceled):
         return TransientFailure(Code.CATALOG_TIMEOUT, "a statement took longer than it may")
     return TransientFailure(Code.CATALOG_UNAVAILABLE, f"PostgreSQL: {type(error).__name__}")
+
+
+def _check_idle(connection: Pooled) -> None:
+    """`check_connection` of one that has lain idle for a while: asking the system hands the interpreter to others."""
+    if time.monotonic() - connection.idle_since > _TRUSTED_S:
+        check_connection(connection)
 
 
 def check_connection(connection: psycopg.Connection[Any]) -> None:
