@@ -27,16 +27,25 @@ from braingranary.detector.scenes import scene, squeezed
 
 SHOWN_PART = 0.6
 """Part of the brains that are shown as a viewer, a phone or a careless export shows them."""
-STRIPPED_PART = 0.25
+STRIPPED_PART = 0.35
 """Part of the brains that lose their skulls, as research pipelines take them off and templates never had them."""
-STRIPPED_FROM = 0.2
-"""Below this part of a head there is little but what stripping takes away."""
-LEFT_AFTER_STRIPPING = 0.4
+STRIPPED_FROM = 0.08
+"""Below this part of a head there is nothing but what stripping takes away."""
+LEFT_AFTER_STRIPPING = 0.15
+PARTED_PART = 0.5
+"""So many of the stripped brains fall into their lobes, as where dark fluid and bone lie between them."""
+PARTED_BELOW = (0.3, 0.65)
+"""Of the bright tissue: what is darker goes."""
+TUMOR_PART = 0.3
+"""So many of the brains show a tumour, however large: the gate must never take one for what is no brain."""
 VISIBLE = 0.1
 """Of the brightest: what is darker counts as air."""
 RIM_PART = 0.15
 RIM = 0.15
 """So many of the brains come from the first and last slices of their heads, where least is to be seen."""
+LOW_PART = 0.15
+LOW = (0.08, 0.4)
+"""So many come from where cerebellum, brain stem and temporal lobes lie apart: few slices, and unlike all others."""
 TILT_DEGREES = 25.0
 SIDES_PX = (64, 320)
 
@@ -48,11 +57,15 @@ def brain_planes(slices: Sequence[LabelledSlice], count: int, rng: np.random.Gen
     sources = sorted({item.source for item in slices})
     by_source = [[item for item in slices if item.source == source] for source in sources]
     rims = [[item for item in group if not RIM <= item.position <= 1.0 - RIM] or group for group in by_source]
+    lows = [[item for item in group if LOW[0] <= item.position <= LOW[1]] or group for group in by_source]
+    tumors = [item for item in slices if item.tumor]
     planes: list[Planes8] = []
     while len(planes) < count:
         number = int(rng.integers(len(by_source)))
         group = slices if rng.random() < 0.5 else by_source[number]
         group = rims[number] if rng.random() < RIM_PART else group
+        group = lows[number] if rng.random() < LOW_PART else group
+        group = tumors if tumors and rng.random() < TUMOR_PART else group
         item = group[int(rng.integers(len(group)))]
         picture: Picture = item.pictures[int(rng.integers(len(item.pictures)))]
         if is_empty(prepare(picture)):
@@ -88,15 +101,15 @@ def _other(
     slices: Sequence[LabelledSlice], known: Sequence[NDArray[np.uint8]], rng: np.random.Generator
 ) -> NDArray[np.float32]:
     side, kind = int(np.exp(rng.uniform(*np.log(SIDES_PX)))), rng.random()
-    if kind < 0.25 and known:
+    if kind < 0.22 and known:
         picture = crop_of(known[int(rng.integers(len(known)))], rng, side)
         return squeezed(picture, rng) if rng.random() < 0.5 else picture
-    if kind < 0.3:
+    if kind < 0.27:
         item = slices[int(rng.integers(len(slices)))]
         brain = item.pictures[int(rng.integers(len(item.pictures)))].astype(np.float32)
         square = min(brain.shape)
         return jigsaw(brain[:square, :square], rng)
-    return procedural(rng, side) if kind < 0.55 else scene(rng, side)
+    return procedural(rng, side) if kind < 0.62 else scene(rng, side)
 
 
 def plane_of(planes: Planes8) -> NDArray[np.float32]:
@@ -116,6 +129,9 @@ def stripped(picture: Picture, rng: np.random.Generator) -> Plane32:
     """Without its skull, every other one smooth as an average of many heads is."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     brain = shave(torch.from_numpy(picture.astype(np.float32))[None], generator)
+    if rng.random() < PARTED_PART:
+        tissue = float(np.percentile(brain[brain > 0].numpy(), 90.0)) if bool((brain > 0).any()) else 0.0
+        brain = brain * (brain > tissue * rng.uniform(*PARTED_BELOW))
     if rng.random() < 0.5:
         brain = blur(brain, generator)
     return np.asarray(brain[0].numpy(), dtype=np.float32)

@@ -1,7 +1,7 @@
 """The gate: a small network of its own that says whether a picture is a brain MR at all.
 
 What finds tumours has learnt what differs between brains, and knows a photograph poorly; frozen, its features cannot
-tell a skull-stripped template from a cat. The gate sees both kinds from its first step and costs a fifteenth as much.
+tell a skull-stripped template from a cat. The gate sees both kinds from its first step and costs a ninth as much.
 
 In: float32 (N, 1, S, S) from `preprocess`, S a multiple of 16. Out: (N,) logits.
 """

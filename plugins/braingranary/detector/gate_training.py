@@ -37,10 +37,10 @@ class GatePlan:
     """Everything that decides a gate besides the slices."""
 
     seed: int
-    brains: int = 6000
+    brains: int = 4500
     others: int = 9000
     """Planes that are drawn from."""
-    steps: int = 5000
+    steps: int = 8000
     batch_size: int = 24
     """Half of them brains."""
     learning_rate: float = 3e-3

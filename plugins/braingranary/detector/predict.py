@@ -24,9 +24,8 @@ BATCH_SIZE = 16
 LESION_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Pixel probabilities at which overlap is measured; calibration chooses one of them."""
 _NOTHING = (np.nan, np.nan, np.zeros((2, len(LESION_THRESHOLDS)), dtype=np.int64))
-STRUCTURE_STEP_PX = 8
-EMPTY_LIMIT = 0.45
-"""Below this part of variation left in 8 px means a picture is air and noise: no brain can be seen in it."""
+GRAIN_LIMIT = 0.57
+"""Neighbouring pixels of noise differ by more than this part of the spread of all; those of heads by a third of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -112,12 +111,13 @@ def statistics_of(item: LabelledSlice, contrast: int) -> NDArray[np.float64]:
 
 
 def is_empty(ready: Prepared) -> bool:
-    """Whether nothing larger than noise can be seen."""
-    # The frame's margin may lie outside the picture, and its edge would pass for structure.
-    inner = ready.plane[STRUCTURE_STEP_PX:-STRUCTURE_STEP_PX, STRUCTURE_STEP_PX:-STRUCTURE_STEP_PX]
-    side = inner.shape[0] // STRUCTURE_STEP_PX
-    coarse = inner.reshape(side, STRUCTURE_STEP_PX, side, STRUCTURE_STEP_PX).mean(axis=(1, 3))
-    return ready.blank or float(coarse.std()) < EMPTY_LIMIT * float(inner.std())
+    """Whether nothing but grain can be seen: the first and last slices of many series hold air and noise alone."""
+    plane = ready.plane
+    seen = foreground_of(plane)
+    across = np.abs(np.diff(plane, axis=1))[seen[:, 1:] & seen[:, :-1]]
+    down = np.abs(np.diff(plane, axis=0))[seen[1:] & seen[:-1]]
+    steps = np.concatenate([across, down])
+    return ready.blank or not steps.size or float(steps.mean()) > GRAIN_LIMIT * float(plane[seen].std())
 
 
 def _row(

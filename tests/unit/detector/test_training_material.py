@@ -170,6 +170,12 @@ def test_structured_tells_noise_from_a_head() -> None:
 def test_is_empty_tells_noise_from_a_head() -> None:
     noise = np.random.default_rng(0).integers(0, 9, (200, 200)).astype(np.uint8)
     assert is_empty(prepare(noise))
+    assert is_empty(prepare(np.pad(noise, ((0, 0), (60, 60)))))
+    spot = noise.copy()
+    spot[95:103, 90:99] = 40
+    assert is_empty(prepare(spot))
+    noisy = np.random.default_rng(1).normal(0, 8, head().shape) + head()
+    assert not is_empty(prepare(noisy))
     assert not is_empty(prepare(head()))
 
 
