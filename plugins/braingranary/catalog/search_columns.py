@@ -103,6 +103,7 @@ def keep(connection: Connection) -> int | None:
         try:
             with connection.transaction():
                 _keeper.columns = columns = _read(connection, kept_cells.current(connection))
+            pa.default_memory_pool().release_unused()  # which it would else keep for a next time: half as much again
         finally:
             connection.isolation_level = before
     return len(columns.series_ids)

@@ -24,11 +24,12 @@ _BEGINS = "% "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """Every word of every text; `word_of` and `text_of` are of one length, an item an occurrence."""
+    """Every different word, and the texts that hold each."""
 
     different: Any
-    """An Arrow array of the different words."""
-    word_of: NDArray[np.int32]
+    """An Arrow array."""
+    starts: NDArray[np.int64]
+    """Where the texts of each word start in `text_of`, and where those of the last one end."""
     text_of: NDArray[np.int32]
     texts: int
 
@@ -37,12 +38,11 @@ def of_texts(texts: Any) -> Words:
     """The words of an Arrow array of different texts."""
     split = pc.split_pattern(texts, " ")
     encoded = split.flatten().dictionary_encode()
-    return Words(
-        different=encoded.dictionary,
-        word_of=encoded.indices.to_numpy(),
-        text_of=np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(split.offsets.to_numpy())),
-        texts=len(texts),
-    )
+    word_of = encoded.indices.to_numpy()
+    text_of = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(split.offsets.to_numpy()))
+    by_word = np.argsort(word_of, kind="stable")
+    starts = np.searchsorted(word_of[by_word], np.arange(len(encoded.dictionary) + 1))
+    return Words(different=encoded.dictionary, starts=starts, text_of=text_of[by_word], texts=len(texts))
 
 
 def holding(known: Words, query: str) -> NDArray[np.bool_]:
@@ -54,6 +54,7 @@ def holding(known: Words, query: str) -> NDArray[np.bool_]:
         else:
             alike = pc.match_substring(known.different, pattern.strip(_ANYWHERE))
         held = np.zeros(known.texts, np.bool_)
-        held[known.text_of[alike.to_numpy(zero_copy_only=False)[known.word_of]]] = True
+        for word in np.flatnonzero(alike.to_numpy(zero_copy_only=False)):
+            held[known.text_of[known.starts[word] : known.starts[word + 1]]] = True
         found &= held
     return found
