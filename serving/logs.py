@@ -79,7 +79,8 @@ class RequestLines:
         if self.lowest > (logging.WARNING if slow else logging.INFO):
             return
         now = datetime.now(UTC).isoformat()[: -len("+00:00")]
-        line = f'{_kind(slow, method, route, status)}"ms":{ms:.1f},"request_id":"{request_id}","timestamp":"{now}Z"}}\n'
+        kind = _kind(slow, method, route, status)
+        line = f'{kind}"ms": {ms:.1f}, "request_id": "{request_id}", "timestamp": "{now}Z"}}\n'
         self._waiting.append(line.encode("ascii"))
         if self._thread is None:
             self.flush()
@@ -128,7 +129,7 @@ def _kind(slow: bool, method: str, route: str | None, status: int) -> str:
         "route": route,
         "status": status,
     }
-    return json.dumps(same)[:-1] + ","
+    return json.dumps(same)[:-1] + ", "
 
 
 def _as_bytes(event: object, **options: Any) -> bytes:

@@ -77,7 +77,7 @@ def main() -> None:
             model = scored.shipped_or_made(scratch / "weights")
             scored.score(house, weights.load_shipped(model))
             browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            settings = {"GRANARY_SERVING_DETECT_WEIGHTS": str(model)}
+            settings = {"GRANARY_SERVING_DETECT_PROCESSES": "1", "GRANARY_SERVING_DETECT_WEIGHTS": str(model)}
             with live.door(house, scratch / "log", settings=settings) as running:
                 page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
                 page.set_default_timeout(PATIENCE_MS)
