@@ -32,10 +32,13 @@ STRIPPED_PART = 0.35
 STRIPPED_FROM = 0.08
 """Below this part of a head there is nothing but what stripping takes away."""
 LEFT_AFTER_STRIPPING = 0.15
-PARTED_PART = 0.5
+PARTED_PART = 0.35
 """So many of the stripped brains fall into their lobes, as where dark fluid and bone lie between them."""
 PARTED_BELOW = (0.3, 0.65)
 """Of the bright tissue: what is darker goes."""
+LOBES_PART = 0.4
+LOBES_MAX = 4
+"""So many of the stripped brains show a few round parts alone, as cerebellum and temporal poles lie on black."""
 TUMOR_PART = 0.3
 """So many of the brains show a tumour, however large: the gate must never take one for what is no brain."""
 VISIBLE = 0.1
@@ -132,9 +135,26 @@ def stripped(picture: Picture, rng: np.random.Generator) -> Plane32:
     if rng.random() < PARTED_PART:
         tissue = float(np.percentile(brain[brain > 0].numpy(), 90.0)) if bool((brain > 0).any()) else 0.0
         brain = brain * (brain > tissue * rng.uniform(*PARTED_BELOW))
+    if rng.random() < LOBES_PART:
+        brain = brain * torch.from_numpy(_lobes(brain[0].numpy() > 0, rng))
     if rng.random() < 0.5:
         brain = blur(brain, generator)
     return np.asarray(brain[0].numpy(), dtype=np.float32)
+
+
+def _lobes(brain: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """A union of ellipses inside the box around `brain`, one of them large."""
+    rows, columns = (np.flatnonzero(brain.any(axis=axis)) for axis in (1, 0))
+    if not rows.size or not columns.size:
+        return brain
+    y, x = np.ogrid[: brain.shape[0], : brain.shape[1]]
+    height, width = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+    kept = np.zeros_like(brain)
+    for number in range(int(rng.integers(1, LOBES_MAX + 1))):
+        reach = rng.uniform(0.25, 0.5, size=2) if number == 0 else rng.uniform(0.08, 0.25, size=2)
+        top, left = rows[0] + rng.uniform(0.2, 0.8) * height, columns[0] + rng.uniform(0.2, 0.8) * width
+        kept |= ((y - top) / (reach[0] * height)) ** 2 + ((x - left) / (reach[1] * width)) ** 2 < 1.0
+    return kept
 
 
 def tilted(picture: Picture, rng: np.random.Generator) -> NDArray[np.float32]:

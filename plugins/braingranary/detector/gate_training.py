@@ -37,15 +37,15 @@ class GatePlan:
     """Everything that decides a gate besides the slices."""
 
     seed: int
-    brains: int = 4500
-    others: int = 9000
+    brains: int = 5000
+    others: int = 8000
     """Planes that are drawn from."""
-    steps: int = 8000
+    steps: int = 6000
     batch_size: int = 24
     """Half of them brains."""
     learning_rate: float = 3e-3
     weight_decay: float = 0.03
-    warped_part: float = 0.25
+    warped_part: float = 0.35
     label_smoothing: float = 0.02
     """Keeps the gate from certainty about heads of a kind that it was never shown."""
     average_decay: float = 0.995
