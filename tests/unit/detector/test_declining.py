@@ -40,7 +40,7 @@ def _same(first: Gate, second: Gate) -> bool:
 
 
 def test_train_gate_tells_heads_from_others(slices: tuple[LabelledSlice, ...], tmp_path: Path) -> None:
-    plan = GatePlan(seed=2, brains=96, others=96, steps=60, batch_size=16, average_decay=0.9)
+    plan = GatePlan(seed=2, brains=96, others=96, steps=150, batch_size=16, average_decay=0.9)
     gate = train_gate(slices, plan, tmp_path, data_sha256="00")
     heads: list[Picture] = [head(seed=900 + n) for n in range(20)]
     others: list[Picture] = [procedural(np.random.default_rng(7000 + n)) for n in range(20)]
