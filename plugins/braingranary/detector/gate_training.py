@@ -9,7 +9,6 @@ Deterministic for a plan. Fails as `declining` does.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,9 +17,9 @@ import numpy as np
 import structlog
 import torch
 from numpy.typing import NDArray
-from torch import nn
 from torch.nn import functional
 
+from braingranary.detector import learning
 from braingranary.detector.augment import warp_intensity
 from braingranary.detector.data import LabelledSlice
 from braingranary.detector.declining import Planes8, brain_planes, other_planes, plane_of
@@ -61,7 +60,7 @@ def train_gate(
 ) -> Gate:
     """The gate of `plan` for `slices` (training patients only) out of the data set with that hash."""
     patients = sorted({f"{item.source}/{item.patient}" for item in slices})
-    identity = json.dumps({"plan": asdict(plan), "data": data_sha256, "patients": patients}, sort_keys=True)
+    identity = learning.identity(asdict(plan), data=data_sha256, patients=patients)
     kept = _kept(folder / KEPT, identity)
     if kept is not None:
         return kept
@@ -69,16 +68,14 @@ def train_gate(
     brains, others = brain_planes(slices, plan.brains, rng), other_planes(slices, plan.others, rng)
     gate = _fit(brains, others, plan, progress)
     folder.mkdir(parents=True, exist_ok=True)
-    partial = (folder / KEPT).with_suffix(".partial")
-    torch.save({"identity": identity, "gate": gate.state_dict()}, partial)
-    partial.replace(folder / KEPT)
+    learning.keep(folder / KEPT, identity, gate=gate.state_dict())
     return gate
 
 
 def _kept(path: Path, identity: str) -> Gate | None:
-    if not path.is_file():
+    found = learning.kept(path, torch.device("cpu"))
+    if found is None:
         return None
-    found = torch.load(path, map_location="cpu", weights_only=True)
     if found["identity"] != identity:
         log.info("the kept gate is of another plan or of other data", path=path.name)
         return None
@@ -106,23 +103,13 @@ def _fit(brains: Planes8, others: Planes8, plan: GatePlan, progress: Callable[[i
         with torch.autocast("cpu", torch.bfloat16):
             logits = gate(planes)
         loss = functional.binary_cross_entropy_with_logits(logits.float(), target)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(gate.parameters(), 1.0)
-        optimizer.step()
+        learning.descend(gate, optimizer, loss)
         rate.step()
-        _follow(average, gate, min(plan.average_decay, (1.0 + step) / (10.0 + step)))
+        learning.follow(average, gate, step=step, decay=plan.average_decay)
         if progress is not None:
             progress(step + 1, plan.steps)
     average.eval()
     return average
-
-
-def _follow(average: Gate, gate: Gate, decay: float) -> None:
-    with torch.no_grad():
-        for kept, new in zip(average.state_dict().values(), gate.state_dict().values(), strict=True):
-            if kept.is_floating_point():
-                kept.lerp_(new, 1.0 - decay)
 
 
 def varied(

@@ -11,7 +11,6 @@ network. Fails with RejectedInput where the folder holds a checkpoint of another
 from __future__ import annotations
 
 import csv
-import json
 import math
 import time
 from collections import deque
@@ -19,12 +18,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import structlog
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from braingranary.detector import learning
 from braingranary.detector.bank import Bank
 from braingranary.detector.batches import Batch, BatchMaker, Ease
 from braingranary.detector.losses import Losses, losses
@@ -102,7 +101,7 @@ def train(
     maker = BatchMaker(bank, seed=plan.seed, batch_size=plan.batch_size, ease=ease)
     tumor_rate, brain_rate = maker.balance(4)
     log.info("class balance of batches", tumor_rate=round(tumor_rate, 3), brain_rate=round(brain_rate, 3))
-    identity = json.dumps({"plan": asdict(plan), "data": bank.sha256()}, sort_keys=True)
+    identity = learning.identity(asdict(plan), data=bank.sha256())
     state = _state(plan, folder / "checkpoint.pt", identity, chosen)
     for epoch in range(state.epoch, min(plan.epochs, stop_after or plan.epochs)):
         began = time.monotonic()
@@ -148,17 +147,8 @@ def _step(state: _State, batch: Batch, plan: Plan, step: int, device: torch.devi
     with torch.autocast(device.type, torch.bfloat16):
         answers = state.network(batch.images)
     parts = losses(answers, batch, positive_pixel_weight=plan.positive_pixel_weight)
-    state.optimizer.zero_grad(set_to_none=True)
-    parts.total.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
-    state.optimizer.step()
-    decay = min(plan.average_decay, (1.0 + step) / (10.0 + step))
-    with torch.no_grad():
-        for kept, new in zip(state.average.parameters(), state.network.parameters(), strict=True):
-            kept.lerp_(new, 1.0 - decay)
-        for mean, latest in zip(state.average.buffers(), state.network.buffers(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(latest, 1.0 - decay)
+    learning.descend(state.network, state.optimizer, parts.total)
+    learning.follow(state.average, state.network, step=step, decay=plan.average_decay)
     return torch.stack([part.detach().float().cpu() for part in parts])
 
 
@@ -169,9 +159,8 @@ def _state(plan: Plan, checkpoint: Path, identity: str, device: torch.device) ->
     average.load_state_dict(network.state_dict())
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
     state = _State(network=network, average=average, optimizer=optimizer, epoch=0, curves=[])
-    if checkpoint.is_file():
-        # weights_only: a checkpoint is data; nothing in it may run.
-        kept: dict[str, Any] = torch.load(checkpoint, map_location=device, weights_only=True)
+    kept = learning.kept(checkpoint, device)
+    if kept is not None:
         if kept["identity"] != identity:
             raise RejectedInput(Code.TRAINING_DATA_INVALID, "the folder's checkpoint is of other data or another plan")
         network.load_state_dict(kept["network"])
@@ -183,18 +172,16 @@ def _state(plan: Plan, checkpoint: Path, identity: str, device: torch.device) ->
 
 
 def _save(state: _State, checkpoint: Path, identity: str) -> None:
-    partial = checkpoint.with_suffix(".partial")
-    kept = {
-        "identity": identity,
-        "epoch": state.epoch,
-        "curves": state.curves,
-        "network": state.network.state_dict(),
-        "average": state.average.state_dict(),
-        "optimizer": state.optimizer.state_dict(),
-        "random": torch.get_rng_state(),
-    }
-    torch.save(kept, partial)
-    partial.replace(checkpoint)
+    learning.keep(
+        checkpoint,
+        identity,
+        epoch=state.epoch,
+        curves=state.curves,
+        network=state.network.state_dict(),
+        average=state.average.state_dict(),
+        optimizer=state.optimizer.state_dict(),
+        random=torch.get_rng_state(),
+    )
 
 
 def _write_curves(path: Path, curves: list[list[float]]) -> None:
