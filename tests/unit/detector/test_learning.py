@@ -36,9 +36,9 @@ def test_descend_shortens_a_long_gradient_and_forgets_the_last_one() -> None:
     one = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(one.weight)
     optimizer = torch.optim.SGD(one.parameters(), lr=1.0)
-    for step in (1, 2):
-        learning.descend(one, optimizer, one(torch.tensor([[-1000.0]])).sum())
-        assert one.weight.item() == pytest.approx(step * learning.GRADIENT_NORM_MAX)
+    for gradient, expected in ((-1000.0, learning.GRADIENT_NORM_MAX), (-0.25, learning.GRADIENT_NORM_MAX + 0.25)):
+        learning.descend(one, optimizer, one(torch.tensor([[gradient]])).sum())
+        assert one.weight.item() == pytest.approx(expected)
 
 
 def test_kept_is_what_keep_wrote_and_a_write_that_fails_leaves_the_last(tmp_path: Path) -> None:
