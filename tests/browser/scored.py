@@ -20,6 +20,7 @@ from braingranary.detector.score import Scorer
 from braingranary.detector.scoring import ModelPin, PackToScore, ScoreJob, SeriesToScore, publish
 from braingranary.errors import RejectedInput
 from braingranary.storage.place import StorePlace
+from tests.fixtures.kept import touch_scored
 from tests.serving.house import House
 
 RUN = "scored"
@@ -83,6 +84,7 @@ def tell(house: House, model: weights.Model) -> None:
         standing = models.register(connection, _record(model))
         with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
             cursor.execute(TELL, {"model": standing.model_id})
+        touch_scored(connection)
 
 
 def score(house: House, model: weights.Model) -> None:

@@ -22,6 +22,7 @@ from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.normalization import rows
 from braingranary.records import Plane
 from braingranary.storage.store import ObjectStore
+from tests.fixtures.kept import assert_told
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -30,14 +31,17 @@ pytestmark = pytest.mark.stack
 TABLES = (
     "collection", "subject", "study", "series", "pack", "slice", "label", "reject", "facet", "named_query",
     "series_search", "series_cell", "search_version", "collection_total", "collection_source", "named_answer",
+    "series_told",
 )  # fmt: skip
 
 
 @pytest.fixture
 def connection(postgres_dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """A catalogue; whatever a test loads into it, the series have to stand told as they are behind it."""
     migrate(postgres_dsn)
     with psycopg.connect(postgres_dsn, autocommit=True) as connection:
         yield connection
+        assert_told(connection)
 
 
 def dump(connection: psycopg.Connection[Any], *, with_xmin: bool = False, skip: tuple[str, ...] = ()) -> dict[str, Any]:

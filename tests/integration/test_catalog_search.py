@@ -29,6 +29,7 @@ from braingranary.devstack.s3 import ObjectServer
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Plane
 from braingranary.storage.store import ObjectStore
+from tests.fixtures.kept import assert_told, touch_scored
 from tests.unit.catalog import synthetic
 from tests.unit.catalog.plain_search import (
     LABELS,
@@ -102,6 +103,7 @@ def score(connection: psycopg.Connection[Any]) -> None:
             pack, at = (None, None) if declined else (item.cover_pack_id, 0)
             values = {"series": item.series_id, "model": model, "score": score, "declined": declined}
             connection.execute(PREDICTION, {**values, "pack": pack, "at": at})
+    touch_scored(connection)
 
 
 PLANES = tuple(map(str, Plane))
@@ -263,6 +265,16 @@ def test_search_rows_and_cells_after_several_loads_are_what_a_fresh_count_gives(
     sums = connection.execute("SELECT cell_id, series_count FROM series_cell ORDER BY cell_id").fetchall()
     counted = "SELECT cell_id, count(*) FROM series_search GROUP BY cell_id ORDER BY cell_id"
     assert sums == connection.execute(counted).fetchall()
+    assert_told(connection)
+
+
+def test_series_told_is_the_same_whatever_the_time_zone_of_who_loads(connection: psycopg.Connection[Any]) -> None:
+    with connection.transaction():
+        connection.execute("SET LOCAL timezone TO 'Asia/Tokyo'")
+        assert_told(connection)
+    told = connection.execute("SELECT members FROM series_told LIMIT 1").fetchone()
+    assert told is not None
+    assert "+00:00" in json.loads(f"{{{told[0]}}}")["published_at"]
 
 
 def test_count_beyond_the_bound_says_that_there_are_more(

@@ -27,6 +27,7 @@ from braingranary.settings import StoreSettings
 from braingranary.storage.place import StorePlace
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import score_set
+from tests.fixtures.kept import assert_told
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -38,9 +39,11 @@ TABLES = ("series_prediction", "slice_prediction", "named_query", "reject", "fac
 
 @pytest.fixture
 def connection(postgres_dsn: str) -> Iterator[Connection]:
+    """Whatever a test does with models and scores, the series have to stand told as they are behind it."""
     migrate(postgres_dsn)
     with psycopg.connect(postgres_dsn, autocommit=True) as connection:
         yield connection
+        assert_told(connection)
 
 
 @pytest.fixture

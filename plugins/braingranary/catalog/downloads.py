@@ -9,6 +9,7 @@ streamed. Fails as psycopg does, and with TransientFailure(CATALOG_CHANGED) wher
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final, Literal, LiteralString, NamedTuple, TypeAlias
 
@@ -24,6 +25,7 @@ FACTS_BYTES: Final = 24
 Labels: TypeAlias = Literal["truth", "model", "all"]
 """Whose word counts: truth; the active model's, and slices without truth alone; or truth, and the model's beside."""
 MODEL: Final = "model:"
+_KEPT_RUNS: Final = 1_024  # most packs are labelled as a whole, and have one of a few lengths
 TUMOR: Final = {True: "tumor", False: "no_tumor", None: ""}
 
 
@@ -80,7 +82,7 @@ class PackRow(NamedTuple):
     def runs(self) -> tuple[Run, ...]:
         """The slices that come along, in order."""
         if self.slice_indexes is None or self.tumors is None or self.sources is None:
-            return (Run(0, self.slice_count, TUMOR[self.series_tumor], self.series_source or ""),)
+            return _whole(self.slice_count, self.series_tumor, self.series_source)
         of_series: tuple[bool | None, str] = (self.series_tumor, self.series_source or "")
         labels = [of_series] * self.slice_count
         for index, marked, by in zip(self.slice_indexes, self.tumors, self.sources, strict=True):
@@ -92,6 +94,11 @@ class PackRow(NamedTuple):
                 found.append(Run(first, count, TUMOR[tumor], source))
             first += count
         return tuple(found)
+
+
+@lru_cache(_KEPT_RUNS)
+def _whole(slices: int, tumor: bool | None, source: str | None) -> tuple[Run, ...]:
+    return (Run(0, slices, TUMOR[tumor], source or ""),)
 
 
 def packs_of_named_query(connection: Connection, name: str, labels: Labels = "truth") -> Iterator[PackRow]:

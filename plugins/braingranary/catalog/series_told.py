@@ -1,13 +1,15 @@
-"""Series as JSON text, written by PostgreSQL: what answers them one by one or by the page hands the text on as it is.
+"""Series as JSON text that stands ready in the catalogue: what answers them by one or by the page hands it on as it is.
 
-Why not records: a page has two thousand values, and taking them out of their text, checking and writing them down again
-costs several times what finding them does. The columns of `sql/queries/series_told.sql` and `series_detail.sql` are the
-contract; tests hold them to the schema that is published. Goes in: a connection, keys, and where the API keeps series
-and slices. Comes out: JSON objects as UTF-8; nothing found is None or left out.
+Why not records: a page has two thousand values; joining what they come from, taking them out of their text, checking
+and writing them down again costs many times what finding them does. Each load writes table `series_told` for the series
+that it touched; the columns of view `series_told_fresh` and of `sql/queries/series_detail.sql` are the contract, which
+tests hold to the schema that is published. Goes in: a connection, keys, and where the API keeps series and slices.
+Comes out: JSON objects as UTF-8; nothing found is None or left out.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -33,7 +35,7 @@ def page_told(connection: Connection, series_ids: Sequence[int], addresses: Addr
     if not series_ids:
         return b""
     asked = prepared.rows(connection, _page(), {"series_ids": list(series_ids), **_places(addresses)})
-    # Put together here: one text of all of them costs PostgreSQL as much again as a fifth of the page.
+    # Put together here: one text of all of them costs PostgreSQL as much again as finding them.
     told = {key: text or b"" for key, text in asked}
     return b",".join([told[key] for key in (b"%d" % series for series in series_ids) if key in told])
 
@@ -48,15 +50,16 @@ def detail_told(connection: Connection, uid: str, addresses: Addresses) -> bytes
 
 
 def _places(addresses: Addresses) -> dict[str, Value]:
-    return {"series_address": addresses.series, "slice_address": addresses.slices}
+    """Both as they stand within a JSON string."""
+    return {"series_address": json.dumps(addresses.series)[1:-1], "slice_address": json.dumps(addresses.slices)[1:-1]}
 
 
 @cache
 def _page() -> LiteralString:
-    return f"WITH shown AS (\n{statement('queries/series_shown')})\n{statement('queries/series_told')}"
+    return f"WITH kept AS (\n{statement('queries/series_kept')})\n{statement('queries/series_told')}"
 
 
 @cache
 def _detail() -> LiteralString:
-    shown, told = statement("queries/series_shown_one"), statement("queries/series_told")
-    return f"WITH shown AS (\n{shown}),\nlisted AS (\n{told})\n{statement('queries/series_detail')}"
+    kept, told = statement("queries/series_kept_one"), statement("queries/series_told")
+    return f"WITH kept AS (\n{kept}),\nlisted AS (\n{told})\n{statement('queries/series_detail')}"
