@@ -6,13 +6,12 @@ OpenAPI 3.1 at /api/v1/openapi.json. Fails with ConfigurationError when a settin
 
 from __future__ import annotations
 
-from flask_openapi3.openapi import OpenAPI
-
 from braingranary import settings
 from serving import description, policies, problems, requests
 from serving.identity import Identity
 from serving.limits import Limits
 from serving.proxies import TrustedProxies
+from serving.reading import FrontDoor
 from serving.resources import (
     accounts,
     authorization,
@@ -72,9 +71,9 @@ def create_app(
     serving: settings.ServingSettings | None = None,
     accounts: settings.AccountsSettings | None = None,
     limits: settings.LimitsSettings | None = None,
-) -> OpenAPI:
+) -> FrontDoor:
     """A new application; it opens no connection before its first request or `Services.open`."""
-    app = OpenAPI(
+    app = FrontDoor(
         "serving",
         info=description.INFO,
         security_schemes=description.SECURITY_SCHEMES,

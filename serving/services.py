@@ -2,7 +2,8 @@
 
 Made before a worker forks, opened after it: neither a socket to PostgreSQL nor one to S3 survives a fork. Goes in: the
 settings. Comes out: read-only connections, and the store. Fails with TransientFailure: CATALOG_UNAVAILABLE when no
-connection can be had in time, CATALOG_TIMEOUT when a statement takes longer than it may.
+connection can be had in time, and as ConnectionLost when one ends under a statement; CATALOG_TIMEOUT when a statement
+takes longer than it may.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import psycopg
+import structlog
 from flask import current_app
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
@@ -42,7 +44,9 @@ _REGISTRY_WAIT_S: Final = 2.0
 
 
 _TRUSTED_S: Final = 0.1
-"""How long a connection that has just answered is taken to be alive."""
+"""How long a connection that has just answered is taken to be alive; if it is not, see `Reading`."""
+
+_log = structlog.get_logger(__name__)
 
 
 class Services:
@@ -156,9 +160,14 @@ class Pooled(psycopg.Connection[Any]):
     idle_since = 0.0
 
 
+class ConnectionLost(TransientFailure):
+    """A connection that ended under its statement; the next one that is lent is newer than that."""
+
+
 class Reading(AbstractContextManager[psycopg.Connection[Any]]):
     """A connection of the pool for the time of a block, whatever fails in it as one of our errors.
 
+    Where one is lost, its elders may be too: the pool lets go of all that it has, so that none of them is lent.
     Not as a generator, nor by the pool's own: both together cost a request as much as one of its small statements.
     """
 
@@ -178,8 +187,14 @@ class Reading(AbstractContextManager[psycopg.Connection[Any]]):
         return self._connection
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        lost = isinstance(error, psycopg.OperationalError) and self._connection.closed
+        if lost:
+            self._pool.drain()
         self._connection.idle_since = time.monotonic()
         self._pool.putconn(self._connection)  # which rolls back what was left open, and replaces what is lost
+        if lost:
+            _log.warning("catalog_connection_lost", error=type(error).__name__)
+            raise ConnectionLost(Code.CATALOG_UNAVAILABLE, "a connection to the catalogue was lost") from error
         if isinstance(error, psycopg.OperationalError):
             raise _failure(error) from error
 
