@@ -77,8 +77,10 @@ class Plan:
     def _write(self, packs: Iterable[PackRow]) -> str:
         """Spool the packs; returns the ETag."""
         digest = hashlib.sha256(LAYOUT)
-        place, series, describer, written = Place(0, 0, 0, 0, 0, 0), "", Describer(), 0
-        without, keep, lines = self._without, self._file.write, describer.lines
+        # Locals: a thousand packs are written while somebody waits, and a look by name costs as much as a sum.
+        in_slices = in_lines = in_entries = members = facts = in_plan = written = 0
+        series, describer, batch = "", Describer(), list[bytes]()
+        without, lines, keep = self._without, describer.lines, batch.append
         for pack in packs:
             if pack.collection_id in without:
                 self.left_out.add(pack.collection_id)
@@ -87,20 +89,25 @@ class Plan:
             if not runs:
                 continue
             if written % MARK_EVERY == 0:
-                for marks, value in zip(self._marks, place, strict=True):
-                    marks.append(value)
-            record, place = write_record(pack, runs, lines(pack), place, far_bytes=FAR_BYTES)
+                in_plan += self._spool(batch, digest)
+                self._mark(Place(in_slices, in_lines, in_entries, members, facts, in_plan))
+            record, slices, told, entries, count = write_record(pack, runs, lines(pack), FAR_BYTES - in_slices)
             keep(record)
-            digest.update(record)
             written += 1
+            in_slices += slices
+            in_lines += told
+            in_entries += entries
+            members += count
+            facts += pack.slice_count
             if pack.series_uid != series:  # packs of one series come one behind the other
                 series = pack.series_uid
                 self.series += 1
                 self._subjects.add(hash(pack.subject))
                 self._collections.add(pack.collection_id)
-                self.rights.add(pack)
+                self.rights.add(describer.source)
+        in_plan += self._spool(batch, digest)
         self.packs = written
-        self.total = place
+        self.total = Place(in_slices, in_lines, in_entries, members, facts, in_plan)
         self.documents = (
             (LICENSE_NAME, self.rights.license_text()),
             (CITATION_NAME, self.rights.citation_text()),
@@ -108,6 +115,17 @@ class Plan:
         for _, text in self.documents:
             digest.update(text)
         return digest.hexdigest()[:40]
+
+    def _spool(self, batch: list[bytes], digest: hashlib._Hash) -> int:
+        """Keep the records of `batch`, which is empty then; how many bytes they were."""
+        records = b"".join(batch)
+        batch.clear()
+        digest.update(records)
+        return self._file.write(records)
+
+    def _mark(self, place: Place) -> None:
+        for marks, value in zip(self._marks, place, strict=True):
+            marks.append(value)
 
     def _lay_out(self) -> None:
         """Tell where each part of the zip begins."""

@@ -15,13 +15,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from braingranary.catalog.downloads import PackRow, Run
 from braingranary.catalog.splits import split_of
 from braingranary.storage import keys
+from serving.rights import Source
 
 NAME: Final = b"manifest.csv"
 COLUMNS: Final = (
@@ -40,7 +41,12 @@ ROOT_NAMES: Final = frozenset({"license.txt", "citation.cff", "manifest.csv"})
 _FORMULA: Final = frozenset("=+-@\t\r")
 _PLAIN: Final = re.compile(r"""[^=+\-@\s",][^\s",]*(?: [^\s",]+)*\Z""")  # nothing to quote, nothing to compute
 _KEPT_CELLS: Final = 4096
-_FIXED_BYTES: Final = len(SUFFIX) + POSITION_BYTES + 7 + len(END)  # 7 commas between the parts that `Lines` names
+# Looked up together, for each pack: by their names, one by one, that would take longer than all that follows.
+_GEOMETRY: Final = slice(PackRow._fields.index("pixel_width_mm"), PackRow._fields.index("field_strength_tesla") + 1)
+_KIN: Final = slice(PackRow._fields.index("archive"), PackRow._fields.index("subject") + 1)
+_NOWHERE: Final = Source("", "", "", "", "")
+FIXED_BYTES: Final = len(SUFFIX) + POSITION_BYTES + 7 + len(END)
+"""Of a line, beside its `Lines`, its label and source, and the number that stands in it twice: 7 commas are between."""
 
 
 class Lines(NamedTuple):
@@ -50,15 +56,6 @@ class Lines(NamedTuple):
     identity: bytes
     geometry: bytes
     lineage: bytes
-
-    def size(self, runs: Sequence[Run], digits: int) -> int:
-        """Bytes of the lines of some runs of slices."""
-        stem, identity, geometry, lineage = self
-        same = len(stem) + len(identity) + len(geometry) + len(lineage) + _FIXED_BYTES + 2 * digits
-        if len(runs) == 1:  # as with most packs
-            _, slices, label, source = runs[0]
-            return slices * (same + _label_bytes(label, source))
-        return sum([run.slices * (same + _label_bytes(run.label, run.source)) for run in runs])
 
     def pattern(self, run: Run, digits: int) -> bytes:
         """A line of one run, to be filled with number, number and position."""
@@ -76,39 +73,44 @@ class Lines(NamedTuple):
         return b",".join(parts) + END.encode()
 
 
+class Kin(NamedTuple):
+    """What series of one subject share, if they came the same way: parts of their lines, as bytes."""
+
+    source: Source
+    place: bytes
+    """What comes before the UID of the series in the names of its slices."""
+    person: bytes
+    """What comes behind it in their lines."""
+    rights: bytes
+    """What comes before that which names the source of the series alone,"""
+    origin: bytes
+    """and what behind it."""
+
+
 class Describer:
     """Makes the `Lines` of packs; packs of one series come one behind the other and share most of their text."""
 
     def __init__(self) -> None:
         self._series = ""
-        self._folder = ""
-        self._identity = self._scanner = ""
-        self._lineage = b""
+        self._folder = self._identity = self._lineage = b""
+        self.source = _NOWHERE
+        """Of the pack before; equal ones are hardly ever two objects."""
 
-    def lines(self, pack: PackRow) -> Lines:
-        """The common text of one pack."""
+    def lines(self, pack: PackRow) -> tuple[bytes, bytes, bytes, bytes]:
+        """The fields of `Lines` of one pack, which are hardly ever looked up by name and so not made a `Lines`."""
         if pack.series_uid != self._series:
             self._turn_to(pack)
-        volume, plane = pack.volume, pack.plane
-        spacings = _spacings(pack.pixel_width_mm, pack.pixel_height_mm, pack.slice_spacing_mm)
-        return Lines(
-            f"{self._folder}{volume:03d}-{plane}-".encode(),
-            f"{self._identity},{plane},{volume}".encode(),
-            f"{spacings},{self._scanner}".encode(),
-            self._lineage,
-        )
+        stem_end, identity_end = _plane(pack.volume, pack.plane)
+        geometry = _geometry(pack[_GEOMETRY])
+        return self._folder + stem_end, self._identity + identity_end, geometry, self._lineage
 
     def _turn_to(self, pack: PackRow) -> None:
-        uid = keys.checked_uid(pack.series_uid)
-        place, person, split = _subject(pack.collection, pack.archive, pack.subject)
-        scanner = _scanner(pack.sequence, pack.manufacturer, pack.manufacturer_model, pack.field_strength_tesla)
-        rights = _rights(pack.license_name, pack.license_url, pack.citation_url)
-        origin = f"{cell(pack.source_url)},{cell(pack.raw_sha256)},{word(pack.profile)},{split}"
-        self._series = uid
-        self._folder = f"{place}{uid}/"
-        self._identity = f"{uid},{person}"
-        self._scanner = scanner
-        self._lineage = f"{rights},{origin}".encode()
+        self._series = keys.checked_uid(pack.series_uid)
+        uid = self._series.encode()
+        self.source, place, person, rights, origin = _kin(pack[_KIN])
+        self._folder = place + uid
+        self._identity = uid + person
+        self._lineage = rights + f"{cell(pack.source_url)},{cell(pack.raw_sha256)}".encode() + origin
 
 
 def rows(pattern: bytes, run: Run, positions_mm: Iterator[float]) -> bytes:
@@ -144,31 +146,42 @@ def folder(collection: str) -> str:
 
 
 @lru_cache(_KEPT_CELLS)
-def _spacings(width_mm: float, height_mm: float, slices_mm: float) -> str:
-    return f"{width_mm:.6g},{height_mm:.6g},{slices_mm:.6g}"
+def _plane(volume: int, plane: str) -> tuple[bytes, bytes]:
+    """How the names of the slices of a pack go on behind their folder, and the identity behind the person."""
+    return f"/{volume:03d}-{plane}-".encode(), f",{plane},{volume}".encode()
 
 
 @lru_cache(_KEPT_CELLS)
-def _label_bytes(label: str, source: str) -> int:
-    return len(label) + len(source.encode())
-
-
-@lru_cache(_KEPT_CELLS)
-def _subject(collection: str, archive: str, subject: str) -> tuple[str, str, str]:
-    """What all series of a subject share: where their folders lie, who it is, and the part it belongs to."""
-    place = f"{folder(collection)}/{keys.segment(subject)}/"
-    return place, f"{cell(subject)},{word(collection)},{word(archive)}", str(split_of(subject))
-
-
-@lru_cache(_KEPT_CELLS)
-def _scanner(sequence: str | None, manufacturer: str | None, model: str | None, field_tesla: float | None) -> str:
+def _geometry(told: tuple[Any, ...]) -> bytes:
+    width_mm, height_mm, slices_mm, sequence, manufacturer, model, field_tesla = told
+    spacings = f"{width_mm:.6g},{height_mm:.6g},{slices_mm:.6g}"
     field = "" if field_tesla is None else f"{field_tesla:.6g}"
-    return f"{cell(sequence)},{cell(manufacturer)},{cell(model)},{field}"
+    return f"{spacings},{cell(sequence)},{cell(manufacturer)},{cell(model)},{field}".encode()
 
 
 @lru_cache(_KEPT_CELLS)
-def _rights(license_name: str | None, license_url: str | None, citation_url: str | None) -> str:
-    return f"{cell(license_name)},{cell(license_url)},{cell(citation_url)}"
+def _kin(told: tuple[Any, ...]) -> Kin:
+    *of_source, profile, subject = told
+    source, place, names, rights = _source(tuple(of_source))
+    return Kin(
+        source,
+        place + keys.segment(subject).encode() + b"/",
+        f",{cell(subject)},{names}".encode(),
+        rights,
+        f",{word(profile)},{split_of(subject)}".encode(),
+    )
+
+
+@lru_cache(_KEPT_CELLS)
+def _source(told: tuple[Any, ...]) -> tuple[Source, bytes, str, bytes]:
+    """Where series come from, its folder, its name and its archive's, and the terms."""
+    archive, collection, license_name, license_url, citation_url = told
+    return (
+        Source(archive, collection, license_name or "", license_url or "", citation_url or ""),
+        f"{folder(collection)}/".encode(),
+        f"{word(collection)},{word(archive)}",
+        f"{cell(license_name)},{cell(license_url)},{cell(citation_url)},".encode(),
+    )
 
 
 def _literal(text: bytes) -> bytes:

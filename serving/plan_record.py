@@ -7,13 +7,12 @@ it ends; or, read again, a `PlannedPack`. The sums are counted once, when the re
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from braingranary.catalog.downloads import PackRow, Run
 from serving import zip_layout
-from serving.manifest import INDEX_DIGITS_MIN, SUFFIX, Lines
+from serving.manifest import FIXED_BYTES, INDEX_DIGITS_MIN, SUFFIX, Lines
 
 # Bytes of the record; pack; SHA-256; bytes of slices, lines, entries; slices in the zip, in the pack; far; digits;
 # count of runs; lengths of key, stem, identity, geometry, lineage.
@@ -22,7 +21,8 @@ _RUN: Final = struct.Struct("<IIBH")
 _LENGTH: Final = struct.Struct("<I")
 _LABELS: Final = ("", "tumor", "no_tumor")
 _FEW_SLICES: Final = 10**INDEX_DIGITS_MIN
-_KEPT_RUNS: Final = 4_096  # most packs are labelled as a whole, and have one of a few lengths
+_KEPT_RUNS: Final = 1_024  # most packs are labelled as a whole, and have one of a few lengths
+_KEPT_NAMES: Final = 256
 
 
 class Place(NamedTuple):
@@ -71,37 +71,51 @@ class PlannedPack(NamedTuple):
 
 
 def write_record(
-    pack: PackRow, runs: Sequence[Run], lines: Lines, place: Place, *, far_bytes: int
-) -> tuple[bytes, Place]:
-    """The record of one pack whose slices begin at `place`, and where it ends; far from `far_bytes` of slices on."""
-    # Unpacked: a look by name costs as much as the sum that it goes into.
-    in_slices, in_lines, in_entries, members, facts, in_plan = place
+    pack: PackRow, runs: tuple[Run, ...], lines: tuple[bytes, bytes, bytes, bytes], near_bytes: int
+) -> tuple[bytes, int, int, int, int]:
+    """The record of one pack, its bytes of slices, lines and entries, and how many of its slices come along.
+
+    It is far unless its slices take less than `near_bytes`.
+    """
     whole = pack.slice_count
     digits = INDEX_DIGITS_MIN if whole <= _FEW_SLICES else len(str(whole - 1))
-    count = runs[0].slices if len(runs) == 1 else sum([run.slices for run in runs])
+    count, label_bytes, tail = _chosen(runs)
     stem, identity, geometry, lineage = lines
-    name_bytes = len(stem) + digits + len(SUFFIX)
-    slices = pack.slice_bytes + count * zip_layout.local_header_size(name_bytes)
-    far = in_slices + slices >= far_bytes
-    entries = count * zip_layout.central_entry_size(name_bytes, far=far)
-    told = lines.size(runs, digits)
     key = pack.object_key.encode()
-    tail = _written(runs[0]) if len(runs) == 1 else b"".join(map(_written, runs))
-    size = _HEAD.size + len(key) + len(stem) + len(identity) + len(geometry) + len(lineage) + len(tail)
+    key_bytes, stem_bytes, identity_bytes, geometry_bytes, lineage_bytes = map(len, (key, *lines))
+    texts = stem_bytes + identity_bytes + geometry_bytes + lineage_bytes
+    header_bytes, entry_bytes, far_entry_bytes = _around(stem_bytes + digits + len(SUFFIX))
+    slices = pack.slice_bytes + count * header_bytes
+    told = count * (texts + FIXED_BYTES + 2 * digits) + label_bytes
+    far = slices >= near_bytes
+    entries = count * (far_entry_bytes if far else entry_bytes)
     head = _HEAD.pack(
-        size, pack.pack_id, bytes.fromhex(pack.sha256), slices, told, entries, count, whole, far, digits, len(runs),
-        len(key), len(stem), len(identity), len(geometry), len(lineage),
+        _HEAD.size + key_bytes + texts + len(tail), pack.pack_id, bytes.fromhex(pack.sha256), slices, told, entries,
+        count, whole, far, digits, len(runs), key_bytes, stem_bytes, identity_bytes, geometry_bytes, lineage_bytes,
     )  # fmt: skip
-    after = Place(
-        in_slices + slices, in_lines + told, in_entries + entries, members + count, facts + whole, in_plan + size
-    )
-    return b"".join((head, key, stem, identity, geometry, lineage, tail)), after
+    return b"".join((head, key, stem, identity, geometry, lineage, tail)), slices, told, entries, count
 
 
 @lru_cache(_KEPT_RUNS)
-def _written(run: Run) -> bytes:
-    source = run.source.encode()
-    return _RUN.pack(run.first, run.slices, _LABELS.index(run.label), len(source)) + source
+def _chosen(runs: tuple[Run, ...]) -> tuple[int, int, bytes]:
+    """How many slices `runs` have, how many bytes their labels and sources take in all lines, and what is kept."""
+    count, label_bytes, record = 0, 0, b""
+    for first, slices, label, by in runs:
+        source = by.encode()
+        count += slices
+        label_bytes += slices * (len(label) + len(source))
+        record += _RUN.pack(first, slices, _LABELS.index(label), len(source)) + source
+    return count, label_bytes, record
+
+
+@lru_cache(_KEPT_NAMES)
+def _around(name_bytes: int) -> tuple[int, int, int]:
+    """Bytes of the local header and of the directory's entry, near and far, for a name of `name_bytes`."""
+    return (
+        zip_layout.local_header_size(name_bytes),
+        zip_layout.central_entry_size(name_bytes, far=False),
+        zip_layout.central_entry_size(name_bytes, far=True),
+    )
 
 
 def record_bytes(buffer: bytes, at: int) -> int:

@@ -1,6 +1,6 @@
 """LICENSE.txt and CITATION.cff of a download: under which terms its slices may be used, and whom to name for them.
 
-Goes in: the packs, one by one; only their distinct licences and sources are kept. Comes out: two small texts, the same
+Goes in: where series come from, one by one; only what is distinct is kept. Comes out: two small texts, the same
 for the same packs. What an archive calls a collection or a licence is quoted and never ends a line.
 """
 
@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
-
-from braingranary.catalog.downloads import PackRow
+from typing import Final, NamedTuple
 
 LICENSE_NAME: Final = b"LICENSE.txt"
 CITATION_NAME: Final = b"CITATION.cff"
@@ -27,19 +25,28 @@ class License:
     collections: tuple[str, ...]
 
 
+class Source(NamedTuple):
+    """A collection as its archive offers it, and the terms that some of its series came under."""
+
+    archive: str
+    collection: str
+    license_name: str
+    license_url: str
+    citation_url: str
+
+
 class Rights:
     """Licences and citations of what a download holds."""
 
     def __init__(self) -> None:
-        self._seen: set[tuple[str, str, str, str, str]] = set()
-        self._last: tuple[str | None, ...] = ()
+        self._seen: set[Source] = set()
+        self._last: Source | None = None
 
-    def add(self, pack: PackRow) -> None:
-        """Take note of one pack."""
-        told = (pack.archive, pack.collection, pack.license_name, pack.license_url, pack.citation_url)
-        if told != self._last:
-            self._last = told
-            self._seen.add((told[0], told[1], told[2] or "", told[3] or "", told[4] or ""))
+    def add(self, source: Source) -> None:
+        """Take note of where a series comes from; most come from where the one before came from, and tell it alike."""
+        if source is not self._last:
+            self._last = source
+            self._seen.add(source)
 
     @property
     def collections(self) -> tuple[str, ...]:

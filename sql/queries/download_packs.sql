@@ -2,7 +2,8 @@
 -- a table expression `chosen (pack_id, tumor)`; `tumor` is the label that a slice must have, null where any will do.
 --
 -- `marked` holds the slices whose label is not that of their series: those with one of their own, and, unless `labels`
--- is `truth`, the word of the active model where no truth speaks. With `model` only such slices come along.
+-- is `truth`, the word of the active model where no truth speaks. With `model` only such slices come along. Its three
+-- lists are of one order, but of no certain one.
 SELECT
     p.pack_id,
     p.object_key,
@@ -13,21 +14,21 @@ SELECT
     p.pixel_width_mm,
     p.pixel_height_mm,
     p.slice_spacing_mm,
-    c.collection_id,
-    c.archive,
-    c.name AS collection,
-    u.patient_id AS subject,
-    s.series_uid,
     s.sequence,
     s.manufacturer,
     s.manufacturer_model,
     s.field_strength_tesla,
+    c.collection_id,
+    c.archive,
+    c.name AS collection,
     s.license_name,
     s.license_url,
     s.citation_url,
+    s.profile,
+    u.patient_id AS subject,
+    s.series_uid,
     s.source_url,
     s.raw_sha256,
-    s.profile,
     h.tumor AS wanted,
     st.tumor AS series_tumor,
     st.source AS series_source,
@@ -63,9 +64,9 @@ LEFT JOIN LATERAL (
 ) AS st ON true
 LEFT JOIN LATERAL (
     SELECT
-        array_agg(m.slice_index ORDER BY m.slice_index) AS slice_indexes,
-        array_agg(m.tumor ORDER BY m.slice_index) AS tumors,
-        array_agg(m.source ORDER BY m.slice_index) AS sources
+        array_agg(m.slice_index) AS slice_indexes,
+        array_agg(m.tumor) AS tumors,
+        array_agg(m.source) AS sources
     FROM (
         SELECT
             t.slice_index,

@@ -13,6 +13,9 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final, Literal, LiteralString, NamedTuple, TypeAlias
 
+from psycopg import sql
+from psycopg.abc import Query
+
 from braingranary.catalog import search
 from braingranary.catalog.ask import Connection
 from braingranary.catalog.search import SeriesFilter
@@ -25,6 +28,7 @@ FACTS_BYTES: Final = 24
 Labels: TypeAlias = Literal["truth", "model", "all"]
 """Whose word counts: truth; the active model's, and slices without truth alone; or truth, and the model's beside."""
 MODEL: Final = "model:"
+_NAMED: Final = sql.Identifier("granary_download_named")
 _KEPT_RUNS: Final = 1_024  # most packs are labelled as a whole, and have one of a few lengths
 TUMOR: Final = {True: "tumor", False: "no_tumor", None: ""}
 
@@ -51,27 +55,27 @@ class PackRow(NamedTuple):
     pixel_width_mm: float
     pixel_height_mm: float
     slice_spacing_mm: float
-    collection_id: int
-    archive: str
-    collection: str
-    subject: str
-    series_uid: str
     sequence: str | None
     manufacturer: str | None
     manufacturer_model: str | None
     field_strength_tesla: float | None
+    collection_id: int
+    archive: str
+    collection: str
     license_name: str | None
     license_url: str | None
     citation_url: str | None
+    profile: str
+    subject: str
+    series_uid: str
     source_url: str | None
     raw_sha256: str
-    profile: str
     wanted: bool | None
     """The label that a slice must have to come along; None where any will do."""
     series_tumor: bool | None
     series_source: str | None
     slice_indexes: Sequence[int] | None
-    """Slices with a label of their own, in order, then these labels and who says so."""
+    """Slices with a label of their own, in any order, then these labels and who says so."""
     tumors: Sequence[bool] | None
     sources: Sequence[str] | None
     model_only: bool
@@ -102,8 +106,14 @@ def _whole(slices: int, tumor: bool | None, source: str | None) -> tuple[Run, ..
 
 
 def packs_of_named_query(connection: Connection, name: str, labels: Labels = "truth") -> Iterator[PackRow]:
-    """Every pack with a slice that the named query answers, in the order of keys."""
-    return _packs(connection, statement("queries/download_named"), {"name": name, "labels": labels})
+    """Every pack with a slice that the named query answers, in the order of keys.
+
+    Inside a transaction it is planned once a connection: its plan is the same for any name, and making it takes the
+    server as long as a third of the answer. It is then kept to that plan until the transaction ends.
+    """
+    _keep_named(connection)
+    asked = sql.SQL("EXECUTE {} ({}, {})").format(_NAMED, sql.Literal(name), sql.Literal(labels))
+    yield from _streamed(connection, asked)
 
 
 def packs_of_series(
@@ -119,15 +129,34 @@ def packs_of_series(
 
 def _packs(connection: Connection, chosen: LiteralString, values: dict[str, Any]) -> Iterator[PackRow]:
     """The packs that the statement `chosen` selects; read to the end before anything else is asked."""
-    query = _of(chosen)
+    return _streamed(connection, _of(chosen), values)
+
+
+def _streamed(connection: Connection, asked: Query, values: dict[str, Any] | None = None) -> Iterator[PackRow]:
     with connection.cursor(binary=True, row_factory=_pack_rows) as cursor:
-        yield from cursor.stream(query, values, size=FETCH_ROWS)
+        yield from cursor.stream(asked, values, size=FETCH_ROWS)
 
 
 def planned_only(connection: Connection) -> None:
     """Let the server plan a download and run nothing of it: what it looked up for that it knows from then on."""
-    values = {"name": "withtumor_ax", "labels": "all"}
-    connection.execute(f"EXPLAIN {_of(statement('queries/download_named'))}", values)
+    with connection.transaction():
+        _keep_named(connection)
+        connection.execute(sql.SQL("EXPLAIN EXECUTE {} ('withtumor_ax', 'all')").format(_NAMED))
+
+
+def _keep_named(connection: Connection) -> None:
+    """Have the server know the statement of named queries, and plan it for any values until the transaction ends.
+
+    The server is asked: whoever ends a transaction by a rollback may have let it forget all statements.
+    """
+    known = connection.execute(
+        "SELECT set_config('plan_cache_mode', 'force_generic_plan', true), "
+        "EXISTS (SELECT FROM pg_prepared_statements WHERE name = 'granary_download_named')"
+    ).fetchone()
+    if not (known and known[1]):
+        text = _of(statement("queries/download_named"))
+        text = text.replace("%(name)s", "$1").replace("%(labels)s", "$2").replace("%%", "%")
+        connection.execute(sql.SQL("PREPARE {} (text, text) AS ").format(_NAMED) + sql.SQL(text))
 
 
 def _of(chosen: LiteralString) -> LiteralString:
