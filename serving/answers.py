@@ -1,7 +1,7 @@
 """JSON answers: every one with an ETag over its bytes, so that whoever asks again and has it gets 304 and no body.
 
 Goes in: a model of the answer, or a list of rows one longer than a page. Comes out: a response, or the page and the
-cursor of the next one.
+cursor of the next one. What no cache may keep, and whether the caller wants a page instead, is told here as well.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from serving import cursors
 KEY_MAX: Final = 2**63 - 1  # keys are 63-bit numbers
 # A load may change any list at any time: keep it, but ask whether it still stands.
 REVALIDATED: Final = "no-cache"
+NO_STORE: Final = "no-store"
 _CONDITIONS: Final = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MATCH")
 Row = TypeVar("Row")
 
@@ -36,6 +37,17 @@ def answer_json(body: bytes, *, cache_control: str = REVALIDATED) -> Response:
     if any(name in request.environ for name in _CONDITIONS):
         response.make_conditional(request)
     return response
+
+
+def unkept(response: Response) -> Response:
+    """The same response, which no cache keeps: what is of this moment or of this caller alone."""
+    response.headers["Cache-Control"] = NO_STORE
+    return response
+
+
+def wants_page() -> bool:
+    """Whether the caller prefers HTML. JSON stands first: `*/*`, which programs send, takes the first."""
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
 
 def page_of(found: Sequence[Row], limit: int, key: Callable[[Row], int]) -> tuple[Sequence[Row], str | None]:

@@ -21,6 +21,8 @@ Uid = Annotated[
     ),
 ]
 QueryName = Literal["withtumor_ax", "withtumor_cor", "withtumor_sag", "notumor_ax", "notumor_cor", "notumor_sag"]
+Species = Literal["human", "dog", "mouse", "rat", "phantom", "other"]  # the values of records.Species
+Sex = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Za-z]+$")]
 Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 _SINGLE_MIN: Final = 2.0**-126  # the least normal number of single precision
@@ -76,13 +78,13 @@ class FilterParameters(Parameters):
     subject: Text | None = Field(default=None, description="public patient identifier")
     archive: Text | None = None
     collection: Text | None = None
-    species: Literal["human", "dog", "mouse", "rat", "phantom", "other"] | None = None
+    species: Species | None = None
     plane: Plane | None = Field(default=None, description="acquired plane")
     shown_plane: Plane | None = Field(default=None, description="plane that slices show, acquired or reformatted")
     sequence: Text | None = Field(default=None, description="T1, T1CE, T2, FLAIR, DWI ...")
     manufacturer: Text | None = None
     model: Text | None = Field(default=None, description="of the scanner")
-    sex: Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Za-z]+$")] | None = None
+    sex: Sex | None = None
     license: Text | None = Field(default=None, description="name of the licence")
     field_strength: Literal["<1", "1", "1.5", "3", "7", "unknown"] | None = Field(
         default=None, description="nominal class, tesla"

@@ -7,13 +7,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from serving.schemas import Answer, Day, PageParameters, Parameters, Text, Uid
+from serving.schemas import Answer, Day, PageParameters, Parameters, Sex, Species, Text, Uid
 
 Id = Annotated[
     str, Field(max_length=19, pattern=r"^[0-9]{1,19}$", json_schema_extra={"example": "4611686018427387904"})
 ]
-Species = Annotated[str, Field(pattern="^(human|dog|mouse|rat|phantom|other)$", json_schema_extra={"example": "human"})]
-Sex = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Za-z]+$", json_schema_extra={"example": "F"})]
 
 
 class CollectionPath(Parameters):

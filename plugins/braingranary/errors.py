@@ -33,7 +33,6 @@ class Code(StrEnum):
     GEOMETRY_MISSING = "geometry_missing"
     GEOMETRY_INVALID = "geometry_invalid"
     LOCALIZER = "localizer"
-    SLICES_MISSING = "slices_missing"
     SLICES_CONFLICT = "slices_conflict"
     VOLUME_BLANK = "volume_blank"
     # zips

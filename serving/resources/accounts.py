@@ -13,12 +13,12 @@ from braingranary.accounts.records import Role
 from braingranary.errors import Code, RejectedInput
 from serving import cursors
 from serving import schemas_accounts as schemas
-from serving.answers import after_of, answer, page_of
+from serving.answers import NO_STORE, after_of, answer, page_of, unkept
 from serving.api import Api
 from serving.identity import identity
 from serving.policies import Access, Rate, access, current_account, current_actor
 from serving.policies import audit as record
-from serving.resources.authorization import NO_STORE, TAG, nothing, own_id, token_answer
+from serving.resources.authorization import TAG, nothing, own_id, token_answer
 from serving.schemas import NoParameters, PageParameters, Problem
 from serving.services import services
 
@@ -118,9 +118,7 @@ def invite(body: schemas.InvitationWish) -> Response:
     """An invitation that registers one account."""
     with services().accounts() as connection:
         made = directory.invite(connection, current_actor(), role=Role(body.role), lifetime=timedelta(hours=body.hours))
-    response = jsonify(schemas.Invitation(invitation=made).model_dump())
-    response.headers["Cache-Control"] = NO_STORE
-    return response
+    return unkept(jsonify(schemas.Invitation(invitation=made).model_dump()))
 
 
 @api.get("/audit", summary="Who did what", responses={"200": schemas.AuditPage})

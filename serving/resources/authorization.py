@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from braingranary.accounts import directory, emails
 from serving import problems
+from serving.answers import unkept
 from serving.api import Api
 from serving.identity import identity
 from serving.limits import limits
@@ -24,7 +25,6 @@ from serving.schemas_accounts import AccessToken, Credentials
 from serving.services import services
 
 TAG: Final = Tag(name="accounts", description="Signing in, one's own account, and all of them for administrators.")
-NO_STORE: Final = "no-store"
 _SCHEMA: Final[dict[str, Any]] = Credentials.model_json_schema()
 _BODY: Final[dict[str, Any]] = {
     "required": True,
@@ -68,15 +68,12 @@ def sign_out(query: NoParameters) -> Response:  # noqa: ARG001 - as above
 def token_answer(account_id: int, generation: int) -> Response:
     """A new token as the answer."""
     token = identity().tokens.issue(account_id=account_id, generation=generation)
-    response = jsonify(AccessToken(accessToken=token).model_dump())
-    response.headers["Cache-Control"] = NO_STORE
-    return response
+    return unkept(jsonify(AccessToken(accessToken=token).model_dump()))
 
 
 def nothing() -> Response:
     """Done, and there is nothing to tell."""
-    response = Response(status=HTTPStatus.NO_CONTENT)
-    response.headers["Cache-Control"] = NO_STORE
+    response = unkept(Response(status=HTTPStatus.NO_CONTENT))
     del response.headers["Content-Type"]
     return response
 

@@ -21,6 +21,7 @@ from werkzeug.formparser import FormDataParser
 from braingranary.detector.answers import Answer
 from braingranary.errors import Code, RejectedInput
 from serving import schemas_detect
+from serving.answers import unkept
 from serving.api import Api
 from serving.detection import detection
 from serving.policies import Access, Rate, access, audit
@@ -80,9 +81,9 @@ def detect(query: DetectParameters) -> Response:
             audit("detect", outcome=str(error.code), bytes=len(data))
             too_large = error.code in _TOO_LARGE
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if too_large else HTTPStatus.UNPROCESSABLE_ENTITY
-            return _unkept(problem(status, error.code, error.message))
+            return unkept(problem(status, error.code, error.message))
     audit("detect", outcome="answered", kind=answer.kind, slices=answer.slices, bytes=len(data), model=answer.model)
-    return _unkept(_response(answer, query))
+    return unkept(_response(answer, query))
 
 
 def _response(answer: Answer, query: DetectParameters) -> Response:
@@ -147,8 +148,3 @@ def _in_memory(
     content_length: int | None = None,  # noqa: ARG001
 ) -> IO[bytes]:
     return BytesIO()
-
-
-def _unkept(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response

@@ -7,6 +7,7 @@ from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog import search
 from serving import schemas, schemas_front
+from serving.answers import wants_page
 from serving.api import Api
 from serving.policies import Access, access
 from serving.resources import queries
@@ -43,8 +44,7 @@ def front(query: schemas.NoParameters) -> Response:  # noqa: ARG001 - named so t
             "openapi": url_for("docs.openapi"),
         },
     )
-    # JSON first: `*/*`, which programs send, takes the first; a browser asks for HTML by name.
-    if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+    if wants_page():
         response = make_response(
             render_template(
                 "front.html",

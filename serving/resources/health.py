@@ -12,6 +12,7 @@ from flask_openapi3.models.tag import Tag
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from serving import metrics
+from serving.answers import unkept
 from serving.api import Api
 from serving.policies import Access, Rate, access
 from serving.proxies import within
@@ -28,7 +29,7 @@ api = Api(
 @access(Access.PUBLIC, rate=Rate.NONE)
 def healthz(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """200 as long as a request finds a thread."""
-    return _unkept(jsonify(Health(status="ok").model_dump()))
+    return unkept(jsonify(Health(status="ok").model_dump()))
 
 
 @api.get("/readyz", summary="Whether every part answers", responses={"200": Readiness, "503": Readiness})
@@ -43,7 +44,7 @@ def readyz(query: NoParameters) -> Response:  # noqa: ARG001 - named so that oth
         status="ready" if ready else "unready",
         parts={name: "ok" if works else "failing" for name, works in parts.items()},
     )
-    response = _unkept(jsonify(body.model_dump()))
+    response = unkept(jsonify(body.model_dump()))
     response.status_code = 200 if ready else 503
     return response
 
@@ -60,9 +61,4 @@ def _from_known_network() -> bool:
 @access(Access.OPERATOR, unless=_from_known_network)
 def read_metrics(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """Requests, downloads, detections and waits of all processes; for operators and the networks of the settings."""
-    return _unkept(Response(metrics.text(), content_type=CONTENT_TYPE_PLAIN_0_0_4))
-
-
-def _unkept(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return unkept(Response(metrics.text(), content_type=CONTENT_TYPE_PLAIN_0_0_4))

@@ -18,6 +18,7 @@ from braingranary.catalog import pages as questions
 from braingranary.catalog import pipeline, restrictions, search, verdicts
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from serving import schemas, searching, state_of_pipeline, taking, viewer
+from serving.answers import wants_page
 from serving.api import Api
 from serving.policies import Access, Rate, access
 from serving.resources.downloads import described
@@ -228,11 +229,6 @@ def told_as_a_page(response: Response) -> Response:
     if not response.headers.get("Retry-After"):
         del told.headers["Retry-After"]
     return told
-
-
-def wants_page() -> bool:
-    """Whether the caller prefers HTML; `*/*`, which programs send, does not."""
-    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
 
 def _filled(sent: dict[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from braingranary.accounts import terms as acceptances
 from braingranary.catalog import restrictions
 from braingranary.errors import Code, RejectedInput
 from serving import schemas_downloads as schemas
-from serving.answers import answer
+from serving.answers import NO_STORE, answer
 from serving.api import Api
 from serving.policies import Access, access, current_account, current_actor
-from serving.resources.authorization import NO_STORE, own_id
+from serving.resources.authorization import own_id
 from serving.schemas import NoParameters, Problem
 from serving.schemas_downloads import TermsPath, TermsVersion
 from serving.services import services

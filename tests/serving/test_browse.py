@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from flask.testing import FlaskClient
 
+from braingranary.records import Species
+from serving import schemas
 from tests.serving.house import SLICES
 from tests.unit.catalog import synthetic
 
@@ -23,6 +25,10 @@ def walk(client: FlaskClient, address: str, name: str, limit: int) -> list[dict[
         rows += body[name]
         cursor = body["next"]
     return rows
+
+
+def test_species_that_can_be_asked_for_are_those_of_the_records() -> None:
+    assert get_args(schemas.Species) == tuple(str(species) for species in Species)
 
 
 def test_collections_tell_counts_licences_and_lead_to_their_series(client: FlaskClient) -> None:

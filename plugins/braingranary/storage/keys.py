@@ -22,7 +22,6 @@ UID_LENGTH_MAX: Final = 64  # DICOM PS3.5 chapter 9
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+\Z", re.ASCII)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 _SAFE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+=()-]{0,119}\Z", re.ASCII)
-_SEGMENT_LENGTH_MAX: Final = 120
 
 
 def checked_uid(uid: str) -> str:
