@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import structlog
@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from braingranary.errors import Code, ConfigurationError
 from braingranary.storage import keys
 from braingranary.storage.place import StorePlace
-from braingranary.storage.row_files import REJECTS
+from braingranary.storage.row_files import REJECTS, schema
 from braingranary.storage.run_parts import digest_name, read_record, total
 from braingranary.storage.store import ObjectStore
 
@@ -139,11 +139,7 @@ _PART: Final = TypeAdapter(ScoredPart)
 _RUN: Final = TypeAdapter(ScoredRun)
 
 
-def _schema(fields: list[pa.Field[Any]]) -> pa.Schema:
-    return pa.schema(fields)
-
-
-SERIES: Final = _schema(
+SERIES: Final = schema(
     [
         pa.field("series_id", pa.int64(), nullable=False),
         pa.field("input_sha256", pa.string(), nullable=False),
@@ -156,7 +152,7 @@ SERIES: Final = _schema(
         pa.field("declined", pa.bool_(), nullable=False),
     ]
 )
-SLICES: Final = _schema(
+SLICES: Final = schema(
     [
         pa.field("pack_id", pa.int64(), nullable=False),
         pa.field("slice_index", pa.int32(), nullable=False),

@@ -1,4 +1,4 @@
-"""The row files between normalization and the catalogue: four Arrow schemas, the contract of both sides.
+"""The row files between normalization and the catalogue: five Arrow schemas, the contract of both sides.
 
 A task of the Spark job writes one Parquet file a schema; `catalog.load` reads them by name. A column is added here
 together with a migration; none is ever removed or given a new meaning.
@@ -6,18 +6,13 @@ together with a migration; none is ever removed or given a new meaning.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
-from braingranary.storage.row_files import REJECTS
+from braingranary.storage.row_files import REJECTS, schema
 
-
-def _schema(fields: list[pa.Field[Any]]) -> pa.Schema:
-    return pa.schema(fields)
-
-
-SERIES: Final = _schema(
+SERIES: Final = schema(
     [
         pa.field("series_uid", pa.string(), nullable=False),
         pa.field("study_uid", pa.string(), nullable=False),
@@ -72,7 +67,7 @@ SERIES: Final = _schema(
     ]
 )
 
-PACKS: Final = _schema(
+PACKS: Final = schema(
     [
         pa.field("series_uid", pa.string(), nullable=False),
         pa.field("volume", pa.int16(), nullable=False),
@@ -90,7 +85,7 @@ PACKS: Final = _schema(
     ]
 )
 
-SLICES: Final = _schema(
+SLICES: Final = schema(
     [
         pa.field("series_uid", pa.string(), nullable=False),
         pa.field("volume", pa.int16(), nullable=False),
@@ -103,7 +98,7 @@ SLICES: Final = _schema(
     ]
 )
 
-LABELS: Final = _schema(
+LABELS: Final = schema(
     [
         pa.field("series_uid", pa.string(), nullable=False),
         pa.field("plane", pa.string()),  # null: the label is of the whole series

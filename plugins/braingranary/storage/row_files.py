@@ -17,17 +17,25 @@ import pyarrow.parquet as pq
 from braingranary.records import Reject
 
 Row: TypeAlias = Mapping[str, object]
-_REJECT_FIELDS: Final[list[pa.Field[Any]]] = [
-    pa.field("archive", pa.string(), nullable=False),
-    pa.field("collection", pa.string(), nullable=False),
-    pa.field("series_uid", pa.string(), nullable=False),
-    pa.field("code", pa.string(), nullable=False),
-    pa.field("step", pa.string(), nullable=False),
-    pa.field("detail", pa.string(), nullable=False),
-    pa.field("object_key", pa.string()),
-    pa.field("fatal", pa.bool_(), nullable=False),
-]
-REJECTS: Final = pa.schema(_REJECT_FIELDS)
+
+
+def schema(fields: list[pa.Field[Any]]) -> pa.Schema:
+    """The schema of one kind of row file: its columns in their order."""
+    return pa.schema(fields)
+
+
+REJECTS: Final = schema(
+    [
+        pa.field("archive", pa.string(), nullable=False),
+        pa.field("collection", pa.string(), nullable=False),
+        pa.field("series_uid", pa.string(), nullable=False),
+        pa.field("code", pa.string(), nullable=False),
+        pa.field("step", pa.string(), nullable=False),
+        pa.field("detail", pa.string(), nullable=False),
+        pa.field("object_key", pa.string()),
+        pa.field("fatal", pa.bool_(), nullable=False),
+    ]
+)
 
 
 def checked_table(schema: pa.Schema, rows: Iterable[Row], *, name: str) -> pa.Table:
