@@ -5,10 +5,12 @@ slices of a pack lie is asked once, a few packs at a time in a short question, a
 a slow reader of a long download holds neither memory nor a connection. Each pack is read by as few range GETs as its
 slices allow, and every slice's CRC-32 is checked before it is passed on. Fails with GranaryError(CHECKSUM_MISMATCH) or
 TransientFailure(CATALOG_CHANGED); by then the answer has begun, so it ends early, which its Content-Length makes plain.
+For a reader who has left, neither a question nor a range GET is made any more: BrokenPipeError.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import tempfile
@@ -53,14 +55,26 @@ class Piece(NamedTuple):
 class Download:
     """One reader of a plan. Close it when it is sent or given up; the plan stays open."""
 
-    def __init__(self, plan: Plan, store: ObjectStore, ask: Callable[[], AbstractContextManager[Connection]]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        store: ObjectStore,
+        ask: Callable[[], AbstractContextManager[Connection]],
+        gone: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`gone` tells whether the reader has left, and is asked before anything dear is done for them."""
         self.plan = plan
         self.sent = 0
         self._store = store
         self._ask = ask
+        self._gone = gone
         self._facts: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the answer
         self._crc32 = zlib.crc32(manifest.HEADER)
         self._crc32_at = 0
+
+    def _check_reader(self) -> None:
+        if self._gone():
+            raise BrokenPipeError(errno.EPIPE, "the reader has left")  # what sending to them would end with
 
     def close(self) -> None:
         """Let go of what was kept for this reader."""
@@ -148,6 +162,7 @@ class Download:
         for run in _reads(pieces):
             start = run[0].fact.offset
             length = run[-1].fact.offset + run[-1].fact.length - start
+            self._check_reader()
             data = memoryview(self._store.get_range(pack.key, start, length))
             parts: list[bytes | memoryview] = []
             for piece in run:
@@ -189,6 +204,7 @@ class Download:
         # No slice is empty, so that a hole in the file tells that nothing was written there.
         unknown = [pack for pack in batch if not any(os.pread(spool, size, pack.place.facts * size))]
         if unknown:
+            self._check_reader()
             with self._ask() as connection:
                 found = downloads.slice_facts(connection, [(pack.pack_id, pack.sha256) for pack in unknown])
             for pack in unknown:

@@ -16,13 +16,14 @@ from serving.manifest import FIXED_BYTES, INDEX_DIGITS_MIN, SUFFIX, Lines
 
 # Bytes of the record; pack; SHA-256; bytes of slices, lines, entries; slices in the zip, in the pack; far; digits;
 # count of runs; lengths of key, stem, identity, geometry, lineage.
-_HEAD: Final = struct.Struct("<Iq32sQQQII?BIHIIII")
+_FRONT: Final = struct.Struct("<Iq32sQ")
+_REST: Final = struct.Struct("<QQII?BIHIIII")
+_HEAD: Final = struct.Struct(_FRONT.format + _REST.format.removeprefix("<"))
 _RUN: Final = struct.Struct("<IIBH")
 _LENGTH: Final = struct.Struct("<I")
 _LABELS: Final = ("", "tumor", "no_tumor")
 _FEW_SLICES: Final = 10**INDEX_DIGITS_MIN
-_KEPT_RUNS: Final = 1_024  # most packs are labelled as a whole, and have one of a few lengths
-_KEPT_NAMES: Final = 256
+_KEPT_FORMS: Final = 4_096  # of some hundred bytes
 
 
 class Place(NamedTuple):
@@ -77,45 +78,58 @@ def write_record(
 
     It is far unless its slices take less than `near_bytes`.
     """
-    whole = pack.slice_count
-    digits = INDEX_DIGITS_MIN if whole <= _FEW_SLICES else len(str(whole - 1))
-    count, label_bytes, tail = _chosen(runs)
     stem, identity, geometry, lineage = lines
     key = pack.object_key.encode()
-    key_bytes, stem_bytes, identity_bytes, geometry_bytes, lineage_bytes = map(len, (key, *lines))
-    texts = stem_bytes + identity_bytes + geometry_bytes + lineage_bytes
-    header_bytes, entry_bytes, far_entry_bytes = _around(stem_bytes + digits + len(SUFFIX))
-    slices = pack.slice_bytes + count * header_bytes
-    told = count * (texts + FIXED_BYTES + 2 * digits) + label_bytes
-    far = slices >= near_bytes
-    entries = count * (far_entry_bytes if far else entry_bytes)
-    head = _HEAD.pack(
-        _HEAD.size + key_bytes + texts + len(tail), pack.pack_id, bytes.fromhex(pack.sha256), slices, told, entries,
-        count, whole, far, digits, len(runs), key_bytes, stem_bytes, identity_bytes, geometry_bytes, lineage_bytes,
-    )  # fmt: skip
-    return b"".join((head, key, stem, identity, geometry, lineage, tail)), slices, told, entries, count
+    lengths = (len(key), len(stem), len(identity), len(geometry), len(lineage))
+    form_of = _kept_form if len(runs) == 1 else _form
+    form = form_of(runs, pack.slice_count, lengths, False)
+    slices = pack.slice_bytes + form.header_bytes
+    if slices >= near_bytes:
+        form = form_of(runs, pack.slice_count, lengths, True)
+    size, _, told, entries, members, rest, tail = form
+    front = _FRONT.pack(size, pack.pack_id, bytes.fromhex(pack.sha256), slices)
+    return b"".join((front, rest, key, stem, identity, geometry, lineage, tail)), slices, told, entries, members
 
 
-@lru_cache(_KEPT_RUNS)
-def _chosen(runs: tuple[Run, ...]) -> tuple[int, int, bytes]:
-    """How many slices `runs` have, how many bytes their labels and sources take in all lines, and what is kept."""
-    count, label_bytes, record = 0, 0, b""
+class _Form(NamedTuple):
+    """What is the same in the records of packs with as many slices, labelled alike, and texts of the same lengths."""
+
+    size: int
+    header_bytes: int
+    """Of all local headers together."""
+    told: int
+    entries: int
+    members: int
+    rest: bytes
+    """Of the head, behind what is each pack's own."""
+    tail: bytes
+
+
+def _form(runs: tuple[Run, ...], whole: int, lengths: tuple[int, ...], far: bool) -> _Form:
+    digits = INDEX_DIGITS_MIN if whole <= _FEW_SLICES else len(str(whole - 1))
+    members, label_bytes, labels = 0, 0, list[bytes]()
     for first, slices, label, by in runs:
         source = by.encode()
-        count += slices
+        members += slices
         label_bytes += slices * (len(label) + len(source))
-        record += _RUN.pack(first, slices, _LABELS.index(label), len(source)) + source
-    return count, label_bytes, record
-
-
-@lru_cache(_KEPT_NAMES)
-def _around(name_bytes: int) -> tuple[int, int, int]:
-    """Bytes of the local header and of the directory's entry, near and far, for a name of `name_bytes`."""
-    return (
-        zip_layout.local_header_size(name_bytes),
-        zip_layout.central_entry_size(name_bytes, far=False),
-        zip_layout.central_entry_size(name_bytes, far=True),
+        labels += (_RUN.pack(first, slices, _LABELS.index(label), len(source)), source)
+    tail = b"".join(labels)
+    _, stem_bytes, *_ = lengths
+    name_bytes = stem_bytes + digits + len(SUFFIX)
+    told = members * (sum(lengths[1:]) + FIXED_BYTES + 2 * digits) + label_bytes
+    entries = members * zip_layout.central_entry_size(name_bytes, far=far)
+    return _Form(
+        size=_HEAD.size + sum(lengths) + len(tail),
+        header_bytes=members * zip_layout.local_header_size(name_bytes),
+        told=told,
+        entries=entries,
+        members=members,
+        rest=_REST.pack(told, entries, members, whole, far, digits, len(runs), *lengths),
+        tail=tail,
     )
+
+
+_kept_form = lru_cache(_KEPT_FORMS)(_form)  # not where labels differ within a pack: that can be of any length
 
 
 def record_bytes(buffer: bytes, at: int) -> int:

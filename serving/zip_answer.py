@@ -9,13 +9,14 @@ RejectedInput(TERMS_NOT_ACCEPTED) and TransientFailure(SERVER_BUSY).
 
 from __future__ import annotations
 
+import select
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from flask import Response, request, stream_with_context
 
@@ -104,7 +105,8 @@ def send(question: Question, *, omit: bool, name: str, told: str) -> Response:
         if wanted.status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
             response.content_length = wanted.stop - wanted.start
             if request.method == "GET":
-                download = Download(plan, service.store, partial(service.catalog, wait_s=PATIENCE_S))
+                ask = partial(service.catalog, wait_s=PATIENCE_S)
+                download = Download(plan, service.store, ask, _departure(request.environ))
                 held.callback(download.close)
                 response.response = stream_with_context(_sent(download, wanted.start, wanted.stop, told))
         response.call_on_close(held.pop_all().close)
@@ -129,6 +131,19 @@ def _sent(download: Download, start: int, stop: int, told: str) -> Iterator[byte
             "download", query=told, etag=plan.etag, slices=plan.total.members, bytes=plan.length, start=start,
             bytes_sent=download.sent,
         )  # fmt: skip
+
+
+def _departure(environ: Mapping[str, Any]) -> Callable[[], bool]:
+    """Whether the client has closed the connection, or their side of it, as far as the server behind tells its socket.
+
+    Otherwise it shows only when something is sent: after a question and a range GET, or several, that nobody reads.
+    """
+    connection = environ.get("gunicorn.socket")
+    if connection is None:
+        return lambda: False
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    return lambda: bool(poll.poll(0))
 
 
 def _next(chunks: Iterator[bytes]) -> bytes:

@@ -1,0 +1,122 @@
+"""The plan of a download out of packs made by hand: its ETag and its places are those that earlier releases told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from braingranary.catalog.downloads import PackRow
+from serving import plan_record
+from serving.download_plan import Plan
+from serving.plan_record import Place
+
+MARKED = {"slice_indexes": [4, 2, 3], "tumors": [False, True, True], "sources": ["mask", "reader", "reader"]}
+FAR = {"slice_bytes": 800_000_000}
+
+
+def pack(number: int, **changes: Any) -> PackRow:
+    """Three planes a series, two series a subject, four collections; a bit of everything that is quoted."""
+    series, plane = divmod(number, 3)
+    values: dict[str, Any] = {
+        "pack_id": 7 * number - 40,
+        "object_key": f"normalized/p/1.2.{series}/000-{plane}.zip",
+        "sha256": f"{number:064x}",
+        "volume": 0,
+        "plane": ("axial", "coronal", "sagittal")[plane],
+        "slice_count": 50 + series % 2,
+        "pixel_width_mm": 0.9375,
+        "pixel_height_mm": 1.0,
+        "slice_spacing_mm": 1.2,
+        "sequence": (None, "T1")[series % 2],
+        "manufacturer": "=cmd",
+        "manufacturer_model": "Mödel, 3",
+        "field_strength_tesla": 1.5,
+        "collection_id": series % 4,
+        "archive": "tcia",
+        "collection": f"Set {series % 4}",
+        "license_name": "CC BY 4.0",
+        "license_url": None,
+        "citation_url": None,
+        "profile": "p",
+        "subject": f"P-{series // 2}é",
+        "series_uid": f"1.2.{series}",
+        "source_url": None,
+        "raw_sha256": "ab" * 32,
+        "wanted": None,
+        "series_tumor": (True, None)[series % 2],
+        "series_source": ("collection", None)[series % 2],
+        "slice_indexes": None,
+        "tumors": None,
+        "sources": None,
+        "model_only": False,
+        "slice_bytes": 500_000 + number,
+    }
+    return PackRow(**{**values, **changes})
+
+
+def mixed() -> list[PackRow]:
+    """A hundred packs; every fifth has slices with labels of their own."""
+    return [pack(number, **(MARKED if number % 5 == 2 else {})) for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("packs", "without", "etag", "length", "total"),
+    [
+        (
+            mixed(),
+            frozenset[int](),
+            "777f0368c1f5b47ab68d41e6803e2ba59e0ee5a7",
+            52_265_220,
+            Place(50_468_194, 1_251_348, 544_028, 5_049, 5_049, 36_272),
+        ),
+        (
+            mixed(),
+            frozenset({1}),
+            "4d069179699aaa5c6f1c950bd43c7e9572505d0d",
+            39_202_394,
+            Place(37_850_150, 943_954, 406_787, 3_774, 3_774, 27_342),
+        ),
+        (
+            [pack(number, **FAR) for number in range(12)],
+            frozenset[int](),
+            "352b5183303cc0f85e34c121ba2d46b47d0c76c5",
+            9_600_273_900,
+            Place(9_600_054_944, 148_330, 68_888, 606, 606, 4_192),
+        ),
+    ],
+    ids=["mixed", "left out", "far"],
+)
+def test_plan_has_the_etag_and_the_places_it_always_had(
+    packs: list[PackRow], without: frozenset[int], etag: str, length: int, total: Place
+) -> None:
+    for _ in range(2):  # with nothing known of such packs, and with all of it
+        plan = Plan(iter(packs), without=without)
+        assert (plan.etag, plan.length, plan.total, plan.left_out) == (etag, length, total, set(without))
+        assert sum(1 for _ in plan.walk()) == plan.packs == sum(row.collection_id not in without for row in packs)
+
+
+def test_subjects_series_and_rights_are_counted_once_in_whatever_order_they_come() -> None:
+    plans = [Plan(packs) for packs in (mixed(), sorted(mixed(), key=lambda row: row.series_uid[::-1]))]
+    for plan in plans:
+        assert (plan.series, plan.subjects, plan.collection_ids) == (34, 17, [0, 1, 2, 3])
+        assert plan.rights.collections == ("Set 0", "Set 1", "Set 2", "Set 3")
+    assert plans[0].etag != plans[1].etag
+
+
+def test_packs_labelled_slice_by_slice_leave_nothing_in_memory() -> None:
+    kept = plan_record._kept_form
+    Plan([pack(0)])
+    before = kept.cache_info().currsize
+    slices = 5_000
+    for number in range(20):
+        tumors = [(index + number) % 2 == 0 for index in range(slices)]
+        plan = Plan([
+            pack(
+                0, slice_count=slices, slice_indexes=range(slices), tumors=tumors,
+                sources=[f"reader {number}"] * slices,
+            )
+        ])  # fmt: skip
+        assert len(next(plan.walk()).runs) == slices
+    assert before > 0
+    assert kept.cache_info().currsize == before
