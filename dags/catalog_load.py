@@ -2,10 +2,11 @@
 ### From row files to the catalogue
 
 Loads every published normalization run that the catalogue (Connection `granary_postgres`) does not hold yet: COPY
-into staging tables, checks, merge and refreshed facets, **all in one transaction a run**. Readers see the old catalogue
-until the new one is whole.
+into staging tables, checks, merge, and all that is counted and searched by, **in one transaction a run**. Readers see
+the old catalogue until the new one is whole.
 
-1. `pending_runs` compares the published runs in the object store with those the catalogue has loaded.
+1. `pending_runs` compares the published runs in the object store with those the catalogue has loaded. Where none is
+   missing it adds the rejects of ingests that staged nothing.
 2. `load_run` loads one of them a mapped task.
 
 Woken by `normalize`, by an ingest of which everything was rejected, or by hand. A run that an earlier `catalog_load`

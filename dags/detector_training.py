@@ -5,8 +5,9 @@ Trains, judges and registers a detector from a folder of data, as `make train` d
 unless the form says so, or no model is active yet.
 
 1. `prepare` checks the form, before hours are spent.
-2. `train` walks the stages of training. It resumes from its checkpoints, so a retry or a run that is run again goes on.
-   Data in which the source, the site or trivial statistics tell the label are refused, with the figure.
+2. `train` walks the stages of training, each with its gate. It resumes from its checkpoints, so a retry or a run that
+   is run again goes on. Data in which the source, the site or trivial statistics tell the label are refused, with the
+   figure.
 3. `evaluate` judges on patients that were not trained on and writes the model card into the work folder.
 4. `register` puts the weights into the object store and their facts and figures into the registry.
 

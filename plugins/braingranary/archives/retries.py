@@ -1,7 +1,7 @@
 """Patience with an archive: how often it is asked again, how long is waited, and when a transfer is given up.
 
 Goes in: a `Politeness`. Comes out: tenacity's `Retrying` for TransientFailure, with jitter and Retry-After honoured,
-and a `Watch` that raises TransientFailure(DOWNLOAD_STALLED) for a transfer that is too slow or too long.
+and chunks that are `watched`: TransientFailure(DOWNLOAD_STALLED) for a transfer that is too slow or too long.
 """
 
 from __future__ import annotations
