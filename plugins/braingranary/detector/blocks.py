@@ -1,7 +1,13 @@
-"""What the networks are built of: two convolutions around a shortcut, and pixels that become channels."""
+"""What the networks are built of: pixels that become channels, blocks around a shortcut, and what is heard of levels.
+
+In and out: float32 tensors. Fails as torch does on shapes that do not halve.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -11,6 +17,22 @@ def places(image: Tensor, px: int) -> Tensor:
     count, _, height, width = image.shape
     cells = image.reshape(count, height // px, px, width // px, px)
     return cells.permute(0, 2, 4, 1, 3).reshape(count, px * px, height // px, width // px)
+
+
+def levels(x: Tensor, blocks: Iterable[nn.Module]) -> Iterator[Tensor]:
+    """What each block makes of `x`, (N, C, H, W): the first of all places, every other of half as many a side.
+
+    One after the other: whoever takes something from a level before the next one is made has its gradients added up in
+    that order, and training ends in the same bits only if the order stays.
+    """
+    for level, block in enumerate(blocks):
+        x = block(functional.max_pool2d(x, 2) if level else x)
+        yield x
+
+
+def heard(features: Iterable[Tensor]) -> Tensor:
+    """Mean and maximum over the places of each level, as it comes: (N, 2 C) for C channels of all levels together."""
+    return torch.cat([part for level in features for part in (level.mean((2, 3)), level.amax((2, 3)))], dim=1)
 
 
 class Block(nn.Module):

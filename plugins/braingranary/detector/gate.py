@@ -8,11 +8,9 @@ In: float32 (N, 1, S, S) from `preprocess`, S a multiple of 16. Out: (N,) logits
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from braingranary.detector.blocks import Block, places
+from braingranary.detector.blocks import Block, heard, levels, places
 
 PLACE_PX = 4
 """Pixels a side that become channels of one place: nothing is lost, and the first convolution sees 12 x 12 pixels."""
@@ -34,12 +32,5 @@ class Gate(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(N, 1, S, S) float32 to (N,) logits."""
-        x = places(image, PLACE_PX)
-        heard: list[Tensor] = []
-        for level, block in enumerate(self.levels):
-            if level:
-                x = functional.max_pool2d(x, 2)
-            x = block(x)
-            heard += [x.mean((2, 3)), x.amax((2, 3))]
-        logits: Tensor = self.head(torch.cat(heard, dim=1)).squeeze(1)
+        logits: Tensor = self.head(heard(levels(places(image, PLACE_PX), self.levels))).squeeze(1)
         return logits

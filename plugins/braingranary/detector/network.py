@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from braingranary.detector.blocks import Block, places
+from braingranary.detector.blocks import Block, heard, levels, places
 from braingranary.detector.gate import Gate
 
 SUSPICION_TEMPERATURE = 1.0
@@ -61,15 +61,8 @@ class TumorNet(nn.Module):
     def forward(self, image: Tensor) -> Answers:
         """(N, 1, S, S) float32 to `Answers`; S a multiple of 16."""
         # Four neighbouring pixels become four channels: the costliest level is never run at full resolution.
-        x = places(image, FINEST_PX)
-        skips: list[Tensor] = []
-        for level, block in enumerate(self.encoder):
-            if level:
-                x = functional.max_pool2d(x, 2)
-            x = block(x)
-            skips.append(x)
-        deep = x
-        middle = x
+        skips = list(levels(places(image, FINEST_PX), self.encoder))
+        x = middle = deep = skips[-1]
         for level, (narrow, block) in enumerate(zip(self.narrow, self.decoder, strict=True)):
             x = functional.interpolate(narrow(x), scale_factor=2.0, mode="nearest") + skips[-2 - level]
             x = block(x)
@@ -78,11 +71,7 @@ class TumorNet(nn.Module):
         # The finest pixels come back as they went: four logits a place become four pixels.
         fine = self.lesion_head(x)
         tumor = self.tumor_head(evidence(fine.mean(dim=1, keepdim=True), x, middle, deep)).squeeze(1)
-        if self.gate is None:
-            kinds = [part for skip in skips for part in (skip.mean((2, 3)), skip.amax((2, 3)))]
-            brain = self.brain_head(torch.cat(kinds, dim=1)).squeeze(1)
-        else:
-            brain = self.gate(image)
+        brain = self.brain_head(heard(skips)).squeeze(1) if self.gate is None else self.gate(image)
         return Answers(functional.pixel_shuffle(fine, FINEST_PX), tumor, brain)
 
 
