@@ -26,7 +26,6 @@ _END_64: Final = struct.Struct("<4sQHHIIQQQQ")
 _LOCATOR_64: Final = struct.Struct("<4sIQI")
 _EXTRA: Final = struct.Struct("<HH")
 _EXTRA_64_ID: Final = 1
-NAME_BYTES_MAX: Final = _LIMIT_16
 
 
 def local_header(name: bytes, size: int, crc32: int) -> bytes:
