@@ -82,7 +82,7 @@ class Plan:
         series, describer, batch = "", Describer(), list[bytes]()
         without, lines, keep = self._without, describer.lines, batch.append
         for pack in packs:
-            if pack.collection_id in without:
+            if without and pack.collection_id in without:
                 self.left_out.add(pack.collection_id)
                 continue
             runs = pack.runs()
@@ -91,6 +91,13 @@ class Plan:
             if written % MARK_EVERY == 0:
                 in_plan += self._spool(batch, digest)
                 self._mark(Place(in_slices, in_lines, in_entries, members, facts, in_plan))
+            if pack.series_uid != series:  # packs of one series come one behind the other
+                series = pack.series_uid
+                self.series += 1
+                describer.turn_to(pack)
+                self._subjects.add(hash(pack.subject))
+                self._collections.add(pack.collection_id)
+                self.rights.add(describer.source)
             record, slices, told, entries, count = write_record(pack, runs, lines(pack), FAR_BYTES - in_slices)
             keep(record)
             written += 1
@@ -99,12 +106,6 @@ class Plan:
             in_entries += entries
             members += count
             facts += pack.slice_count
-            if pack.series_uid != series:  # packs of one series come one behind the other
-                series = pack.series_uid
-                self.series += 1
-                self._subjects.add(hash(pack.subject))
-                self._collections.add(pack.collection_id)
-                self.rights.add(describer.source)
         in_plan += self._spool(batch, digest)
         self.packs = written
         self.total = Place(in_slices, in_lines, in_entries, members, facts, in_plan)

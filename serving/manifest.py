@@ -91,26 +91,23 @@ class Describer:
     """Makes the `Lines` of packs; packs of one series come one behind the other and share most of their text."""
 
     def __init__(self) -> None:
-        self._series = ""
         self._folder = self._identity = self._lineage = b""
         self.source = _NOWHERE
-        """Of the pack before; equal ones are hardly ever two objects."""
+        """Of the series turned to; equal ones are hardly ever two objects."""
 
-    def lines(self, pack: PackRow) -> tuple[bytes, bytes, bytes, bytes]:
-        """The fields of `Lines` of one pack, which are hardly ever looked up by name and so not made a `Lines`."""
-        if pack.series_uid != self._series:
-            self._turn_to(pack)
-        stem_end, identity_end = _plane(pack.volume, pack.plane)
-        geometry = _geometry(pack[_GEOMETRY])
-        return self._folder + stem_end, self._identity + identity_end, geometry, self._lineage
-
-    def _turn_to(self, pack: PackRow) -> None:
-        self._series = keys.checked_uid(pack.series_uid)
-        uid = self._series.encode()
+    def turn_to(self, pack: PackRow) -> None:
+        """Look at another series, that of `pack`; raises RejectedInput(UID_INVALID) for what is none."""
+        uid = keys.checked_uid(pack.series_uid).encode()
         self.source, place, person, rights, origin = _kin(pack[_KIN])
         self._folder = place + uid
         self._identity = uid + person
         self._lineage = rights + f"{cell(pack.source_url)},{cell(pack.raw_sha256)}".encode() + origin
+
+    def lines(self, pack: PackRow) -> tuple[bytes, bytes, bytes, bytes]:
+        """The common text of one pack of the series turned to, as the fields of `Lines`; to make one takes longer."""
+        stem_end, identity_end = _plane(pack.volume, pack.plane)
+        geometry = _geometry(pack[_GEOMETRY])
+        return self._folder + stem_end, self._identity + identity_end, geometry, self._lineage
 
 
 def rows(pattern: bytes, run: Run, positions_mm: Iterator[float]) -> bytes:
