@@ -27,7 +27,7 @@ from braingranary.settings import StoreSettings
 from braingranary.storage.place import StorePlace
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import score_set
-from tests.fixtures.kept import assert_told
+from tests.fixtures.kept import assert_told, touch_scored
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -184,6 +184,7 @@ def test_repacked_series_loses_its_prediction_and_an_old_run_cannot_bring_it_bac
     score_set.store_packs(object_store, changed)
     synthetic.publish(object_store, "n2", changed)
     connection.execute("UPDATE series SET published_at = published_at - interval '1 hour'")
+    touch_scored(connection)
     load_run(connection, object_store, "n2")
 
     assert count(connection, "series_prediction") == 1
