@@ -59,6 +59,12 @@ PARAMS = {
         title="Folds of cross-validation",
         description="The truest figures, and the longest run. 0: none.",
     ),
+    "new_site": Param(
+        False,
+        type="boolean",
+        title="Judge at new sites",
+        description="Train on one hospital as well, and judge on the others; takes as long as training again.",
+    ),
     "threads": Param(
         0,
         type="integer",

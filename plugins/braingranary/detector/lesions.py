@@ -11,19 +11,23 @@ square has too little head. Everything is deterministic for a given generator st
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from braingranary.detector.preprocess import Plane32, foreground_of
 
-SMALLEST_RADIUS_FRACTION = 0.035
-LARGEST_RADIUS_FRACTION = 0.15
+RADII = (0.035, 0.15)
+"""Of the side."""
 SMALLEST_HOST_FRACTION = 0.12
 """Below this part of head in the square there is no room for a lesion."""
 
 
-def implant(square: Plane32, rng: np.random.Generator) -> tuple[Plane32, NDArray[np.bool_]] | None:
+def implant(
+    square: Plane32, rng: np.random.Generator, radii: tuple[float, float] = RADII
+) -> tuple[Plane32, NDArray[np.bool_]] | None:
     """One lesion in one square (S, S): the new square and the mask of the lesion (halo excluded)."""
     head = foreground_of(square)
     if head.mean() < SMALLEST_HOST_FRACTION:
@@ -33,7 +37,7 @@ def implant(square: Plane32, rng: np.random.Generator) -> tuple[Plane32, NDArray
     if len(candidates) < 200:
         return None
     centre = candidates[rng.integers(len(candidates))]
-    radius = float(np.exp(rng.uniform(np.log(SMALLEST_RADIUS_FRACTION), np.log(LARGEST_RADIUS_FRACTION))))
+    radius = float(np.exp(rng.uniform(*np.log(radii))))
     depth = _blob(square.shape[0], centre, radius * square.shape[0], rng)
     mask = (depth < 1.0) & inside
     if mask.sum() < 40:
@@ -42,6 +46,13 @@ def implant(square: Plane32, rng: np.random.Generator) -> tuple[Plane32, NDArray
     spread = max(float(np.percentile(square[inside], 95) - np.percentile(square[inside], 5)), 20.0)
     altered = _painted(square, depth, tissue, spread, rng)
     return np.where(inside, altered, square).astype(np.float32), mask
+
+
+def squared(picture: NDArray[np.generic]) -> NDArray[Any]:
+    """Black added on both sides until it is as wide as high, as `implant` asks for."""
+    missing = [(max(picture.shape) - length) // 2 for length in picture.shape]
+    rests = [max(picture.shape) - length - before for length, before in zip(picture.shape, missing, strict=True)]
+    return np.pad(picture, list(zip(missing, rests, strict=True)))
 
 
 def _painted(square: Plane32, depth: Plane32, tissue: float, spread: float, rng: np.random.Generator) -> Plane32:

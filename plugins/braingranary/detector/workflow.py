@@ -1,9 +1,10 @@
 """The whole way from a folder of data to a judged model, as `make train` and the training DAG walk it.
 
-Two runs: one sees a single hospital of the tumour collection and healthy heads, and judged on the other hospitals and
-on another tumour collection tells what a new site costs (leave one hospital out); the other sees every training patient
-of every source and gives the model that is shipped. Before each the batches are audited for confounds.
-`cross_validate` repeats training over patient groups; it is the truest figure and the longest run.
+`ALL` sees every training patient of every source and gives the model that is shipped. Two longer runs only judge, each
+trained as long as what ships: `ONE_HOSPITAL` sees a single hospital of the tumour collection and healthy heads, and on
+the other hospitals and on another tumour collection tells what a new site costs (leave one hospital out);
+`cross_validate` repeats training over patient groups and is the truest figure. Before a stage its batches are audited
+for confounds.
 
 In: a data folder, a work folder (resumable). Out: calibrated `Model`s. Fails as the readers, the audit and training do.
 """
@@ -65,7 +66,7 @@ def _everything(sources: NDArray[np.str_], sites: NDArray[np.str_]) -> NDArray[n
 
 ONE_HOSPITAL = Stage(
     name="one_hospital",
-    plan=Plan(seed=3, epochs=12),
+    plan=Plan(seed=3, epochs=24),
     gate=GatePlan(seed=3),
     sees=_one_hospital,
     trained_on="training patients of hospital DU (LGG); healthy heads of ixi and ptbp_healthy",
@@ -77,11 +78,14 @@ ALL = Stage(
     sees=_everything,
     trained_on="training patients of LGG, brain_tumor_progression (01 to 03), ixi (IXI012), ptbp_healthy (01 to 05)",
 )
-STAGES = (ONE_HOSPITAL, ALL)
-"""Each starts afresh; the last is the one that ships."""
 FOLD_PLAN = Plan(seed=11, epochs=24)
 """A fold of the cross-validation, trained as long as what ships."""
 FOLD_GATE = GatePlan(seed=11, brains=3000, others=5000, steps=2500)
+
+
+def lasting(stage: Stage, times: int) -> Stage:
+    """The stage with so many times its epochs."""
+    return replace(stage, plan=replace(stage.plan, epochs=stage.plan.epochs * times))
 
 
 def bank_of(slices: Sequence[LabelledSlice], work: Path) -> Bank:

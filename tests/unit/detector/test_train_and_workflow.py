@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import threading
 import time
 from dataclasses import replace
@@ -111,12 +112,13 @@ def test_train_waits_while_the_pause_file_exists(bank: Bank, tmp_path: Path, mon
     assert steps[-1] == TINY.steps
 
 
-def test_stages_first_sees_one_hospital_and_last_sees_all() -> None:
+def test_what_ships_sees_all_and_its_judge_one_hospital_for_as_long() -> None:
     sources = np.array(["lgg", "lgg", "ixi", "brain_tumor_progression"])
     sites = np.array(["DU", "HT", "ixi", "brain_tumor_progression"])
-    first, last = workflow.STAGES
-    assert first.sees(sources, sites).tolist() == [True, False, True, False]
-    assert last.sees(sources, sites).tolist() == [True] * 4
+    assert workflow.ONE_HOSPITAL.sees(sources, sites).tolist() == [True, False, True, False]
+    assert workflow.ALL.sees(sources, sites).tolist() == [True] * 4
+    longer = workflow.lasting(workflow.ALL, 3).plan.steps
+    assert workflow.ONE_HOSPITAL.plan.steps == workflow.FOLD_PLAN.steps == workflow.ALL.plan.steps == longer // 3
 
 
 def test_fold_of_patients_covers_every_tumour_patient_once(bank: Bank) -> None:
@@ -173,16 +175,30 @@ def test_cross_validate_judges_every_patient_once(
 
 
 def test_command_line_trains_and_evaluates(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stages = tuple(replace(stage, plan=replace(TINY, epochs=1), gate=TINY_GATE) for stage in workflow.STAGES)
-    monkeypatch.setattr(workflow, "STAGES", stages)
+    for name in ("ALL", "ONE_HOSPITAL"):
+        stage = replace(getattr(workflow, name), plan=replace(TINY, epochs=1), gate=TINY_GATE)
+        monkeypatch.setattr(workflow, name, stage)
     monkeypatch.setattr(workflow, "AUDIT_BATCHES", 4)
+    monkeypatch.setattr("braingranary.detector.metrics.RESAMPLES", 20)
+    monkeypatch.setattr("braingranary.detector.evaluate.PROCEDURAL_COUNT", 2)
+    work = tmp_path / "work"
     runner = CliRunner()
-    arguments = ["train", str(folder), str(tmp_path), "--version", "tiny-1", "--force"]
+    arguments = ["train", str(folder), str(work), "--version", "tiny-1", "--force"]
     result = runner.invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0
-    model = load(tmp_path / "all.safetensors", (tmp_path / "all.sha256").read_text())
+    model = load(work / "all.safetensors", (work / "all.sha256").read_text())
     assert model.facts.version == "tiny-1"
-    assert load(tmp_path / "one_hospital.safetensors", (tmp_path / "one_hospital.sha256").read_text())
+    assert not (work / "one_hospital").exists()
+    arguments = ["evaluate", str(folder), str(work), "--new-site", "--card", str(tmp_path / "card.md")]
+    result = runner.invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert (work / "one_hospital" / "checkpoint.pt").is_file()
+    figures = json.loads((work / "evaluation.json").read_text())
+    assert figures["sha256"] == model.sha256
+    assert figures["new_site"][0]["auc"]["patients"] == 3
+    assert not figures["cross_validated"]
+    assert (tmp_path / "card.md").read_text() in result.output
+    assert (tmp_path / "card-failures.png").is_file()
 
 
 def test_read_all_of_an_empty_folder_is_a_configuration_error(tmp_path: Path) -> None:

@@ -33,12 +33,12 @@ def prepare() -> dict[str, list[str]]:
     work.mkdir(parents=True, exist_ok=True)
     threads = ["--threads", str(int(params.get("threads") or 0))]
     longer = ["--longer", str(int(params.get("longer") or 1))]
-    folds = ["--folds", str(int(params.get("folds") or 0))]
+    judged = ["--folds", str(int(params.get("folds") or 0)), *(["--new-site"] if params.get("new_site") else [])]
     force = ["--force"] if params.get("force") else []
     version = ["--version", str(params["version"])]
     return {
         "train": [*threads, "train", str(data), str(work), *version, *longer, *force],
-        "evaluate": [*threads, "evaluate", str(data), str(work), "--card", str(work / CARD), *folds],
+        "evaluate": [*threads, "evaluate", str(data), str(work), "--card", str(work / CARD), *longer, *judged],
     }
 
 
