@@ -20,6 +20,7 @@ from PIL import Image
 
 from braingranary.detector.augment import blur, shave
 from braingranary.detector.data import LabelledSlice
+from braingranary.detector.lesions import implant, squared
 from braingranary.detector.not_brain import PHOTOGRAPHS_TO_TRAIN, crop_of, jigsaw, photographs, procedural
 from braingranary.detector.predict import is_empty
 from braingranary.detector.preprocess import SMALLEST_SIDE_PX, TONE_CEILING, Picture, Plane32, prepare
@@ -41,6 +42,14 @@ LOBES_MAX = 4
 """So many of the stripped brains show a few round parts alone, as cerebellum and temporal poles lie on black."""
 TUMOR_PART = 0.3
 """So many of the brains show a tumour, however large: the gate must never take one for what is no brain."""
+SWOLLEN_PART = 0.12
+SWOLLEN_RADII = (0.1, 0.33)
+"""So many show a made-up lesion that fills up to a hemisphere: few patients do, and they must not be turned away."""
+DISTANT_PART = 0.12
+DISTANT_SCALE = (0.4, 0.8)
+DISTANT_NOISE = (2.0, 20.0)
+DISTANT_GREYS = (1.0, 4.0, 8.0, 16.0, 32.0)
+"""So many lie small in noisy air, kept in coarse steps of grey, which draws the frame away from the head."""
 VISIBLE = 0.1
 """Of the brightest: what is darker counts as air."""
 RIM_PART = 0.15
@@ -73,7 +82,14 @@ def brain_planes(slices: Sequence[LabelledSlice], count: int, rng: np.random.Gen
         picture: Picture = item.pictures[int(rng.integers(len(item.pictures)))]
         if is_empty(prepare(picture)):
             continue
-        if item.position > STRIPPED_FROM and rng.random() < STRIPPED_PART:
+        unusual = rng.random()
+        if unusual < SWOLLEN_PART:
+            picture = swollen(picture, rng)
+        elif unusual < SWOLLEN_PART + DISTANT_PART:
+            picture = distant(picture, rng)
+            if is_empty(prepare(picture)):
+                continue
+        elif item.position > STRIPPED_FROM and rng.random() < STRIPPED_PART:
             bare = stripped(picture, rng)
             if _visible(bare) < LEFT_AFTER_STRIPPING * _visible(picture):
                 continue
@@ -126,6 +142,31 @@ def _plane8(plane: Plane32) -> Planes8:
 
 def _visible(picture: Picture) -> float:
     return float((picture > VISIBLE * picture.max()).mean())
+
+
+def swollen(picture: Picture, rng: np.random.Generator) -> Plane32:
+    """0..255, with a large made-up lesion where there is room for one."""
+    square = squared(_bright(picture))
+    planted = implant(square, rng, SWOLLEN_RADII)
+    return np.asarray(square if planted is None else planted[0], dtype=np.float32)
+
+
+def distant(picture: Picture, rng: np.random.Generator) -> Plane32:
+    """0..255, smaller in its field, under the noise of a magnitude image and in few steps of grey."""
+    whole = _bright(picture)
+    scale = rng.uniform(*DISTANT_SCALE)
+    height, width = (max(int(side * scale), SMALLEST_SIDE_PX) for side in whole.shape)
+    field = np.zeros_like(whole)
+    top, left = int(rng.integers(whole.shape[0] - height + 1)), int(rng.integers(whole.shape[1] - width + 1))
+    small = Image.fromarray(whole).resize((width, height), Image.Resampling.BILINEAR)
+    field[top : top + height, left : left + width] = np.asarray(small)
+    real, imaginary = rng.normal(0.0, rng.uniform(*DISTANT_NOISE), (2, *field.shape))
+    step = float(rng.choice(DISTANT_GREYS))
+    return np.asarray(np.floor(np.hypot(field + real, imaginary) / step) * step, dtype=np.float32)
+
+
+def _bright(picture: Picture) -> Plane32:
+    return np.asarray(picture * (255.0 / max(float(picture.max()), 1e-6)), dtype=np.float32)
 
 
 def stripped(picture: Picture, rng: np.random.Generator) -> Plane32:

@@ -96,11 +96,16 @@ def facts_of(data: bytes) -> Facts:
         facts = Facts(**{name: str(value) for name, value in raw.items()}, widths=widths, calibration=calibration)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise invalid("the weights lack their facts") from error
-    if len(widths) < 3 or any(width % 8 or not 8 <= width <= WIDTH_LIMIT for width in widths):
-        raise invalid("the weights claim widths that this network does not have")
+    check_widths(widths)
     if not all(math.isfinite(value) for value in asdict(calibration).values()):
         raise invalid("the weights hold a calibration that is no number")
     return facts
+
+
+def check_widths(widths: tuple[int, ...]) -> None:
+    """Raises unless levels of these widths may be built."""
+    if len(widths) < 3 or any(width % 8 or not 8 <= width <= WIDTH_LIMIT for width in widths):
+        raise invalid("the weights claim widths that this network does not have")
 
 
 def invalid(message: str) -> RejectedInput:

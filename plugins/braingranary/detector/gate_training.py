@@ -36,10 +36,10 @@ class GatePlan:
     """Everything that decides a gate besides the slices."""
 
     seed: int
-    brains: int = 5000
-    others: int = 8000
+    brains: int = 8000
+    others: int = 14000
     """Planes that are drawn from."""
-    steps: int = 6000
+    steps: int = 8000
     batch_size: int = 24
     """Half of them brains."""
     learning_rate: float = 3e-3

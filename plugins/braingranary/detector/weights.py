@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from braingranary.detector.facts import (
     SHIPPED,
     Calibration,
     Facts,
+    check_widths,
     checked,
     facts_of,
     invalid,
@@ -37,6 +39,10 @@ __all__ = [
     "FORMAT", "LARGEST_FILE_BYTES", "SHIPPED", "Calibration", "Facts", "Model", "assemble", "load", "load_shipped",
     "pack", "ship", "unpack",
 ]  # fmt: skip
+
+
+GATE_LEVEL = re.compile(r"gate\.levels\.\d\.first\.weight")
+"""A gate tells its widths by its tensors."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -61,8 +67,10 @@ def unpack(data: bytes, sha256: str) -> Model:
     network = TumorNet(facts.widths)
     try:
         tensors = tensors_of(data)
-        if any(name.startswith("gate.") for name in tensors):
-            network = guarded(network, Gate())
+        gate_widths = tuple(len(tensors[name]) for name in sorted(filter(GATE_LEVEL.fullmatch, tensors)))
+        if gate_widths:
+            check_widths(gate_widths)
+            network = guarded(network, Gate(gate_widths))
         if any(not torch.isfinite(value).all() for value in tensors.values()):
             raise invalid("the weights hold NaN or infinity")
         network.load_state_dict(tensors, strict=True)

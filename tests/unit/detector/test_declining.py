@@ -12,6 +12,7 @@ from braingranary.detector import declining
 from braingranary.detector.data import LabelledSlice, read_lgg
 from braingranary.detector.gate import Gate
 from braingranary.detector.gate_training import GatePlan, train_gate, varied
+from braingranary.detector.lesions import squared
 from braingranary.detector.not_brain import procedural
 from braingranary.detector.preprocess import INPUT_SIDE_PX, Picture, prepare
 from braingranary.detector.scenes import RATIO_RANGE, leaves, scene, speckle_fan, spectral, squeezed, tomogram, trunk
@@ -102,6 +103,29 @@ def test_tilted_and_as_shown_keep_a_picture_that_prepare_takes() -> None:
         shown = declining.as_shown(declining.tilted(head(), rng), rng)
         assert np.isfinite(shown).all()
         assert not prepare(shown).blank
+
+
+def test_swollen_holds_a_large_lesion_and_keeps_the_rest() -> None:
+    whole = head()
+    for seed in range(12):
+        swollen = declining.swollen(whole[:, 20:], np.random.default_rng(seed))
+        before = squared(whole[:, 20:]) * (255.0 / whole.max())
+        changed = np.abs(swollen - before) > 1.0
+        assert swollen.shape == before.shape
+        assert 0.02 < changed.mean() < 0.5
+        assert not changed[before < 1.0].any()
+
+
+def test_distant_is_a_smaller_head_in_noisy_air() -> None:
+    whole = head()
+    heads = []
+    for seed in range(12):
+        shown = declining.distant(whole, np.random.default_rng(seed))
+        assert shown.shape == whole.shape
+        heads.append(float((shown > 100.0).mean() / (whole * (255.0 / whole.max()) > 100.0).mean()))
+        air = shown[shown < 60.0]
+        assert float(air.max()) > 0.0
+    assert 0.1 < min(heads) < max(heads) < 0.75
 
 
 @pytest.mark.parametrize("maker", [leaves, spectral, trunk, speckle_fan, tomogram, scene])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from braingranary.detector.gate import Gate
+from braingranary.detector.gate import WIDTHS, Gate
 from braingranary.detector.network import TumorNet, evidence, guarded
 from braingranary.detector.overlay import OUTLINE_COLOUR, overlay, overlay_png
 from braingranary.detector.preprocess import INPUT_SIDE_PX, Frame
@@ -101,9 +101,12 @@ def test_score_blank_is_declined_whatever_the_network_says(model: Model) -> None
     assert caught.value.code is Code.NOT_BRAIN_MR
 
 
-def test_gate_alone_says_whether_it_is_a_brain_and_travels_with_the_weights(model: Model) -> None:
+@pytest.mark.parametrize("widths", [WIDTHS, (8, 16, 24)])
+def test_gate_alone_says_whether_it_is_a_brain_and_travels_with_the_weights(
+    model: Model, widths: tuple[int, ...]
+) -> None:
     torch.manual_seed(4)
-    network = guarded(model.network, Gate().eval())
+    network = guarded(model.network, Gate(widths).eval())
     again = assemble(network, FACTS).network
     planes = torch.rand(2, 1, INPUT_SIDE_PX, INPUT_SIDE_PX)
     with torch.inference_mode():

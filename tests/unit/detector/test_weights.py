@@ -124,6 +124,13 @@ def test_unpack_absurd_widths_are_refused_before_they_are_built() -> None:
     assert "widths" in _refused(save({"a": torch.zeros(1)}, metadata={FORMAT: json.dumps(facts)}))
 
 
+@pytest.mark.parametrize("shape", [(), (0, 16, 3, 3), (12, 16, 3, 3), (48,)])
+def test_unpack_gate_of_absurd_tensors_is_refused(shape: tuple[int, ...]) -> None:
+    tensors = {name: value.contiguous() for name, value in TumorNet(WIDTHS).state_dict().items()}
+    tensors |= {f"gate.levels.{n}.first.weight": torch.zeros(shape) for n in range(3)}
+    _refused(save(tensors, metadata={FORMAT: _facts_json()}))
+
+
 def test_load_missing_and_oversized_files_are_refused(tmp_path: Path) -> None:
     large = tmp_path / "large.safetensors"
     with large.open("wb") as file:
