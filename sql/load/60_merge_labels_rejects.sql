@@ -1,4 +1,5 @@
--- Labels and rejects: of two runs the one published later has the last word.
+-- Labels and rejects: of two runs the one published later has the last word. Labels are written in the order of their
+-- keys: a download reads those of a pack together, and they would lie on as many pages as there are slices.
 
 INSERT INTO label (series_id, pack_id, slice_index, tumor, source, published_at)
 SELECT
@@ -11,6 +12,7 @@ SELECT
 FROM stage_label AS s
 CROSS JOIN stage_run AS r
 GROUP BY s.series_id, s.pack_id, s.slice_index, s.source, r.published_at
+ORDER BY s.series_id ASC, s.pack_id ASC, s.slice_index ASC, s.source ASC
 ON CONFLICT (series_id, pack_id, slice_index, source) DO UPDATE SET
     tumor = excluded.tumor,
     published_at = excluded.published_at
