@@ -22,6 +22,8 @@ from braingranary.detector.blocks import Block, heard, levels, places
 from braingranary.detector.gate import Gate
 
 SUSPICION_TEMPERATURE = 1.0
+HEAD_SHARE = 0.2
+"""Of the network's own word in what it and the gate say together: it knows less, but errs on other pictures."""
 FINEST_PX = 2
 """Pixels a side that the network's finest level takes as one place."""
 
@@ -54,8 +56,8 @@ class TumorNet(nn.Module):
         self.tumor_head = nn.Sequential(
             nn.Linear(widths[0] + widths[1] + widths[-1] + 2, 48), nn.SiLU(), nn.Dropout(0.1), nn.Linear(48, 1)
         )
-        # Learnt beside the rest, so that the encoder meets what is no brain; `guarded` puts a gate in its place.
-        self.brain_head: nn.Module = nn.Sequential(nn.Linear(2 * sum(widths), 32), nn.SiLU(), nn.Linear(32, 1))
+        # Learnt beside the rest, so that the encoder meets what is no brain; `guarded` puts a gate above it.
+        self.brain_head: nn.Module | None = nn.Sequential(nn.Linear(2 * sum(widths), 32), nn.SiLU(), nn.Linear(32, 1))
         self.gate: Gate | None = None
 
     def forward(self, image: Tensor) -> Answers:
@@ -71,14 +73,23 @@ class TumorNet(nn.Module):
         # The finest pixels come back as they went: four logits a place become four pixels.
         fine = self.lesion_head(x)
         tumor = self.tumor_head(evidence(fine.mean(dim=1, keepdim=True), x, middle, deep)).squeeze(1)
-        brain = self.brain_head(heard(skips)).squeeze(1) if self.gate is None else self.gate(image)
-        return Answers(functional.pixel_shuffle(fine, FINEST_PX), tumor, brain)
+        return Answers(functional.pixel_shuffle(fine, FINEST_PX), tumor, self._brain(image, skips))
+
+    def _brain(self, image: Tensor, skips: list[Tensor]) -> Tensor:
+        words: list[Tensor] = []
+        if self.gate is not None:
+            words.append(self.gate(image))
+        if self.brain_head is not None:
+            words.append((HEAD_SHARE if words else 1.0) * self.brain_head(heard(skips)).squeeze(1))
+        return torch.stack(words).sum(dim=0)
 
 
-def guarded(network: TumorNet, gate: Gate) -> TumorNet:
-    """A copy of `network` that asks `gate` whether a picture is a brain, and whose own head for that is gone."""
+def guarded(network: TumorNet, gate: Gate, *, alone: bool = False) -> TumorNet:
+    """A copy of `network` that asks `gate` whether a picture is a brain; with `alone` its own head for that is gone."""
     together = copy.deepcopy(network)
-    together.gate, together.brain_head = gate, nn.Identity()
+    together.gate = gate
+    if alone:
+        together.brain_head = None
     return together.eval()
 
 

@@ -70,7 +70,9 @@ def unpack(data: bytes, sha256: str) -> Model:
         gate_widths = tuple(len(tensors[name]) for name in sorted(filter(GATE_LEVEL.fullmatch, tensors)))
         if gate_widths:
             check_widths(gate_widths)
-            network = guarded(network, Gate(gate_widths))
+            # Models up to detector-3 asked the gate alone.
+            alone = not any(name.startswith("brain_head.") for name in tensors)
+            network = guarded(network, Gate(gate_widths), alone=alone)
         if any(not torch.isfinite(value).all() for value in tensors.values()):
             raise invalid("the weights hold NaN or infinity")
         network.load_state_dict(tensors, strict=True)

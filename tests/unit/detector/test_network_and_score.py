@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from braingranary.detector.gate import WIDTHS, Gate
-from braingranary.detector.network import TumorNet, evidence, guarded
+from braingranary.detector.network import HEAD_SHARE, TumorNet, evidence, guarded
 from braingranary.detector.overlay import OUTLINE_COLOUR, overlay, overlay_png
 from braingranary.detector.preprocess import INPUT_SIDE_PX, Frame
 from braingranary.detector.score import Scorer, SliceScore, require_brain, score_series, series_logit, sigmoid
@@ -102,21 +102,23 @@ def test_score_blank_is_declined_whatever_the_network_says(model: Model) -> None
 
 
 @pytest.mark.parametrize("widths", [WIDTHS, (8, 16, 24)])
-def test_gate_alone_says_whether_it_is_a_brain_and_travels_with_the_weights(
-    model: Model, widths: tuple[int, ...]
+@pytest.mark.parametrize("alone", [False, True])
+def test_gate_says_whether_it_is_a_brain_and_travels_with_the_weights(
+    model: Model, widths: tuple[int, ...], *, alone: bool
 ) -> None:
     torch.manual_seed(4)
-    network = guarded(model.network, Gate(widths).eval())
+    network = guarded(model.network, Gate(widths).eval(), alone=alone)
     again = assemble(network, FACTS).network
     planes = torch.rand(2, 1, INPUT_SIDE_PX, INPUT_SIDE_PX)
     with torch.inference_mode():
         before, after = model.network(planes), again(planes)
         assert network.gate is not None
-        assert torch.equal(after.brain, network.gate(planes))
+        gated = network.gate(planes)
+        assert torch.equal(after.brain, gated if alone else gated + HEAD_SHARE * before.brain)
     assert torch.equal(after.lesion, before.lesion)
     assert torch.equal(after.tumor, before.tumor)
     assert not torch.allclose(after.brain, before.brain)
-    assert not any(name.startswith("brain_head") for name in again.state_dict())
+    assert alone is not any(name.startswith("brain_head") for name in again.state_dict())
 
 
 def test_score_calibration_moves_probability_and_keeps_the_logit() -> None:
