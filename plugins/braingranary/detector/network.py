@@ -66,8 +66,8 @@ class TumorNet(nn.Module):
         skips = list(levels(places(image, FINEST_PX), self.encoder))
         x = middle = deep = skips[-1]
         for level, (narrow, block) in enumerate(zip(self.narrow, self.decoder, strict=True)):
-            x = functional.interpolate(narrow(x), scale_factor=2.0, mode="nearest") + skips[-2 - level]
-            x = block(x)
+            # In place: memory for another sum of this size would cost five times the sum.
+            x = block(functional.interpolate(narrow(x), scale_factor=2.0, mode="nearest").add_(skips[-2 - level]))
             if level == len(self.decoder) - 2:
                 middle = x
         # The finest pixels come back as they went: four logits a place become four pixels.
