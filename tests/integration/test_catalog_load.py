@@ -380,6 +380,21 @@ def test_labels_decide_named_queries_by_precedence(
         assert count == len(items), name
 
 
+def test_labels_of_a_pack_lie_on_neighbouring_pages(
+    connection: psycopg.Connection[Any], object_store: ObjectStore
+) -> None:
+    run = synthetic.tables(range(40), slices=30)
+    marks = itertools.product(range(30), range(40))  # a pack's labels come far from one another
+    run.labels += [synthetic.label_row(n, tumor=i > 9, source="mask", index=i) for i, n in marks]
+    synthetic.publish(object_store, "masks", run)
+    load_run(connection, object_store, "masks")
+    pages = connection.execute(
+        "SELECT count(DISTINCT (ctid::text::point)[0]) FROM label GROUP BY pack_id ORDER BY 1 DESC"
+    ).fetchall()
+    assert len(pages) == 40
+    assert sum(count for (count,) in pages) / len(pages) < 2
+
+
 def test_row_files_and_staging_name_the_same_columns() -> None:
     ours = {
         "series": columns.SERIES,
