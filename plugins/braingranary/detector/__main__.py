@@ -11,7 +11,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -98,7 +97,7 @@ def evaluate_command(
             judge = workflow.finish(network, slices, stage, work, version=version, data_sha256=bank.sha256())
             elsewhere = workflow.judge_new_site(judge, slices)
         if folds:
-            plan = replace(workflow.FOLD_PLAN, epochs=workflow.FOLD_PLAN.epochs * longer)
+            plan = workflow.FOLD_PLAN.lasting(longer)
             tell = _told(progress, "folds", folds * plan.steps)
             cross_validated = workflow.cross_validate(bank, slices, work, plan=plan, folds=folds, progress=tell)
     audited = (workflow.ALL, workflow.ONE_HOSPITAL) if new_site else (workflow.ALL,)

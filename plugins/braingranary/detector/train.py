@@ -59,6 +59,10 @@ class Plan:
         """Optimizer steps of the whole run."""
         return self.epochs * self.steps_an_epoch
 
+    def lasting(self, times: int) -> Plan:
+        """The plan with so many times its epochs."""
+        return replace(self, epochs=self.epochs * times)
+
     def rate_at(self, step: int) -> float:
         """Learning rate of a step: linear warm-up, then half a cosine down to a hundredth."""
         if step < self.warmup_steps:

@@ -85,7 +85,7 @@ FOLD_GATE = GatePlan(seed=11, brains=3000, others=5000, steps=2500)
 
 def lasting(stage: Stage, times: int) -> Stage:
     """The stage with so many times its epochs."""
-    return replace(stage, plan=replace(stage.plan, epochs=stage.plan.epochs * times))
+    return replace(stage, plan=stage.plan.lasting(times))
 
 
 def bank_of(slices: Sequence[LabelledSlice], work: Path) -> Bank:

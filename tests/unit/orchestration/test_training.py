@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import psutil
@@ -12,6 +13,7 @@ import pytest
 
 from braingranary.errors import Code, ConfigurationError, RejectedInput, TransientFailure
 from braingranary.orchestration import training
+from braingranary.orchestration.steps import train
 from braingranary.orchestration.training import DetectorOperator
 from tests.fixtures.patience import PATIENCE_S
 
@@ -80,3 +82,13 @@ def test_on_kill_ends_the_process_with_the_task(stand_in: Path) -> None:
     thread.join(PATIENCE_S)
     assert len(errors) == 1
     assert not psutil.pid_exists(int(pid.read_text()))
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_form_reaches_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, asked: bool) -> None:
+    params = {"data": str(tmp_path), "version": "v-1", "work": str(tmp_path / "work"), "longer": 2, "new_site": asked}
+    monkeypatch.setattr(train, "current_run", lambda: SimpleNamespace(params=params))
+    prepared = train.prepare()
+    assert ("--new-site" in prepared["evaluate"]) is asked
+    for arguments in prepared.values():
+        assert arguments[arguments.index("--longer") + 1] == "2"
