@@ -1,4 +1,4 @@
-"""Training of the gate: a few minutes on one core, after the tumour network and beside nothing of it.
+"""Training of the gate: some ten minutes on two cores, after the tumour network and beside nothing of it.
 
 AdamW under a one-cycle rate; an exponential moving average of the weights is the gate. Planes are drawn, turned and
 mirrored afresh in every step, and some go through what augmentation does to contrast, of either kind, so that no tone

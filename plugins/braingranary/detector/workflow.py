@@ -1,7 +1,7 @@
 """The whole way from a folder of data to a judged model, as `make train` and the training DAG walk it.
 
-`ALL` sees every training patient of every source and gives the model that is shipped. Two longer runs only judge, each
-trained as long as what ships: `ONE_HOSPITAL` sees a single hospital of the tumour collection and healthy heads, and on
+`ALL` sees every training patient of every source and gives the model that is shipped. Two more only judge, trained
+as long as what ships: `ONE_HOSPITAL` sees a single hospital of the tumour collection and healthy heads, and on
 the other hospitals and on another tumour collection tells what a new site costs (leave one hospital out);
 `cross_validate` repeats training over patient groups and is the truest figure. Before a stage its batches are audited
 for confounds.
