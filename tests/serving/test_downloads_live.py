@@ -79,12 +79,13 @@ def test_aborted_download_goes_on_where_it_ended_and_is_bit_equal(loud: House, t
     assert f"content-length: {whole.stat().st_size}" in headers
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     statuses = [line["status"] for line in lines if line.get("route") == "/api/v1/downloads.zip"]
-    assert statuses == [200, 200, 206, 206, 206]
+    # A line is written when a worker notices that its client has gone, so an aborted part may follow the next one.
+    assert sorted(statuses) == [200, 200, 206, 206, 206]
     told = [line["facts"] for line in lines if line.get("audit_event") == "download"]
+    assert len(told) == len(statuses)
     assert {item["bytes"] for item in told} == {whole.stat().st_size}
-    assert told[0]["bytes_sent"] == whole.stat().st_size
-    assert told[-1]["start"] + told[-1]["bytes_sent"] == whole.stat().st_size
-    assert all(item["bytes_sent"] < item["bytes"] for item in told[1:])
+    finished = [item["start"] for item in told if item["start"] + item["bytes_sent"] == item["bytes"]]
+    assert sorted(finished) == [0, max(item["start"] for item in told)]
 
 
 def test_damaged_pack_ends_the_answer_early_which_curl_sees(loud: House, tmp_path: Path) -> None:
