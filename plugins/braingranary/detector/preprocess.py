@@ -12,7 +12,7 @@ The two halves are public because training inserts its augmentation between them
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,19 @@ FLOOR_PERCENTILE = 1.0
 HIGH_PERCENTILE = 99.0
 OCCUPIED_FRACTION = 0.02
 """A row or column belongs to the foreground box from this fraction of foreground pixels on: specks and ticks do not."""
+OCCUPIED_OF_FULLEST = 0.15
+"""... and to the box around what is bright from this part of its fullest row or column on: ghosts do not."""
+CORE_SIDE = 0.8
+"""A box around what is bright counts from here down, as a part of the side of the foreground's box."""
+DIM = 0.4
+DIM_IN_CROWD = 0.6
+DIM_PERCENTILE = 98.0
+"""What lies around it is air if so much of it is darker than this part of the bright median: the scalp or the brain
+around a lesion is not."""
+CROWDED_FRACTION = 0.75
+"""Foreground that fills more of the picture than an ellipse of its box is mostly noise, and may be brighter."""
+OTSU_SAMPLE = 20_000
+OTSU_LEVELS = 256
 TONE_MEDIAN = 0.4
 """The foreground's median is brought here by a gamma, so that window, gamma and fat brightness weigh less."""
 TONE_GAMMA_RANGE = (0.4, 2.0)
@@ -45,8 +58,11 @@ LUMA = (0.299, 0.587, 0.114)
 FLAT_SPAN_FRACTION = 0.04
 """A rim row or column that spans less of the picture's range is a frame or empty air, JPEG noise included."""
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 Picture = NDArray[Any]
 Plane32 = NDArray[np.float32]
+Box = tuple[int, int, int, int]
+"""(top, left, bottom, right) in pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +141,9 @@ def frame_of(values: Plane32, margin_fraction: float = MARGIN_FRACTION) -> Frame
     height, width = values.shape
     inner = _without_flat_border(values)
     top, left, bottom, right = inner
-    foreground = foreground_of(_smoothed(values[top:bottom, left:right]))
-    rows = np.flatnonzero(foreground.mean(axis=1) >= OCCUPIED_FRACTION)
-    columns = np.flatnonzero(foreground.mean(axis=0) >= OCCUPIED_FRACTION)
-    if rows.size and columns.size:
-        top, bottom = top + int(rows[0]), top + int(rows[-1]) + 1
-        left, right = left + int(columns[0]), left + int(columns[-1]) + 1
+    found = _box_of_head(_smoothed(values[top:bottom, left:right]))
+    if found is not None:
+        top, left, bottom, right = top + found[0], left + found[1], top + found[2], left + found[3]
     side = max(bottom - top, right - left) * (1.0 + 2.0 * margin_fraction)
     corner_top, corner_left = (top + bottom - side) / 2.0, (left + right - side) / 2.0
     return Frame(top=corner_top, left=corner_left, side=side, height=height, width=width, inner=inner)
@@ -175,6 +188,54 @@ def is_blank(square: Plane32) -> bool:
     return high - low <= BLANK_SPAN * max(1.0, abs(low), abs(high))
 
 
+def _box_of_head(smooth: Plane32) -> Box | None:
+    """The box around the foreground, or around what is bright in it where the rest is air; None around nothing.
+
+    Noise, ghosts and coarse greys fill the air of many first and last slices: a box around them shows a small head.
+    """
+    above = smooth - _floor(smooth)
+    foreground = _stands_out(above)
+    whole = _box(foreground)
+    bright = above > _otsu(above)
+    core = _box(bright, OCCUPIED_OF_FULLEST)
+    if whole is None or core is None or not SMALLEST_SIDE_PX <= _side(core) <= CORE_SIDE * _side(whole):
+        return whole
+    crowded = foreground.mean() > CROWDED_FRACTION
+    edge = _side(core) // 16
+    foreground[max(core[0] - edge, 0) : core[2] + edge, max(core[1] - edge, 0) : core[3] + edge] = False
+    around, inside = (_thinned(above)[_thinned(chosen)] for chosen in (foreground, bright))
+    if not around.size or not inside.size:
+        return whole
+    dim = (DIM_IN_CROWD if crowded else DIM) * float(np.median(inside))
+    return core if np.percentile(around, DIM_PERCENTILE) < dim else whole
+
+
+def _box(found: NDArray[np.bool_], part_of_fullest: float = 0.0) -> Box | None:
+    """From the first to the last row and column in which enough was found; None where there is none."""
+    rows, columns = (_occupied(found.mean(axis=axis), part_of_fullest) for axis in (1, 0))
+    if not rows.size or not columns.size:
+        return None
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def _occupied(shares: NDArray[np.float64], part_of_fullest: float) -> NDArray[np.int64]:
+    return np.flatnonzero(shares >= max(OCCUPIED_FRACTION, part_of_fullest * float(shares.max())))
+
+
+def _side(box: Box) -> int:
+    return max(box[2] - box[0], box[3] - box[1])
+
+
+def _otsu(values: Plane32) -> float:
+    """The threshold between two classes of brightness by Otsu (1979): it leaves the most variance between them."""
+    counts, edges = np.histogram(_thinned(values, OTSU_SAMPLE), OTSU_LEVELS)
+    centres = (edges[1:] + edges[:-1]) / 2.0
+    below, sums = np.cumsum(counts)[:-1], np.cumsum(counts * centres)
+    total = int(counts.sum())
+    between = (sums[-1] * below / total - sums[:-1]) ** 2 / np.maximum(below * (total - below), 1)
+    return float(centres[np.argmax(between)])
+
+
 def foreground_of(values: Plane32) -> NDArray[np.bool_]:
     """Pixels above half the mean brightness over the floor."""
     return _stands_out(values - _floor(values))
@@ -190,9 +251,9 @@ def _floor(values: Plane32) -> float:
     return float(np.percentile(_thinned(values), FLOOR_PERCENTILE))
 
 
-def _thinned(values: Plane32) -> Plane32:
-    """At most about 100,000 evenly spread values: percentiles of a large picture need no more."""
-    step = max(1, int(np.sqrt(values.size / 100_000)))
+def _thinned(values: NDArray[Scalar], most: int = 100_000) -> NDArray[Scalar]:
+    """At most about so many evenly spread values: percentiles of a large picture need no more."""
+    step = max(1, int(np.sqrt(values.size / most)))
     return values[::step, ::step]
 
 

@@ -58,6 +58,28 @@ def test_prepare_specks_in_the_air_do_not_widen_the_frame() -> None:
     assert prepare(picture).frame.side == pytest.approx(clean.side, rel=0.02)
 
 
+@pytest.mark.parametrize("grey", [8, 45])
+def test_prepare_small_head_in_noisy_air_is_framed_as_without_noise(grey: int) -> None:
+    clean = np.pad(head(), ((190, 90), (120, 200)), mode="edge").astype(np.float32)
+    real, imaginary = np.random.default_rng(7).normal(0.0, grey, (2, *clean.shape))
+    noisy = np.floor(np.hypot(clean + real, imaginary) / 8) * 8
+    seen, wanted = prepare(noisy).frame, prepare(clean).frame
+    assert (seen.top, seen.left, seen.side) == pytest.approx((wanted.top, wanted.left, wanted.side), abs=14)
+
+
+@pytest.mark.parametrize("part", [0.45, 0.7])
+def test_prepare_bright_lesion_does_not_draw_the_frame_from_a_bare_brain(part: float) -> None:
+    brain, lesion = disc((100, 100, 70)), disc((120, 90, 22))
+    picture = np.where(lesion, 255.0, np.where(brain, 255.0 * part, 0.0))
+    assert prepare(picture).frame.side == pytest.approx(prepare(brain * 255.0).frame.side, rel=0.02)
+
+
+def test_prepare_bright_speck_in_noise_is_not_framed_as_a_head() -> None:
+    picture = np.random.default_rng(3).rayleigh(4.0, (256, 256))
+    picture[120:130, 80:90] = 255.0
+    assert prepare(picture).frame.side > 256
+
+
 def test_to_original_puts_a_lesion_back_where_it_was() -> None:
     picture = np.pad(head(lesion=LESION), ((30, 0), (0, 70)), constant_values=4)
     prepared = prepare(picture)
