@@ -68,8 +68,9 @@ def test_prepare_small_head_in_noisy_air_is_framed_as_without_noise(grey: int) -
 
 
 @pytest.mark.parametrize("part", [0.45, 0.7])
-def test_prepare_bright_lesion_does_not_draw_the_frame_from_a_bare_brain(part: float) -> None:
-    brain, lesion = disc((100, 100, 70)), disc((120, 90, 22))
+@pytest.mark.parametrize("radius", [22, 40])
+def test_prepare_bright_lesion_does_not_draw_the_frame_from_a_bare_brain(part: float, radius: int) -> None:
+    brain, lesion = (disc(where)[28:172, 28:172] for where in ((100, 100, 70), (110, 95, radius)))
     picture = np.where(lesion, 255.0, np.where(brain, 255.0 * part, 0.0))
     assert prepare(picture).frame.side == pytest.approx(prepare(brain * 255.0).frame.side, rel=0.02)
 
