@@ -146,7 +146,7 @@ the slice was called Tumor."""
 
 AS_LONG = """The model of one hospital is trained as long as the shipped one."""
 
-FOLDS = """The folds are trained as long as the shipped model; their gates for fewer steps."""
+FOLDS = """The folds and their gates are trained as long as the shipped model."""
 
 NOT_RUN = "Not run."
 

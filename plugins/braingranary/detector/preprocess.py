@@ -11,6 +11,7 @@ The two halves are public because training inserts its augmentation between them
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -41,8 +42,10 @@ DIM_IN_CROWD = 0.6
 DIM_PERCENTILE = 98.0
 """What lies around it is air if so much of it is darker than this part of the bright median: the scalp or the brain
 around a lesion is not."""
-CROWDED_FRACTION = 0.75
-"""Foreground that fills more of the picture than an ellipse of its box is mostly noise, and may be brighter."""
+CROWDED_FRACTION = 0.82
+"""Foreground that fills more of the picture than an ellipse does (0.785) is mostly noise, and may be brighter."""
+LITTLE = 0.04
+"""What lies around it is writing or specks if it is less than this part of all foreground, however bright."""
 OTSU_SAMPLE = 20_000
 OTSU_LEVELS = 256
 TONE_MEDIAN = 0.4
@@ -58,11 +61,14 @@ LUMA = (0.299, 0.587, 0.114)
 FLAT_SPAN_FRACTION = 0.04
 """A rim row or column that spans less of the picture's range is a frame or empty air, JPEG noise included."""
 
+Mask = NDArray[np.bool_]
 Scalar = TypeVar("Scalar", bound=np.generic)
 Picture = NDArray[Any]
 Plane32 = NDArray[np.float32]
 Box = tuple[int, int, int, int]
 """(top, left, bottom, right) in pixels."""
+Span = tuple[int, int]
+"""The first row or column, and the first behind the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,35 +197,62 @@ def is_blank(square: Plane32) -> bool:
 def _box_of_head(smooth: Plane32) -> Box | None:
     """The box around the foreground, or around what is bright in it where the rest is air; None around nothing.
 
-    Noise, ghosts and coarse greys fill the air of many first and last slices: a box around them shows a small head.
+    Noise, ghosts and coarse greys fill the air of many first and last slices, and viewers write into it: a box around
+    them shows a small head.
     """
     above = smooth - _floor(smooth)
     foreground = _stands_out(above)
-    whole = _box(foreground)
-    bright = above > _otsu(above)
-    core = _box(bright, OCCUPIED_OF_FULLEST)
-    if whole is None or core is None or not SMALLEST_SIDE_PX <= _side(core) <= CORE_SIDE * _side(whole):
-        return whole
-    crowded = foreground.mean() > CROWDED_FRACTION
-    edge = _side(core) // 16
-    foreground[max(core[0] - edge, 0) : core[2] + edge, max(core[1] - edge, 0) : core[3] + edge] = False
-    around, inside = (_thinned(above)[_thinned(chosen)] for chosen in (foreground, bright))
-    if not around.size or not inside.size:
-        return whole
-    dim = (DIM_IN_CROWD if crowded else DIM) * float(np.median(inside))
-    return core if np.percentile(around, DIM_PERCENTILE) < dim else whole
+    whole = _box(foreground, _all_occupied)
+    if whole is not None:
+        bright = above > _otsu(above)
+        for span in (_all_fuller, _longest_run):
+            core = _box(bright, span)
+            if core is not None and _is_head(core, whole, above, foreground, bright):
+                return core
+    return whole
 
 
-def _box(found: NDArray[np.bool_], part_of_fullest: float = 0.0) -> Box | None:
-    """From the first to the last row and column in which enough was found; None where there is none."""
-    rows, columns = (_occupied(found.mean(axis=axis), part_of_fullest) for axis in (1, 0))
-    if not rows.size or not columns.size:
-        return None
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+def _is_head(core: Box, whole: Box, above: Plane32, foreground: Mask, bright: Mask) -> bool:
+    """Whether `core` is clearly smaller than `whole`, and what lies between them is dim or next to nothing."""
+    side = _side(core)
+    if not SMALLEST_SIDE_PX <= side <= CORE_SIDE * _side(whole):
+        return False
+    around, edge = foreground.copy(), side // 16
+    around[max(core[0] - edge, 0) : core[2] + edge, max(core[1] - edge, 0) : core[3] + edge] = False
+    if around.sum() < LITTLE * foreground.sum():
+        return True
+    outer, inner = (_thinned(above)[_thinned(chosen)] for chosen in (around, bright))
+    dim = DIM_IN_CROWD if foreground.mean() > CROWDED_FRACTION else DIM
+    return bool(outer.size and inner.size and np.percentile(outer, DIM_PERCENTILE) < dim * np.median(inner))
 
 
-def _occupied(shares: NDArray[np.float64], part_of_fullest: float) -> NDArray[np.int64]:
-    return np.flatnonzero(shares >= max(OCCUPIED_FRACTION, part_of_fullest * float(shares.max())))
+def _box(found: Mask, span: Callable[[NDArray[np.float64]], Span | None]) -> Box | None:
+    """The rows and columns that `span` chooses by how much was found in each; None where it chooses none."""
+    rows, columns = span(found.mean(axis=1)), span(found.mean(axis=0))
+    return None if rows is None or columns is None else (rows[0], columns[0], rows[1], columns[1])
+
+
+def _all_occupied(shares: NDArray[np.float64]) -> Span | None:
+    return _ends(shares >= OCCUPIED_FRACTION)
+
+
+def _all_fuller(shares: NDArray[np.float64]) -> Span | None:
+    return _ends(_fuller(shares))
+
+
+def _longest_run(shares: NDArray[np.float64]) -> Span | None:
+    starts, ends = np.flatnonzero(np.diff(_fuller(shares).astype(np.int8), prepend=0, append=0)).reshape(-1, 2).T
+    longest = int(np.argmax(ends - starts)) if starts.size else None
+    return None if longest is None else (int(starts[longest]), int(ends[longest]))
+
+
+def _fuller(shares: NDArray[np.float64]) -> Mask:
+    return np.asarray(shares >= max(OCCUPIED_FRACTION, OCCUPIED_OF_FULLEST * float(shares.max())))
+
+
+def _ends(occupied: Mask) -> Span | None:
+    places = np.flatnonzero(occupied)
+    return (int(places[0]), int(places[-1]) + 1) if places.size else None
 
 
 def _side(box: Box) -> int:
@@ -236,12 +269,12 @@ def _otsu(values: Plane32) -> float:
     return float(centres[np.argmax(between)])
 
 
-def foreground_of(values: Plane32) -> NDArray[np.bool_]:
+def foreground_of(values: Plane32) -> Mask:
     """Pixels above half the mean brightness over the floor."""
     return _stands_out(values - _floor(values))
 
 
-def _stands_out(above: Plane32) -> NDArray[np.bool_]:
+def _stands_out(above: Plane32) -> Mask:
     """Pixels of a picture without its floor that are brighter than half their mean."""
     mean = float(np.clip(above, 0.0, None).mean())
     return np.asarray(above > FOREGROUND_OF_MEAN * mean)

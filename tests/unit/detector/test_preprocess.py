@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from braingranary.detector.preprocess import INPUT_SIDE_PX, TONE_CEILING, TONE_MEDIAN, foreground_of, grey_of, prepare
 from braingranary.errors import Code, RejectedInput
@@ -73,6 +74,14 @@ def test_prepare_bright_lesion_does_not_draw_the_frame_from_a_bare_brain(part: f
     brain, lesion = (disc(where)[28:172, 28:172] for where in ((100, 100, 70), (110, 95, radius)))
     picture = np.where(lesion, 255.0, np.where(brain, 255.0 * part, 0.0))
     assert prepare(picture).frame.side == pytest.approx(prepare(brain * 255.0).frame.side, rel=0.02)
+
+
+def test_prepare_writing_in_the_corners_does_not_widen_the_frame() -> None:
+    plain = np.pad(head(side=400), 90, mode="edge")
+    shown = Image.fromarray(plain)
+    ImageDraw.Draw(shown).multiline_text((5, 5), "SE 4\nIM 12 of 40\nFLAIR  TR 9000", fill=255)
+    ImageDraw.Draw(shown).text((480, 560), "W 400 L 200", fill=255)
+    assert prepare(np.asarray(shown)).frame.side == pytest.approx(prepare(plain).frame.side, rel=0.02)
 
 
 def test_prepare_bright_speck_in_noise_is_not_framed_as_a_head() -> None:
