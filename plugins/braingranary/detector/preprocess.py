@@ -3,7 +3,8 @@
 A web user's picture has any size, window and border; a catalogue's slice has the profile's. Both are cropped to what is
 not background, padded to a square, resized to `INPUT_SIDE_PX` and given a common tone. In: a 2-D array of any integer
 or floating dtype, finite, bright where the picture is bright. Out: `Prepared`, float32 in 0..`TONE_CEILING`, and the
-`Frame` that maps results back onto the original. Fails with RejectedInput: not 2-D, too small, too large, not finite.
+`Frame` that maps results back onto the original. Fails with RejectedInput: not 2-D, too small, too large, not finite or
+beyond 1e30.
 
 The two halves are public because training inserts its augmentation between them: `frame_of` with `cut` (geometry) and
 `normalize` (intensity). Nothing else may turn pixels into network input.
@@ -27,6 +28,8 @@ MARGIN_FRACTION = 0.06
 SMALLEST_SIDE_PX = 16
 PIXEL_BUDGET_PX = 40_000_000
 """A float32 copy of the largest accepted picture takes 160 MB: below a worker's memory limit."""
+LARGEST_MAGNITUDE = 1e30
+"""The sum of all pixels of the largest accepted picture stays a float32."""
 FOREGROUND_OF_MEAN = 0.5
 """Foreground is brighter than this part of the mean above the floor: stands noise floors and very bright fat alike."""
 FLOOR_PERCENTILE = 1.0
@@ -62,6 +65,7 @@ FLAT_SPAN_FRACTION = 0.04
 """A rim row or column that spans less of the picture's range is a frame or empty air, JPEG noise included."""
 
 Mask = NDArray[np.bool_]
+Shares = NDArray[np.float64]
 Scalar = TypeVar("Scalar", bound=np.generic)
 Picture = NDArray[Any]
 Plane32 = NDArray[np.float32]
@@ -123,8 +127,8 @@ def checked(picture: Picture) -> Plane32:
     if picture.size > PIXEL_BUDGET_PX:
         raise RejectedInput(Code.IMAGE_TOO_LARGE, f"a picture may have {PIXEL_BUDGET_PX} pixels at most")
     values = picture.astype(np.float32)
-    if not np.isfinite(values).all():
-        raise RejectedInput(Code.IMAGE_INVALID, "a picture may not hold NaN or infinity")
+    if not (values.min() >= -LARGEST_MAGNITUDE and values.max() <= LARGEST_MAGNITUDE):  # false for NaN
+        raise RejectedInput(Code.IMAGE_INVALID, f"a picture may not hold NaN or numbers beyond {LARGEST_MAGNITUDE:g}")
     return values
 
 
@@ -202,11 +206,12 @@ def _box_of_head(smooth: Plane32) -> Box | None:
     """
     above = smooth - _floor(smooth)
     foreground = _stands_out(above)
-    whole = _box(foreground, _all_occupied)
+    whole = _box(_shares(foreground), _all_occupied)
     if whole is not None:
         bright = above > _otsu(above)
+        shares = _shares(bright)
         for span in (_all_fuller, _longest_run):
-            core = _box(bright, span)
+            core = _box(shares, span)
             if core is not None and _is_head(core, whole, above, foreground, bright):
                 return core
     return whole
@@ -226,27 +231,32 @@ def _is_head(core: Box, whole: Box, above: Plane32, foreground: Mask, bright: Ma
     return bool(outer.size and inner.size and np.percentile(outer, DIM_PERCENTILE) < dim * np.median(inner))
 
 
-def _box(found: Mask, span: Callable[[NDArray[np.float64]], Span | None]) -> Box | None:
+def _shares(found: Mask) -> tuple[Shares, Shares]:
+    """How much was found in each row and in each column."""
+    return found.mean(axis=1), found.mean(axis=0)
+
+
+def _box(shares: tuple[Shares, Shares], span: Callable[[Shares], Span | None]) -> Box | None:
     """The rows and columns that `span` chooses by how much was found in each; None where it chooses none."""
-    rows, columns = span(found.mean(axis=1)), span(found.mean(axis=0))
+    rows, columns = map(span, shares)
     return None if rows is None or columns is None else (rows[0], columns[0], rows[1], columns[1])
 
 
-def _all_occupied(shares: NDArray[np.float64]) -> Span | None:
+def _all_occupied(shares: Shares) -> Span | None:
     return _ends(shares >= OCCUPIED_FRACTION)
 
 
-def _all_fuller(shares: NDArray[np.float64]) -> Span | None:
+def _all_fuller(shares: Shares) -> Span | None:
     return _ends(_fuller(shares))
 
 
-def _longest_run(shares: NDArray[np.float64]) -> Span | None:
+def _longest_run(shares: Shares) -> Span | None:
     starts, ends = np.flatnonzero(np.diff(_fuller(shares).astype(np.int8), prepend=0, append=0)).reshape(-1, 2).T
     longest = int(np.argmax(ends - starts)) if starts.size else None
     return None if longest is None else (int(starts[longest]), int(ends[longest]))
 
 
-def _fuller(shares: NDArray[np.float64]) -> Mask:
+def _fuller(shares: Shares) -> Mask:
     return np.asarray(shares >= max(OCCUPIED_FRACTION, OCCUPIED_OF_FULLEST * float(shares.max())))
 
 
@@ -261,8 +271,15 @@ def _side(box: Box) -> int:
 
 def _otsu(values: Plane32) -> float:
     """The threshold between two classes of brightness by Otsu (1979): it leaves the most variance between them."""
-    counts, edges = np.histogram(_thinned(values, OTSU_SAMPLE), OTSU_LEVELS)
-    centres = (edges[1:] + edges[:-1]) / 2.0
+    shown = _thinned(values, OTSU_SAMPLE)
+    least, level = float(shown.min()), float(np.ptp(shown)) / OTSU_LEVELS
+    if level <= 0.0:
+        return least
+    # numpy's histogram takes four times as long.
+    counts = np.bincount(((shown - least) / level).astype(np.intp).ravel(), minlength=OTSU_LEVELS)
+    counts[OTSU_LEVELS - 1] += counts[OTSU_LEVELS:].sum()
+    counts = counts[:OTSU_LEVELS]
+    centres = least + level * (np.arange(OTSU_LEVELS) + 0.5)
     below, sums = np.cumsum(counts)[:-1], np.cumsum(counts * centres)
     total = int(counts.sum())
     between = (sums[-1] * below / total - sums[:-1]) ** 2 / np.maximum(below * (total - below), 1)

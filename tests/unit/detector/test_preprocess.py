@@ -119,12 +119,13 @@ def _with(value: float) -> NDArray[np.float32]:
     [
         (_with(np.nan), Code.IMAGE_INVALID),
         (_with(np.inf), Code.IMAGE_INVALID),
+        (_with(-3e38), Code.IMAGE_INVALID),
         (np.zeros((15, 300), np.uint8), Code.IMAGE_INVALID),
         (np.zeros((50, 50, 3), np.uint8), Code.IMAGE_INVALID),
         (np.zeros((50, 50), np.complex64), Code.IMAGE_INVALID),
         (np.broadcast_to(np.uint8(1), (10_000, 10_000)), Code.IMAGE_TOO_LARGE),
     ],
-    ids=["nan", "infinite", "tiny", "colour", "complex", "huge"],
+    ids=["nan", "infinite", "beyond sums", "tiny", "colour", "complex", "huge"],
 )
 def test_prepare_unusable_picture_is_rejected_with_its_code(picture: NDArray[np.generic], code: Code) -> None:
     with pytest.raises(RejectedInput) as caught:
