@@ -273,9 +273,9 @@ def _otsu(values: Plane32) -> float:
     """The threshold between two classes of brightness by Otsu (1979): it leaves the most variance between them."""
     shown = _thinned(values, OTSU_SAMPLE)
     least, level = float(shown.min()), float(np.ptp(shown)) / OTSU_LEVELS
-    if level <= 0.0:
+    if level < np.finfo(np.float32).tiny:
         return least
-    # numpy's histogram takes four times as long.
+    # numpy's histogram takes more than twice as long.
     counts = np.bincount(((shown - least) / level).astype(np.intp).ravel(), minlength=OTSU_LEVELS)
     counts[OTSU_LEVELS - 1] += counts[OTSU_LEVELS:].sum()
     counts = counts[:OTSU_LEVELS]

@@ -108,6 +108,13 @@ def test_prepare_blank_picture_is_told(grey: int) -> None:
     assert not prepared.plane.any()
 
 
+@pytest.mark.parametrize("scale", [3e-46, 1e-43, 1e-40, 1e-30, 1e20])
+def test_prepare_any_scale_of_floats_is_finite(scale: float) -> None:
+    prepared = prepare(head().astype(np.float64) * scale)
+    assert np.isfinite(prepared.plane).all()
+    assert prepared.blank == (scale < 1e-9)
+
+
 def _with(value: float) -> NDArray[np.float32]:
     picture = head().astype(np.float32)
     picture[50, 50] = value
