@@ -23,8 +23,9 @@ ADDRESS = "/api/v1/downloads.zip?query=withtumor_ax"
 
 
 def audited(log: Path) -> list[dict[str, int]]:
-    """What the audit trail tells of downloads."""
-    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    """What the audit trail tells of downloads, as far as lines are whole: the last may be in the making."""
+    written = log.read_text().rpartition("\n")[0].splitlines()
+    lines = [json.loads(line) for line in written if line.startswith("{")]
     return [line["facts"] for line in lines if line.get("audit_event") == "download"]
 
 
