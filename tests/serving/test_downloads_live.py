@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,9 @@ pytestmark = [
     pytest.mark.stack,
     pytest.mark.skipif(not (shutil.which("curl") and shutil.which("unzip")), reason="needs curl and unzip"),
 ]
-ENOUGH_BYTES = 300_000
-SLOW = "500K"
-"""Bytes a second: a machine that looks away for ten seconds still finds the download unfinished."""
+ENOUGH_BYTES = 100_000
+SLOW = "100K"
+"""Bytes a second: a machine that looks away for a minute still finds the download unfinished."""
 CURL_PARTIAL_FILE = 18  # curl: the answer ended before its Content-Length
 
 
@@ -84,8 +85,11 @@ def test_aborted_download_goes_on_where_it_ended_and_is_bit_equal(loud: House, t
     told = [line["facts"] for line in lines if line.get("audit_event") == "download"]
     assert len(told) == len(statuses)
     assert {item["bytes"] for item in told} == {whole.stat().st_size}
-    finished = [item["start"] for item in told if item["start"] + item["bytes_sent"] == item["bytes"]]
-    assert sorted(finished) == [0, max(item["start"] for item in told)]
+    sent = sorted((item["start"], item["start"] + item["bytes_sent"]) for item in told)
+    sent.remove((0, whole.stat().st_size))
+    # What a worker sent and a client left unread lies in the buffers of the kernel, which can hold all that remains.
+    assert all(end >= resumed for (_, end), (resumed, _) in pairwise(sent))
+    assert sent[-1][1] == whole.stat().st_size
 
 
 def test_damaged_pack_ends_the_answer_early_which_curl_sees(loud: House, tmp_path: Path) -> None:
