@@ -85,7 +85,7 @@ class Plan:
             if without and pack.collection_id in without:
                 self.left_out.add(pack.collection_id)
                 continue
-            runs = pack.runs()
+            runs, size = pack.chosen()
             if not runs:
                 continue
             if written % MARK_EVERY == 0:
@@ -98,7 +98,7 @@ class Plan:
                 self._subjects.add(hash(pack.subject))
                 self._collections.add(pack.collection_id)
                 self.rights.add(describer.source)
-            record, slices, told, entries, count = write_record(pack, runs, lines(pack), FAR_BYTES - in_slices)
+            record, slices, told, entries, count = write_record(pack, runs, size, lines(pack), FAR_BYTES - in_slices)
             keep(record)
             written += 1
             in_slices += slices

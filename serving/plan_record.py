@@ -72,22 +72,22 @@ class PlannedPack(NamedTuple):
 
 
 def write_record(
-    pack: PackRow, runs: tuple[Run, ...], lines: tuple[bytes, bytes, bytes, bytes], near_bytes: int
+    pack: PackRow, runs: tuple[Run, ...], size: int, lines: tuple[bytes, bytes, bytes, bytes], near_bytes: int
 ) -> tuple[bytes, int, int, int, int]:
     """The record of one pack, its bytes of slices, lines and entries, and how many of its slices come along.
 
-    It is far unless its slices take less than `near_bytes`.
+    `size` are the bytes of the JPEGs of `runs`. It is far unless its slices take less than `near_bytes`.
     """
     stem, identity, geometry, lineage = lines
     key = pack.object_key.encode()
     lengths = (len(key), len(stem), len(identity), len(geometry), len(lineage))
     form_of = _kept_form if len(runs) == 1 else _form
     form = form_of(runs, pack.slice_count, lengths, False)
-    slices = pack.slice_bytes + form.header_bytes
+    slices = size + form.header_bytes
     if slices >= near_bytes:
         form = form_of(runs, pack.slice_count, lengths, True)
-    size, _, told, entries, members, rest, tail = form
-    front = _FRONT.pack(size, pack.pack_id, bytes.fromhex(pack.sha256), slices)
+    record_size, _, told, entries, members, rest, tail = form
+    front = _FRONT.pack(record_size, pack.pack_id, bytes.fromhex(pack.sha256), slices)
     return b"".join((front, rest, key, stem, identity, geometry, lineage, tail)), slices, told, entries, members
 
 

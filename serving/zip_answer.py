@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import select
 import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -44,7 +44,7 @@ class Question:
     """What is to be downloaded: its name among the questions, by which its plan is kept, and how to ask it."""
 
     name: Hashable
-    ask: Callable[[Connection], Iterator[PackRow]]
+    ask: Callable[[Connection], Generator[PackRow]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +72,13 @@ def planned(question: Question, *, omit: bool, timeout_ms: int) -> Planned:
     without = frozenset(item.collection_id for item in barred) if omit else frozenset()
 
     def make() -> Plan:
-        with _planning, service.catalog(statement_timeout_ms=timeout_ms) as connection:
-            return Plan(question.ask(connection), without=without)
+        with (
+            _planning,
+            service.catalog(statement_timeout_ms=timeout_ms) as connection,
+            closing(question.ask(connection)) as packs,
+        ):
+            # Packs that were not all read would hold the connection, and the end of its transaction wait for them.
+            return Plan(packs, without=without)
 
     plan = service.plans.plan((question.name, without), make)
     inside = set(plan.collection_ids)

@@ -1,9 +1,8 @@
 -- The packs of a download in the order of their keys, with all that its manifest says of them. Put before this text:
 -- a table expression `chosen (pack_id, tumor)`; `tumor` is the label that a slice must have, null where any will do.
 --
--- `marked` holds the slices whose label is not that of their series: those with one of their own, and, unless `labels`
--- is `truth`, the word of the active model where no truth speaks. With `model` only such slices come along. Its three
--- lists are of one order, but of no certain one.
+-- What is said of single slices comes as runs of neighbours (table pack_labels), `model_source` only where the word of
+-- the active model counts: unless `labels` is `truth`, and where no truth speaks of the series.
 SELECT
     p.pack_id,
     p.object_key,
@@ -32,23 +31,14 @@ SELECT
     h.tumor AS wanted,
     st.tumor AS series_tumor,
     st.source AS series_source,
-    marked.slice_indexes,
-    marked.tumors,
-    marked.sources,
-    %(labels)s = 'model' AS model_only,
-    CASE
-        WHEN h.tumor IS NULL AND %(labels)s <> 'model' OR marked.slice_indexes IS NULL THEN z.slice_bytes
-        ELSE (
-            SELECT sum(l.byte_length)
-            FROM slice AS l
-            LEFT JOIN unnest(marked.slice_indexes, marked.tumors, marked.sources) AS m (slice_index, tumor, source)
-                ON l.slice_index = m.slice_index
-            WHERE
-                l.pack_id = p.pack_id
-                AND (h.tumor IS NULL OR coalesce(m.tumor, st.tumor) = h.tumor)
-                AND (%(labels)s <> 'model' OR starts_with(m.source, 'model:'))
-        )
-    END AS slice_bytes
+    k.slice_counts AS run_slices,
+    k.slice_bytes AS run_bytes,
+    k.truths,
+    k.truth_sources,
+    k.model_words,
+    z.slice_bytes,
+    CASE WHEN %(labels)s <> 'truth' AND st.tumor IS NULL THEN k.model_source END AS model_source,
+    %(labels)s = 'model' AS model_only
 FROM chosen AS h
 INNER JOIN pack AS p ON h.pack_id = p.pack_id
 INNER JOIN pack_size AS z ON p.pack_id = z.pack_id
@@ -62,36 +52,8 @@ LEFT JOIN LATERAL (
     FROM series_truth AS t
     WHERE t.series_id = p.series_id
 ) AS st ON true
-LEFT JOIN LATERAL (
-    SELECT
-        array_agg(m.slice_index) AS slice_indexes,
-        array_agg(m.tumor) AS tumors,
-        array_agg(m.source) AS sources
-    FROM (
-        SELECT
-            t.slice_index,
-            t.tumor,
-            t.source
-        FROM slice_truth AS t
-        WHERE t.pack_id = p.pack_id
-        UNION ALL
-        SELECT
-            t.slice_index,
-            t.tumor,
-            t.source
-        FROM slice_model AS t
-        WHERE
-            %(labels)s <> 'truth'
-            AND st.tumor IS NULL
-            AND t.pack_id = p.pack_id
-            AND NOT EXISTS (
-                SELECT FROM slice_truth AS o
-                WHERE o.pack_id = t.pack_id AND o.slice_index = t.slice_index
-            )
-    ) AS m
-    WHERE m.slice_index < p.slice_count
-) AS marked ON true
+LEFT JOIN pack_labels AS k ON p.pack_id = k.pack_id
 WHERE
-    marked.slice_indexes IS NOT NULL
-    OR %(labels)s <> 'model' AND (h.tumor IS NULL OR h.tumor = st.tumor)
+    %(labels)s <> 'model' AND (h.tumor IS NULL OR h.tumor = st.tumor OR k.truths IS NOT NULL)
+    OR %(labels)s <> 'truth' AND st.tumor IS NULL AND k.model_words IS NOT NULL
 ORDER BY p.object_key COLLATE "C" ASC

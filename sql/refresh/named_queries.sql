@@ -1,6 +1,5 @@
 -- Counts of the six named queries: by truth, and what the active model would add where no truth speaks. Counted anew
--- for the series that this load touched and somebody spoke of: by truth from packs and labels alone, the ten million
--- rows of slice are never read; the model's from its predictions.
+-- for the series that this load touched and somebody spoke of, from packs and what is said of their slices.
 
 CREATE TEMP TABLE spoken_series ON COMMIT DROP AS
 SELECT t.series_id
@@ -23,16 +22,12 @@ FROM (
         q.name,
         s.series_id,
         s.subject_id,
-        CASE WHEN q.tumor THEN coalesce(l.with_tumor, 0) ELSE coalesce(l.without_tumor, 0) END
-        + CASE
-            WHEN st.tumor = q.tumor
-                THEN p.slice_count - coalesce(l.with_tumor, 0) - coalesce(l.without_tumor, 0)
-            ELSE 0
-        END AS slices,
+        CASE WHEN q.tumor THEN l.with_tumor ELSE l.without_tumor END
+        + CASE WHEN st.tumor = q.tumor THEN p.slice_count - l.with_tumor - l.without_tumor ELSE 0 END AS slices,
         CASE
             WHEN st.series_id IS NOT NULL THEN 0
-            WHEN q.tumor THEN coalesce(m.with_tumor, 0)
-            ELSE coalesce(m.without_tumor, 0)
+            WHEN q.tumor THEN l.model_with_tumor
+            ELSE l.model_without_tumor
         END AS model_slices
     FROM spoken_series AS t
     INNER JOIN series AS s ON t.series_id = s.series_id
@@ -45,25 +40,15 @@ FROM (
         FROM series_truth AS r
         WHERE r.series_id = s.series_id
     ) AS st ON true
-    LEFT JOIN LATERAL (
+    LEFT JOIN pack_labels AS k ON p.pack_id = k.pack_id
+    CROSS JOIN LATERAL (
         SELECT
-            count(*) FILTER (WHERE r.tumor) AS with_tumor,
-            count(*) FILTER (WHERE NOT r.tumor) AS without_tumor
-        FROM slice_truth AS r
-        WHERE r.pack_id = p.pack_id AND r.slice_index < p.slice_count
-    ) AS l ON true
-    LEFT JOIN LATERAL (
-        SELECT
-            count(*) FILTER (WHERE w.tumor) AS with_tumor,
-            count(*) FILTER (WHERE NOT w.tumor) AS without_tumor
-        FROM slice_model AS w
-        WHERE
-            w.pack_id = p.pack_id
-            AND NOT EXISTS (
-                SELECT FROM slice_truth AS r
-                WHERE r.pack_id = w.pack_id AND r.slice_index = w.slice_index
-            )
-    ) AS m ON true
+            coalesce(sum(r.slices) FILTER (WHERE r.truth), 0) AS with_tumor,
+            coalesce(sum(r.slices) FILTER (WHERE NOT r.truth), 0) AS without_tumor,
+            coalesce(sum(r.slices) FILTER (WHERE r.model_word), 0) AS model_with_tumor,
+            coalesce(sum(r.slices) FILTER (WHERE NOT r.model_word), 0) AS model_without_tumor
+        FROM unnest(k.slice_counts, k.truths, k.model_words) AS r (slices, truth, model_word)
+    ) AS l
 ) AS a
 GROUP BY a.series_id, a.name, a.subject_id
 HAVING sum(a.slices) > 0 OR sum(a.model_slices) > 0;

@@ -23,6 +23,7 @@ from braingranary.storage.store import ObjectStore
 from tests.unit.catalog import synthetic
 
 SLICES = 50
+LESION = range(SLICES // 4, 3 * SLICES // 4)
 SIDE = 110  # of noise: about 10 kB at quality 90
 
 
@@ -57,12 +58,29 @@ def build(dsn: str, store: ObjectStore, *, packs: int) -> DownloadSet:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda pack: store.put(pack["object_key"], written.data), run.packs))
     migrate(dsn)
-    synthetic.publish_arrow(
-        store,
-        "downloads",
-        [{name: pa.Table.from_pylist(getattr(run, name), schema=schema) for name, schema in rows.TABLES.items()}],
-    )
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        load_run(connection, store, "downloads")
-        connection.execute("VACUUM ANALYZE")
+    _load(dsn, store, "downloads", run)
     return DownloadSet(packs=packs, slices=packs * SLICES, jpeg_bytes=packs * sum(map(len, jpegs)), jpegs=jpegs)
+
+
+def draw_masks(dsn: str, store: ObjectStore, *, packs: int) -> int:
+    """Say of every second of so many packs, slice by slice, that a tumour is in its middle half alone.
+
+    Returns how many slices are left with one.
+    """
+    run = synthetic.RunTables(
+        labels=[
+            synthetic.label_row(number, tumor=index in LESION, source="mask", index=index)
+            for number in range(0, packs, 2)
+            for index in range(SLICES)
+        ]
+    )
+    _load(dsn, store, "masks", run)
+    return packs * SLICES - (packs + 1) // 2 * (SLICES - len(LESION))
+
+
+def _load(dsn: str, store: ObjectStore, name: str, run: synthetic.RunTables) -> None:
+    tables = {table: pa.Table.from_pylist(getattr(run, table), schema=schema) for table, schema in rows.TABLES.items()}
+    synthetic.publish_arrow(store, name, [tables])
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        load_run(connection, store, name)
+        connection.execute("VACUUM ANALYZE")

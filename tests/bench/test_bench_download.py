@@ -186,6 +186,28 @@ def test_bench_first_byte_memory_and_health_under_gunicorn(gigabyte: Gigabyte, t
     )
 
 
+def test_bench_first_byte_with_masks_on_half_of_the_packs(gigabyte: Gigabyte, tmp_path: Path) -> None:
+    left = download_set.draw_masks(gigabyte.house.dsn, gigabyte.house.store, packs=PACKS)
+    with psycopg.connect(gigabyte.house.dsn, autocommit=True) as connection:
+        assert Plan(downloads.packs_of_named_query(connection, QUERY)).total.members == left
+    with door(gigabyte.house, tmp_path / "masks.log", settings={"GRANARY_SERVING_PLANS_KEPT_S": "0"}) as running:
+        _settle(running)
+        anew = hammer(lambda _: _first_byte(running), clients=1, calls=FIRST_BYTES)
+    record(
+        "download with masks on half of the packs",
+        [
+            Figure(name="first byte, planned anew, p50", value=quantile(anew, 0.5), unit="ms", limit=FIRST_BYTE_MS),
+            Figure(
+                name=f"first byte, planned anew, slowest of {FIRST_BYTES}",
+                value=max(anew),
+                unit="ms",
+                limit=FIRST_BYTE_MS,
+            ),
+        ],
+        note=f"{left} slices with a tumour out of {gigabyte.made.packs} packs, half of them labelled slice by slice.",
+    )
+
+
 def _settle(running: Door) -> None:
     """Wait for what processes do when they start, and let each answer: what is measured is how they answer then."""
     workers = running.workers()

@@ -22,7 +22,7 @@ from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.normalization import rows
 from braingranary.records import Plane
 from braingranary.storage.store import ObjectStore
-from tests.fixtures.kept import assert_told
+from tests.fixtures.kept import assert_kept
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -41,7 +41,7 @@ def connection(postgres_dsn: str) -> Iterator[psycopg.Connection[Any]]:
     migrate(postgres_dsn)
     with psycopg.connect(postgres_dsn, autocommit=True) as connection:
         yield connection
-        assert_told(connection)
+        assert_kept(connection)
 
 
 def dump(connection: psycopg.Connection[Any], *, with_xmin: bool = False, skip: tuple[str, ...] = ()) -> dict[str, Any]:

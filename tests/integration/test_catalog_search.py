@@ -29,7 +29,7 @@ from braingranary.devstack.s3 import ObjectServer
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Plane
 from braingranary.storage.store import ObjectStore
-from tests.fixtures.kept import assert_told, touch_scored
+from tests.fixtures.kept import assert_kept, touch_scored
 from tests.unit.catalog import synthetic
 from tests.unit.catalog.plain_search import (
     LABELS,
@@ -265,13 +265,13 @@ def test_search_rows_and_cells_after_several_loads_are_what_a_fresh_count_gives(
     sums = connection.execute("SELECT cell_id, series_count FROM series_cell ORDER BY cell_id").fetchall()
     counted = "SELECT cell_id, count(*) FROM series_search GROUP BY cell_id ORDER BY cell_id"
     assert sums == connection.execute(counted).fetchall()
-    assert_told(connection)
+    assert_kept(connection)
 
 
 def test_series_told_is_the_same_whatever_the_time_zone_of_who_loads(connection: psycopg.Connection[Any]) -> None:
     with connection.transaction():
         connection.execute("SET LOCAL timezone TO 'Asia/Tokyo'")
-        assert_told(connection)
+        assert_kept(connection)
     told = connection.execute("SELECT members FROM series_told LIMIT 1").fetchone()
     assert told is not None
     assert "+00:00" in json.loads(f"{{{told[0]}}}")["published_at"]

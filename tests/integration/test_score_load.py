@@ -27,7 +27,7 @@ from braingranary.settings import StoreSettings
 from braingranary.storage.place import StorePlace
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import score_set
-from tests.fixtures.kept import assert_told, touch_scored
+from tests.fixtures.kept import assert_kept, touch_scored
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -43,7 +43,7 @@ def connection(postgres_dsn: str) -> Iterator[Connection]:
     migrate(postgres_dsn)
     with psycopg.connect(postgres_dsn, autocommit=True) as connection:
         yield connection
-        assert_told(connection)
+        assert_kept(connection)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from serving import plan_record
 from serving.download_plan import Plan
 from serving.plan_record import Place
 
-MARKED = {"slice_indexes": [4, 2, 3], "tumors": [False, True, True], "sources": ["mask", "reader", "reader"]}
 FAR = {"slice_bytes": 800_000_000}
 
 
@@ -46,18 +45,32 @@ def pack(number: int, **changes: Any) -> PackRow:
         "wanted": None,
         "series_tumor": (True, None)[series % 2],
         "series_source": ("collection", None)[series % 2],
-        "slice_indexes": None,
-        "tumors": None,
-        "sources": None,
-        "model_only": False,
+        "run_slices": None,
+        "run_bytes": None,
+        "truths": None,
+        "truth_sources": None,
+        "model_words": None,
         "slice_bytes": 500_000 + number,
+        "model_source": None,
+        "model_only": False,
     }
     return PackRow(**{**values, **changes})
 
 
+def marked(number: int, **changes: Any) -> PackRow:
+    """The third and fourth slice with a tumour, say readers, and the fifth without, says a mask."""
+    whole = pack(number, **changes)
+    return whole._replace(
+        run_slices=[2, 2, 1, whole.slice_count - 5],
+        run_bytes=[20_000, 20_000, 10_000, whole.slice_bytes - 50_000],
+        truths=[None, True, False, None],
+        truth_sources=[None, "reader", "mask", None],
+    )
+
+
 def mixed() -> list[PackRow]:
     """A hundred packs; every fifth has slices with labels of their own."""
-    return [pack(number, **(MARKED if number % 5 == 2 else {})) for number in range(100)]
+    return [(marked if number % 5 == 2 else pack)(number) for number in range(100)]
 
 
 @pytest.mark.parametrize(
@@ -113,8 +126,8 @@ def test_packs_labelled_slice_by_slice_leave_nothing_in_memory() -> None:
         tumors = [(index + number) % 2 == 0 for index in range(slices)]
         plan = Plan([
             pack(
-                0, slice_count=slices, slice_indexes=range(slices), tumors=tumors,
-                sources=[f"reader {number}"] * slices,
+                0, slice_count=slices, run_slices=[1] * slices, run_bytes=[100] * slices, truths=tumors,
+                truth_sources=[f"reader {number}"] * slices,
             )
         ])  # fmt: skip
         assert len(next(plan.walk()).runs) == slices

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -17,8 +18,10 @@ from braingranary.catalog.splits import split_of
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.errors import Code, TransientFailure
-from serving import manifest
+from serving import download_plan, manifest
 from serving.app import create_app
+from serving.zip_answer import PLANNING_TURNS
+from tests.fixtures import kept
 from tests.serving.house import SLICES, House
 from tests.serving.own_house import own_house, planned, reading
 from tests.unit.catalog import synthetic
@@ -217,10 +220,10 @@ def test_etag_follows_the_content_and_nothing_else(own: House) -> None:
     )
     with psycopg.connect(own.dsn, autocommit=True) as connection:
         for text, there, back in changes:
-            connection.execute(text, (there,))
-            assert etag() != before
-            connection.execute(text, (back,))
-            assert etag() == before
+            for value, same in ((there, False), (back, True)):
+                connection.execute(text, (value,))
+                kept.touch_all(connection)
+                assert (etag() == before) is same, text
 
 
 def test_pack_replaced_between_plan_and_slices_ends_the_download(own: House) -> None:
@@ -232,6 +235,18 @@ def test_pack_replaced_between_plan_and_slices_ends_the_download(own: House) -> 
             assert told.value.code is Code.CATALOG_CHANGED
         finally:
             connection.execute("UPDATE pack SET sha256 = reverse(sha256) WHERE plane = 'axial'")
+
+
+def test_full_disk_fails_one_download_and_holds_up_no_other(own: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download_plan, "MARK_EVERY", 1)  # written out pack by pack, as a large plan is in the middle
+    door = create_app(**own.settings)
+    door.testing = False
+    client = door.test_client()
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "TemporaryFile", lambda **_: io.FileIO("/dev/full", "r+"))
+        answers = [client.get("/api/v1/downloads.zip?species=human") for _ in range(2 * PLANNING_TURNS)]
+    assert {(answer.status_code, (answer.json or {})["code"]) for answer in answers} == {(500, "internal")}
+    assert opened(client.get("/api/v1/downloads.zip?species=human").data).testzip() is None
 
 
 def created(house: House) -> FlaskClient:

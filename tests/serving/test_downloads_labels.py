@@ -16,6 +16,7 @@ from braingranary.catalog.downloads import Labels
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from serving.download_plan import Plan
+from tests.fixtures import kept
 from tests.serving.house import House
 from tests.serving.own_house import own_house, reading
 from tests.unit.catalog import synthetic
@@ -56,6 +57,7 @@ def scored(postgres_server: PostgresServer, object_server: ObjectServer) -> Iter
         with psycopg.connect(house.dsn, autocommit=True) as connection:
             for text in (MODEL, SERIES, SLICES):
                 connection.execute(text)
+            kept.touch_scored(connection)
         yield house
 
 

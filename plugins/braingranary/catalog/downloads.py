@@ -3,14 +3,16 @@
 A zip of a gigabyte has 2,000 packs and 100,000 slices, so it is planned by pack: sums of bytes and labels come with
 the pack, and where each slice lies is asked when its pack is sent. Between the two a load may replace a pack, so the
 second question names the SHA-256 that the first one answered. Goes in: a connection. Comes out: frozen records,
-streamed. Fails as psycopg does, and with TransientFailure(CATALOG_CHANGED) where a pack is no longer what it was.
+streamed: who does not read them to the end closes them. Fails as psycopg does, and with
+TransientFailure(CATALOG_CHANGED) where a pack is no longer what it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final, Literal, LiteralString, NamedTuple, TypeAlias
 
 from psycopg import sql
@@ -74,30 +76,53 @@ class PackRow(NamedTuple):
     """The label that a slice must have to come along; None where any will do."""
     series_tumor: bool | None
     series_source: str | None
-    slice_indexes: Sequence[int] | None
-    """Slices with a label of their own, in any order, then these labels and who says so."""
-    tumors: Sequence[bool] | None
-    sources: Sequence[str] | None
+    run_slices: Sequence[int] | None
+    """How many neighbours the same is said of, from the first slice to the last; None where of none by itself."""
+    run_bytes: Sequence[int] | None
+    """Bytes of their JPEGs."""
+    truths: Sequence[bool | None] | None
+    """The label that truth gives each run; None where it gives none, and as a whole where it gives none to any."""
+    truth_sources: Sequence[str | None] | None
+    model_words: Sequence[bool | None] | None
+    """What the active model says of each run of which no truth speaks."""
+    slice_bytes: int
+    """Bytes of all JPEGs of the pack."""
+    model_source: str | None
+    """The active model, where its word counts."""
     model_only: bool
     """Whether only slices come along that the model alone speaks of."""
-    slice_bytes: int
-    """Bytes of the JPEGs that come along."""
 
-    def runs(self) -> tuple[Run, ...]:
-        """The slices that come along, in order."""
-        if self.slice_indexes is None or self.tumors is None or self.sources is None:
-            return _whole(self.slice_count, self.series_tumor, self.series_source)
-        of_series: tuple[bool | None, str] = (self.series_tumor, self.series_source or "")
-        labels = [of_series] * self.slice_count
-        for index, marked, by in zip(self.slice_indexes, self.tumors, self.sources, strict=True):
-            labels[index] = (marked, by)
-        found, first = [], 0
-        for (tumor, source), same in groupby(labels):
-            count = sum(1 for _ in same)
+    def chosen(self) -> tuple[tuple[Run, ...], int]:
+        """The slices that come along, in order, and the bytes of their JPEGs."""
+        if self.run_slices is None or self.run_bytes is None:
+            return _whole(self.slice_count, self.series_tumor, self.series_source), self.slice_bytes
+        found, size, first = list[Run](), 0, 0
+        said = zip(self._labels(), self.run_slices, self.run_bytes, strict=True)
+        for (tumor, source), same in groupby(said, itemgetter(0)):
+            _, slices, lengths = zip(*same, strict=True)
+            count = sum(slices)
             if (self.wanted is None or tumor is self.wanted) and (not self.model_only or source.startswith(MODEL)):
                 found.append(Run(first, count, TUMOR[tumor], source))
+                size += sum(lengths)
             first += count
-        return tuple(found)
+        return tuple(found), size
+
+    def _labels(self) -> Iterator[tuple[bool | None, str]]:
+        """The label of each run and who says so: truth of the slices, else the model where it counts, else the series.
+
+        The model counts where the series has no label, so that these two never compete.
+        """
+        nothing: Sequence[None] = [None] * len(self.run_slices or ())
+        of_series = (self.series_tumor, self.series_source or "")
+        truths, sources = self.truths or nothing, self.truth_sources or nothing
+        words = self.model_words if self.model_words and self.model_source else nothing
+        for truth, by, word in zip(truths, sources, words, strict=True):
+            if truth is not None:
+                yield truth, by or ""
+            elif word is not None:
+                yield word, self.model_source or ""
+            else:
+                yield of_series
 
 
 @lru_cache(_KEPT_RUNS)
@@ -105,7 +130,7 @@ def _whole(slices: int, tumor: bool | None, source: str | None) -> tuple[Run, ..
     return (Run(0, slices, TUMOR[tumor], source or ""),)
 
 
-def packs_of_named_query(connection: Connection, name: str, labels: Labels = "truth") -> Iterator[PackRow]:
+def packs_of_named_query(connection: Connection, name: str, labels: Labels = "truth") -> Generator[PackRow]:
     """Every pack with a slice that the named query answers, in the order of keys.
 
     Inside a transaction it is planned once a connection: its plan is the same for any name, and making it takes the
@@ -118,7 +143,7 @@ def packs_of_named_query(connection: Connection, name: str, labels: Labels = "tr
 
 def packs_of_series(
     connection: Connection, wanted: SeriesFilter, labels: Labels = "truth", *, query: str | None = None
-) -> Iterator[PackRow]:
+) -> Generator[PackRow]:
     """Every pack of the series that match, in the order of keys; with `shown_plane` only those of that plane.
 
     With a named `query` only what that answers too.
@@ -127,12 +152,12 @@ def packs_of_series(
     return _packs(connection, chosen, {**values, "labels": labels, "query": query})
 
 
-def _packs(connection: Connection, chosen: LiteralString, values: dict[str, Any]) -> Iterator[PackRow]:
+def _packs(connection: Connection, chosen: LiteralString, values: dict[str, Any]) -> Generator[PackRow]:
     """The packs that the statement `chosen` selects; read to the end before anything else is asked."""
     return _streamed(connection, _of(chosen), values)
 
 
-def _streamed(connection: Connection, asked: Query, values: dict[str, Any] | None = None) -> Iterator[PackRow]:
+def _streamed(connection: Connection, asked: Query, values: dict[str, Any] | None = None) -> Generator[PackRow]:
     with connection.cursor(binary=True, row_factory=_pack_rows) as cursor:
         yield from cursor.stream(asked, values, size=FETCH_ROWS)
 
