@@ -10,14 +10,15 @@ of /var/tmp that only this state folder uses. Fails with ConfigurationError wher
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import pwd
+import secrets
 import subprocess
 from pathlib import Path
 from typing import Final
 
 from braingranary.devstack.processes import Identity
+from braingranary.devstack.state import State
 from braingranary.errors import Code, ConfigurationError
 
 _PREFERRED: Final = ("nobody", "postgres", "daemon")
@@ -65,7 +66,8 @@ def home_for(identity: Identity | None, state: Path) -> Path:
     if identity is None or can(identity, "x", state):
         home = state / "postgres"
     else:
-        home = _OUTSIDE / f"braingranary-{hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:16]}"
+        # A name that the folder keeps: one made later at its place must not find a cluster whose password went with it.
+        home = _OUTSIDE / f"braingranary-{State(state).secret('home', lambda: secrets.token_hex(8))}"
     home.mkdir(mode=0o700, exist_ok=True)
     found = home.lstat()
     owners = {os.geteuid(), identity.uid if identity else os.geteuid()}
