@@ -1,8 +1,8 @@
 -- The packs of a download in the order of their keys, with all that its manifest says of them. Put before this text:
 -- a table expression `chosen (pack_id, tumor)`; `tumor` is the label that a slice must have, null where any will do.
 --
--- What is said of single slices comes as runs of neighbours (table pack_labels), `model_source` only where the word of
--- the active model counts: unless `labels` is `truth`, and where no truth speaks of the series.
+-- What is said of single slices comes as runs of neighbours (table pack_labels), and only where it matters: the word of
+-- the active model counts unless `labels` is `truth`, and where no truth speaks of the series.
 SELECT
     p.pack_id,
     p.object_key,
@@ -37,7 +37,7 @@ SELECT
     k.truth_sources,
     k.model_words,
     z.slice_bytes,
-    CASE WHEN %(labels)s <> 'truth' AND st.tumor IS NULL THEN k.model_source END AS model_source,
+    CASE WHEN w.model_counts THEN k.model_source END AS model_source,
     %(labels)s = 'model' AS model_only
 FROM chosen AS h
 INNER JOIN pack AS p ON h.pack_id = p.pack_id
@@ -52,8 +52,11 @@ LEFT JOIN LATERAL (
     FROM series_truth AS t
     WHERE t.series_id = p.series_id
 ) AS st ON true
-LEFT JOIN pack_labels AS k ON p.pack_id = k.pack_id
+INNER JOIN LATERAL (
+    SELECT %(labels)s <> 'truth' AND st.tumor IS NULL AS model_counts
+) AS w ON true
+LEFT JOIN pack_labels AS k ON p.pack_id = k.pack_id AND (k.truths IS NOT NULL OR w.model_counts)
 WHERE
     %(labels)s <> 'model' AND (h.tumor IS NULL OR h.tumor = st.tumor OR k.truths IS NOT NULL)
-    OR %(labels)s <> 'truth' AND st.tumor IS NULL AND k.model_words IS NOT NULL
+    OR w.model_counts AND k.model_words IS NOT NULL
 ORDER BY p.object_key COLLATE "C" ASC

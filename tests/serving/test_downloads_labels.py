@@ -85,6 +85,15 @@ def test_named_query_holds_exactly_the_slices_that_the_catalogue_answers(scored:
             assert {line["label"] for line in told} <= {"tumor" if query.startswith("with") else "no_tumor"}
 
 
+def test_word_of_the_model_is_carried_only_where_it_counts(scored: House) -> None:
+    with psycopg.connect(scored.dsn, autocommit=True) as connection:
+        rows = {labels: list(downloads.packs_of_series(connection, search.SeriesFilter(), labels)) for labels in LABELS}
+    for row in rows["truth"] + rows["all"]:
+        assert (row.run_slices is None) == (row.truths is None and row.model_source is None)
+    assert {row.model_source for row in rows["truth"]} == {None}
+    assert {row.series_uid for row in rows["all"] if row.model_source} == {synthetic.uid(NO_TRUTH)}
+
+
 def test_model_speaks_only_where_no_truth_does(scored: House) -> None:
     with psycopg.connect(scored.dsn, autocommit=True) as connection:
         wanted = search.SeriesFilter(shown_plane="axial")

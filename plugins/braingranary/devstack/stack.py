@@ -10,6 +10,7 @@ naming the service; what runs by then is found and used by the next attempt, or 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -29,6 +30,7 @@ from braingranary.devstack.progress import Progress
 from braingranary.devstack.source import Choice, content_digest
 from braingranary.devstack.state import State
 from braingranary.devstack.web import FrontDoor, SampleArchiveService
+from braingranary.errors import ConfigurationError
 
 STACK_STAGES: Final = ("PostgreSQL", "object store", "archive", "Airflow", "front door")
 _PASSED_ON: Final = (  # of the caller's environment; anything else could change what the services do
@@ -183,7 +185,8 @@ def base_environment(state: State) -> dict[str, str]:
 def remove(state: State) -> None:
     """End every process and delete the state folder, and what of it had to lie elsewhere."""
     stop(state)
-    shutil.rmtree(accounts.home_for(accounts.unprivileged(), state.root), ignore_errors=True)
+    with contextlib.suppress(ConfigurationError):  # damaged secrets do not tell where that was
+        shutil.rmtree(accounts.home_for(accounts.unprivileged(), state.root), ignore_errors=True)
     shutil.rmtree(state.root)
 
 

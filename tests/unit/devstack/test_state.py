@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from braingranary.devstack import stack
 from braingranary.devstack.state import State
 from braingranary.errors import ConfigurationError
 
@@ -44,3 +45,11 @@ def test_damaged_secrets_are_told_and_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="damaged"):
         State(tmp_path).secret("a")
     assert (tmp_path / "secrets.json").read_text() == "{"
+
+
+def test_folder_with_damaged_secrets_can_be_removed(tmp_path: Path) -> None:
+    root = tmp_path / "state"
+    root.mkdir()
+    (root / "secrets.json").write_text("{")
+    stack.remove(State(root))
+    assert not root.exists()
