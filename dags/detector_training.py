@@ -27,7 +27,7 @@ PARAMS = {
         type=["null", "string"],
         maxLength=1000,
         title="Folder of the data",
-        description="As the worker sees it; what must lie in it is told by the module braingranary.detector.data.",
+        description="As the worker sees it; braingranary.detector.data.labelled says what must lie in it.",
     ),
     "version": Param(
         None,

@@ -18,7 +18,7 @@ from __future__ import annotations
 from airflow.sdk import Param, dag, task
 
 from braingranary.orchestration import assets, policies
-from braingranary.orchestration.spark import spark_job
+from braingranary.orchestration.engines.spark import spark_job
 
 PARAMS = {
     "force": Param(

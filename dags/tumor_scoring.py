@@ -20,7 +20,7 @@ from __future__ import annotations
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, Param, TriggerRule, dag, task
 
 from braingranary.orchestration import assets, policies
-from braingranary.orchestration.spark import spark_job
+from braingranary.orchestration.engines.spark import spark_job
 
 PARAMS = {
     "model": Param(

@@ -7,24 +7,17 @@ OpenAPI 3.1 at /api/v1/openapi.json. Fails with ConfigurationError when a settin
 from __future__ import annotations
 
 from braingranary import settings
-from serving import description, policies, problems, requests
-from serving.identity import Identity
-from serving.limits import Limits
-from serving.proxies import TrustedProxies
-from serving.reading import FrontDoor
-from serving.resources import (
+from serving.api import (
     accounts,
     authorization,
     collections,
     detect,
-    docs,
     downloads,
     facets,
     front,
     health,
     images,
     lineage,
-    pages,
     pipeline,
     predictions,
     queries,
@@ -35,9 +28,18 @@ from serving.resources import (
     terms,
     volumes,
 )
-from serving.schemas import Problem
-from serving.security_headers import SecurityHeaders
-from serving.services import Services
+from serving.api.schemas import Problem
+from serving.auth import policies
+from serving.auth.identity import Identity
+from serving.auth.limits import Limits
+from serving.extensions import Services
+from serving.http import openapi as description
+from serving.http import problems
+from serving.http import request_log as requests
+from serving.http.headers import SecurityHeaders
+from serving.http.proxies import TrustedProxies
+from serving.http.reading import FrontDoor
+from serving.web import docs, pages
 
 RESOURCES = (
     accounts.api,
@@ -74,7 +76,7 @@ def create_app(
 ) -> FrontDoor:
     """A new application; it opens no connection before its first request or `Services.open`."""
     app = FrontDoor(
-        "serving",
+        "serving.web",
         info=description.INFO,
         security_schemes=description.SECURITY_SCHEMES,
         validation_error_status=400,

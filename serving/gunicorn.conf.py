@@ -36,7 +36,7 @@ limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
 forwarded_allow_ips = ""  # the application itself believes the proxies of its settings, and nobody else
-logger_class = "serving.logs.ServerLogger"
+logger_class = "serving.http.logs.ServerLogger"
 accesslog = None  # the application logs its requests itself, as JSON with their ids
 errorlog = "-"
 control_socket_disable = True
@@ -66,7 +66,7 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 def post_fork(server: Any, worker: Any) -> None:
     """Open pool and store in the worker: a socket shared by two processes would mix up their answers. Detect soon."""
-    from serving import metrics  # noqa: PLC0415 - reads the folder set above
+    from serving.http import metrics  # noqa: PLC0415 - reads the folder set above
 
     # Until gunicorn's own handlers are there, one inherited from the first process would swallow the signal to stop.
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(0))
@@ -77,7 +77,7 @@ def post_fork(server: Any, worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001 - the signature is gunicorn's
     """What the worker had in flight is in flight no more; runs in the first process, however the worker ended."""
-    from serving import metrics  # noqa: PLC0415 - as above
+    from serving.http import metrics  # noqa: PLC0415 - as above
 
     metrics.place_left(str(worker.place))
 

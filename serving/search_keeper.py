@@ -16,7 +16,7 @@ from typing import Any, Final
 import psycopg
 import structlog
 
-from braingranary.catalog import search
+from braingranary.catalog.read import series as search
 from braingranary.errors import GranaryError
 
 INTERVAL_S: Final = 2.0

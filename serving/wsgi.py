@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from serving import logs
 from serving.app import create_app
+from serving.http import logs
 
 logs.configure()
 app = create_app()

@@ -25,7 +25,7 @@ from braingranary.normalization.parts import PartResult, PublishedRun, published
 from braingranary.normalization.plan import batches
 from braingranary.normalization.profile import Profile
 from braingranary.normalization.publish import publish, read_published
-from braingranary.storage.place import StorePlace, read_at
+from braingranary.storage.location import StorePlace, read_at
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

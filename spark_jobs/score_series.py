@@ -20,10 +20,18 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from braingranary.detector.scoring import STEP, ScoredPart, ScoredRun, ScoreJob, SeriesToScore, publish, read_published
+from braingranary.detector.contracts.score_run import (
+    STEP,
+    ScoredPart,
+    ScoredRun,
+    ScoreJob,
+    SeriesToScore,
+    publish,
+    read_published,
+)
 from braingranary.storage import keys
-from braingranary.storage.place import read_at
-from braingranary.storage.spread import spread
+from braingranary.storage.bin_packing import spread
+from braingranary.storage.location import read_at
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -39,7 +47,7 @@ def worker(
     place, model, run = job.store, job.model, job.run  # not the job: its list of series travels as `work` already
 
     def score(rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from braingranary.detector.batch import open_scorer, score_batch  # noqa: PLC0415 - torch, for workers alone
+        from braingranary.detector.inference.batch import open_scorer, score_batch  # noqa: PLC0415 - torch, for workers alone
 
         store, scorer = place.open(), open_scorer(place, model)
         for batch in rows:

@@ -15,8 +15,8 @@ import psycopg
 import pyarrow as pa
 import simplejpeg
 
-from braingranary.catalog.load import load_run
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.imaging.slicepack import write_pack
 from braingranary.normalization import rows
 from braingranary.storage.store import ObjectStore

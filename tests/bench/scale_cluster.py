@@ -22,7 +22,7 @@ from typing import Final
 import idc_index_data
 import psycopg
 
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.catalog.sql import sql_folder
 from braingranary.devstack import processes, services
 from braingranary.devstack.postgres import Database, PostgresServer

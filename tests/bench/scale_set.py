@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from braingranary.catalog.load import load_run
+from braingranary.catalog.load.normalize_run import load_run
 from braingranary.dicom import vocabulary
 from braingranary.normalization import rows
 from braingranary.normalization.labels import TUMOR_COLLECTIONS

@@ -12,10 +12,10 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from braingranary.catalog import published
-from braingranary.catalog.identity import pack_id
-from braingranary.catalog.load import load_run
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.load import published
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.schema.migrate import migrate
+from braingranary.catalog.schema.row_keys import pack_id
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.storage.store import ObjectStore
 from tests.bench.harness import compare

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import stream_encode_multipart
 
-from braingranary.detector.fused import fused
-from braingranary.detector.network import TumorNet
-from braingranary.detector.preprocess import prepare
-from braingranary.detector.score import BATCH_SIZE, Scorer
-from braingranary.detector.weights import SHIPPED, Calibration, Facts, Model, assemble, load_shipped, ship
+from braingranary.detector.inference.preprocess import prepare
+from braingranary.detector.inference.score import BATCH_SIZE, Scorer
+from braingranary.detector.model.fused import fused
+from braingranary.detector.model.network import TumorNet
+from braingranary.detector.model.weights import SHIPPED, Calibration, Facts, Model, assemble, load_shipped, ship
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.bench.harness import compare

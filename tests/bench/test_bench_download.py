@@ -18,14 +18,15 @@ import psycopg
 import pytest
 from zipstream import ZipStream
 
-from braingranary.catalog import downloads, search
-from braingranary.catalog.ask import Connection
+from braingranary.catalog.db import Connection
+from braingranary.catalog.read import downloads
+from braingranary.catalog.read import series as search
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
-from serving.download import Download
-from serving.download_plan import Plan
+from serving.downloads.plan import Plan
+from serving.downloads.stream import Download
 from tests.bench import download_set
 from tests.bench.download_set import DownloadSet
 from tests.bench.harness import compare

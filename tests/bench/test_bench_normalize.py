@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from braingranary.dicom.reader import read_series
 from braingranary.imaging.intensity import to_grey
-from braingranary.imaging.nifti import to_image
 from braingranary.imaging.planes import acquired_stack
+from braingranary.nifti.writer import to_image
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.series import normalize_series
 from tests.bench.harness import compare

@@ -23,11 +23,11 @@ from urllib.parse import urlencode, urlsplit
 import psycopg
 import pytest
 
-from braingranary.catalog import search
-from braingranary.catalog.load import load_run
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.read import series as search
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.storage.store import ObjectStore
-from serving import cursors
+from serving.http import cursors
 from tests.bench import scale_set
 from tests.bench.harness import compare
 from tests.bench.levels import Figure, hammer, quantile, record

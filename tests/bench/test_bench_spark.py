@@ -41,7 +41,7 @@ from braingranary.normalization.plan import PendingSeries, batches
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.publish import publish
 from braingranary.settings import StoreSettings
-from braingranary.storage.place import StorePlace
+from braingranary.storage.location import StorePlace
 from braingranary.storage.store import ObjectStore
 from spark_jobs.normalize_series import BATCHES_A_CORE, run_job
 from tests.bench.harness import compare

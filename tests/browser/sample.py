@@ -15,8 +15,8 @@ import psycopg
 
 from braingranary.archives import ingest, runs
 from braingranary.archives.base import Query
-from braingranary.catalog.load import load_run
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack import processes, s3, services
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.devstack.s3 import ObjectServer

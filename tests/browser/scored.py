@@ -11,15 +11,16 @@ from pathlib import Path
 import psycopg
 import torch
 
-from braingranary.catalog import models, predictions
-from braingranary.catalog.score_load import load_scores
-from braingranary.detector import weights
-from braingranary.detector.batch import score_batch
-from braingranary.detector.network import TumorNet
-from braingranary.detector.score import Scorer
-from braingranary.detector.scoring import ModelPin, PackToScore, ScoreJob, SeriesToScore, publish
+from braingranary.catalog import model_registry as models
+from braingranary.catalog.load.score_run import load_scores
+from braingranary.catalog.read import unscored as predictions
+from braingranary.detector.contracts.score_run import ModelPin, PackToScore, ScoreJob, SeriesToScore, publish
+from braingranary.detector.inference.batch import score_batch
+from braingranary.detector.inference.score import Scorer
+from braingranary.detector.model import weights
+from braingranary.detector.model.network import TumorNet
 from braingranary.errors import RejectedInput
-from braingranary.storage.place import StorePlace
+from braingranary.storage.location import StorePlace
 from tests.fixtures.kept import touch_scored
 from tests.serving.house import House
 

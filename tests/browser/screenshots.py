@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from braingranary.detector import weights
+from braingranary.detector.model import weights
 from braingranary.devstack.sample_head import build
 from braingranary.devstack.sample_head.headers import series_uid
 from tests.browser import sample, scored

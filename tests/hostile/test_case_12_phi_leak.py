@@ -22,8 +22,8 @@ from pydicom._dicom_dict import DicomDictionary
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 
-from braingranary.catalog.load import load_run
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.normalization.batch import normalize_batch
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.publish import publish

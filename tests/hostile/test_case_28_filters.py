@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
-from serving import cursors
 from serving.app import create_app
+from serving.http import cursors
 from tests.serving.house import furnish
 from tests.unit.catalog import synthetic
 

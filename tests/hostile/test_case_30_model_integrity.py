@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from braingranary.detector.score import Scorer, score_series
-from braingranary.detector.scoring import ModelPin, PackToScore, ScoredPart, ScoreJob, SeriesToScore
-from braingranary.detector.weights import load_shipped, pack, unpack
+from braingranary.detector.contracts.score_run import ModelPin, PackToScore, ScoredPart, ScoreJob, SeriesToScore
+from braingranary.detector.inference.score import Scorer, score_series
+from braingranary.detector.model.weights import load_shipped, pack, unpack
 from braingranary.dicom.reader import read_series
 from braingranary.errors import Code, RejectedInput
 from braingranary.imaging import jpeg
@@ -26,9 +26,9 @@ from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.records import Plane
 from braingranary.settings import ServingSettings, StoreSettings
 from braingranary.storage import keys
-from braingranary.storage.place import StorePlace
+from braingranary.storage.location import StorePlace
 from braingranary.storage.store import ObjectStore
-from serving.detection import Detection
+from serving.detect.service import Detection
 from spark_jobs.score_series import worker
 from tests.fixtures import scans
 from tests.fixtures.patience import PATIENCE_S

@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from braingranary.catalog import downloads
-from braingranary.catalog.load import load_run
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.read import downloads
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.storage.store import ObjectStore
 from tests.unit.catalog import synthetic
 

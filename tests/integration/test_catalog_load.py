@@ -14,9 +14,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from braingranary.catalog import columns, search
-from braingranary.catalog.load import LoadReport, load_ingests, load_run, pending_runs
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.load import columns
+from braingranary.catalog.load.normalize_run import LoadReport, load_ingests, load_run, pending_runs
+from braingranary.catalog.read import series as search
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.normalization import rows

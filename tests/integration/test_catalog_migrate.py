@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from braingranary.catalog.migrate import dbmate_url, migrate
+from braingranary.catalog.schema.migrate import dbmate_url, migrate
 from braingranary.errors import Code, ConfigurationError, TransientFailure
 
 pytestmark = pytest.mark.stack

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from braingranary.catalog import prepared
+from braingranary.catalog.read import prepared
 
 pytestmark = pytest.mark.stack
 ECHO = "SELECT %(text)s::text, %(number)s::bigint + %(number)s::bigint, '100%%'"

@@ -12,9 +12,10 @@ from psycopg import sql as psql
 from braingranary.accounts import audit, directory
 from braingranary.accounts.audit import Actor
 from braingranary.accounts.records import Role
-from braingranary.catalog import search, sql
-from braingranary.catalog.load import load_run
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog import sql
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.read import series as search
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.storage.store import ObjectStore
 from tests.unit.catalog import synthetic

@@ -17,13 +17,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from braingranary.catalog import cells, search, search_columns, search_places
-from braingranary.catalog import facets as facets_module
-from braingranary.catalog.load import load_run
-from braingranary.catalog.migrate import migrate
-from braingranary.catalog.search import SeriesFilter, Sort
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.load.transaction import refresh
+from braingranary.catalog.read import series as search
+from braingranary.catalog.read.series import SeriesFilter, Sort
+from braingranary.catalog.schema.migrate import migrate
+from braingranary.catalog.search import cells
+from braingranary.catalog.search import columns as search_columns
+from braingranary.catalog.search import facets as facets_module
+from braingranary.catalog.search import places as search_places
 from braingranary.catalog.sql import statement
-from braingranary.catalog.transaction import refresh
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.errors import Code, RejectedInput

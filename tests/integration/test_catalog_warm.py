@@ -10,12 +10,13 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
-from braingranary.catalog import downloads, series_told
-from braingranary.catalog.identity import series_id
-from braingranary.catalog.load import load_run
-from braingranary.catalog.migrate import migrate
-from braingranary.catalog.series_told import Addresses
-from braingranary.catalog.warm import warm
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.read import downloads
+from braingranary.catalog.read import series_json as series_told
+from braingranary.catalog.read.pool_warm_up import warm
+from braingranary.catalog.read.series_json import Addresses
+from braingranary.catalog.schema.migrate import migrate
+from braingranary.catalog.schema.row_keys import series_id
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.storage.store import ObjectStore
 from tests.unit.catalog import synthetic

@@ -19,7 +19,7 @@ from airflow.sdk import DAG
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack.sample_archive.server import SampleArchive
 from braingranary.orchestration.runs import run_key
 from braingranary.settings import StoreSettings

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from braingranary.catalog.migrate import migrate
-from braingranary.cli import main
+from braingranary.catalog.schema.migrate import migrate
+from braingranary.cli.main import main
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import score_set

@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from braingranary.catalog import search
-from braingranary.catalog.migrate import migrate
-from braingranary.catalog.search import SeriesFilter
+from braingranary.catalog.read import series as search
+from braingranary.catalog.read.series import SeriesFilter
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.storage.store import ObjectStore
 from tests.bench import scale_set
 

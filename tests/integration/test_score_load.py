@@ -12,19 +12,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from braingranary.catalog import columns, models, search
-from braingranary.catalog.load import load_run
-from braingranary.catalog.migrate import migrate
-from braingranary.catalog.models import ModelRecord
-from braingranary.catalog.score_load import load_scores, pending_score_runs
-from braingranary.detector import scoring
-from braingranary.detector.scoring import ScoreJob
+from braingranary.catalog import model_registry as models
+from braingranary.catalog.load import columns
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.load.score_run import load_scores, pending_score_runs
+from braingranary.catalog.model_registry import ModelRecord
+from braingranary.catalog.read import series as search
+from braingranary.catalog.schema.migrate import migrate
+from braingranary.detector.contracts import score_run as scoring
+from braingranary.detector.contracts.score_run import ScoreJob
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from braingranary.orchestration.model_files import register_weights
 from braingranary.orchestration.score_plan import score_job
 from braingranary.records import Plane
 from braingranary.settings import StoreSettings
-from braingranary.storage.place import StorePlace
+from braingranary.storage.location import StorePlace
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import score_set
 from tests.fixtures.kept import assert_kept, touch_scored

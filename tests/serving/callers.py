@@ -12,7 +12,7 @@ from flask import Flask
 from braingranary.accounts import directory
 from braingranary.accounts.audit import Actor
 from braingranary.accounts.records import Role
-from serving.policies import SIGN_IN, Access, Policy, Rate, policy_of
+from serving.auth.policies import SIGN_IN, Access, Policy, Rate, policy_of
 from tests.serving.members import Member, identity_of, join
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")

@@ -14,8 +14,8 @@ import psycopg
 import simplejpeg
 from pydantic import SecretStr
 
-from braingranary.catalog.load import load_run
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.imaging.slicepack import write_pack
 from braingranary.records import Plane
 from braingranary.settings import AccountsSettings, CatalogSettings, LimitsSettings, ServingSettings, StoreSettings

@@ -11,7 +11,7 @@ import psycopg
 from flask_openapi3.openapi import OpenAPI
 from pydantic import SecretStr
 
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.settings import AccountsSettings, CatalogSettings, LimitsSettings, ServingSettings, StoreSettings
 from serving.app import create_app

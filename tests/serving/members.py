@@ -10,7 +10,7 @@ from flask import Flask
 from braingranary.accounts import directory
 from braingranary.accounts.audit import Actor
 from braingranary.accounts.records import Role
-from serving.identity import Identity
+from serving.auth.identity import Identity
 
 PASSWORD = "correct horse battery"
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import psycopg
 
-from braingranary.catalog import downloads
-from braingranary.catalog.ask import Connection
+from braingranary.catalog.db import Connection
+from braingranary.catalog.read import downloads
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.storage.store import ObjectStore
-from serving.download import Download
-from serving.download_plan import Plan
+from serving.downloads.plan import Plan
+from serving.downloads.stream import Download
 from tests.serving.house import House, furnish
 
 

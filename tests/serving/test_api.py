@@ -12,8 +12,8 @@ from flask.testing import FlaskClient
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel, ConfigDict, Field
 
-from serving import problems
-from serving.api import Api
+from serving.http import problems
+from serving.http.blueprints import Api
 
 
 class Shelf(BaseModel):

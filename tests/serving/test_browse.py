@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from braingranary.records import Species
-from serving import schemas
+from serving.api import schemas
 from tests.serving.house import SLICES
 from tests.unit.catalog import synthetic
 

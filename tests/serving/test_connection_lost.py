@@ -13,10 +13,10 @@ import pytest
 from flask import Flask
 
 from braingranary.settings import ServingSettings
-from serving import services as serving_services
+from serving import extensions as serving_services
 from serving.app import create_app
-from serving.policies import Access, access
-from serving.services import services
+from serving.auth.policies import Access, access
+from serving.extensions import services
 from tests.fixtures.patience import until
 from tests.serving.house import WAIT_S, House
 from tests.unit.catalog import synthetic

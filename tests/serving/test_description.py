@@ -16,8 +16,8 @@ from pydantic import BaseModel, SecretStr
 import serving
 from braingranary.settings import StoreSettings
 from serving.app import create_app
-from serving.description import TAG_ORDER
-from serving.policies import Access, policy_of
+from serving.auth.policies import Access, policy_of
+from serving.http.openapi import TAG_ORDER
 from tests.serving.house import House
 
 

@@ -26,14 +26,14 @@ from PIL import Image
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, stream_encode_multipart
 
-from braingranary.detector.overlay import OUTLINE_COLOUR
-from braingranary.detector.score import Scorer, score_series
-from braingranary.detector.uploads import read_upload
+from braingranary.detector.inference.overlay import OUTLINE_COLOUR
+from braingranary.detector.inference.score import Scorer, score_series
+from braingranary.detector.inference.uploads import read_upload
 from braingranary.errors import Code, GranaryError
 from braingranary.settings import ServingSettings
+from serving.api.detect import UPLOAD_BYTES_MAX
 from serving.app import create_app
-from serving.detection import Detection
-from serving.resources.detect import UPLOAD_BYTES_MAX
+from serving.detect.service import Detection
 from tests.fixtures import scans
 from tests.fixtures.patience import PATIENCE_S, until
 from tests.serving import live

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from braingranary.catalog.downloads import PackRow
-from serving import plan_record
-from serving.download_plan import Plan
-from serving.plan_record import Place
+from braingranary.catalog.read.downloads import PackRow
+from serving.downloads import plan_record
+from serving.downloads.plan import Plan
+from serving.downloads.plan_record import Place
 
 FAR = {"slice_bytes": 800_000_000}
 

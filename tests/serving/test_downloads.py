@@ -14,13 +14,14 @@ import pytest
 import yaml
 from flask.testing import FlaskClient
 
-from braingranary.catalog.splits import split_of
+from braingranary.catalog.read.splits import split_of
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.errors import Code, TransientFailure
-from serving import download_plan, manifest
 from serving.app import create_app
-from serving.zip_answer import PLANNING_TURNS
+from serving.downloads import manifest
+from serving.downloads import plan as download_plan
+from serving.downloads.response import PLANNING_TURNS
 from tests.fixtures import kept
 from tests.serving.house import SLICES, House
 from tests.serving.own_house import own_house, planned, reading

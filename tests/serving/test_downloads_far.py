@@ -9,10 +9,10 @@ import zipfile
 import psycopg
 import pytest
 
-from braingranary.catalog.load import load_run
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.storage.store import ObjectStore
-from serving import zip_layout
+from serving.downloads import zip_layout
 from tests.serving.own_house import planned, reading
 from tests.unit.catalog import synthetic
 

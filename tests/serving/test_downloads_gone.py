@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from serving.download import Download
+from serving.downloads.stream import Download
 from tests.fixtures.patience import PATIENCE_S, until
 from tests.serving.house import House
 from tests.serving.live import gunicorn

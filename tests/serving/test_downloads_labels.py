@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from braingranary.catalog import downloads, search
-from braingranary.catalog.downloads import Labels
+from braingranary.catalog.read import downloads
+from braingranary.catalog.read import series as search
+from braingranary.catalog.read.downloads import Labels
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
-from serving.download_plan import Plan
+from serving.downloads.plan import Plan
 from tests.fixtures import kept
 from tests.serving.house import House
 from tests.serving.own_house import own_house, reading

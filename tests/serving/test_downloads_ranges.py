@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from braingranary.errors import Code, GranaryError
 from braingranary.storage.store import ObjectStore
 from serving.app import create_app
-from serving.download import RANGE_BYTES_MAX, Download
-from serving.download_plan import Plan
+from serving.downloads.plan import Plan
+from serving.downloads.stream import RANGE_BYTES_MAX, Download
 from tests.serving.house import House
 from tests.serving.own_house import planned, reading
 

@@ -16,8 +16,8 @@ from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.settings import ServingSettings
 from serving.app import create_app
-from serving.download_plan import Plan
-from serving.kept_plans import KeptPlans
+from serving.downloads.plan import Plan
+from serving.downloads.plan_cache import KeptPlans
 from tests.serving.house import House
 from tests.serving.own_house import own_house
 

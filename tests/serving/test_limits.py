@@ -13,7 +13,7 @@ from flask_openapi3.openapi import OpenAPI
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.errors import Code, ConfigurationError
 from braingranary.settings import LimitsSettings
-from serving.limits import Limits
+from serving.auth.limits import Limits
 from tests.serving.house_of_accounts import accounts_app, accounts_database
 from tests.serving.members import PASSWORD, join, new_email
 
@@ -89,9 +89,9 @@ def test_a_budget_of_thousands_is_counted_by_samples_that_pay_for_the_rest(
     dsn: str, limits_store: str, here: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with accounts_app(dsn, limits={"store": limits_store, "general": "1000/hour"}) as app:
-        monkeypatch.setattr("serving.limits.random.random", lambda: 0.5)
+        monkeypatch.setattr("serving.auth.limits.random.random", lambda: 0.5)
         assert {describe(app, here).status_code for _ in range(120)} == {200}
-        monkeypatch.setattr("serving.limits.random.random", lambda: 0.0)
+        monkeypatch.setattr("serving.auth.limits.random.random", lambda: 0.0)
         statuses = [describe(app, here).status_code for _ in range(101)]
         assert statuses == [200] * 100 + [429]
         # A budget that is small is never sampled.

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 import torch
 
-from braingranary.catalog import models
-from braingranary.detector.facts import facts_of, shipped_file
-from braingranary.detector.weights import Model, assemble, pack
+from braingranary.catalog import model_registry as models
+from braingranary.detector.contracts.model_metadata import facts_of, shipped_file
+from braingranary.detector.model.weights import Model, assemble, pack
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.errors import Code, RejectedInput, TransientFailure
@@ -22,8 +22,8 @@ from braingranary.orchestration.model_files import register_weights
 from braingranary.settings import ServingSettings
 from braingranary.storage import keys
 from serving.app import create_app
-from serving.detection import Detection
-from serving.detector_weights import Registry, WeightsSource
+from serving.detect.service import Detection
+from serving.detect.weights import Registry, WeightsSource
 from tests.fixtures import scans
 from tests.fixtures.patience import PATIENCE_S, until
 from tests.serving.house import WAIT_S, House

@@ -17,10 +17,10 @@ from braingranary.accounts.records import Role
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from braingranary.settings import CatalogSettings, ServingSettings, StoreSettings
 from serving.app import create_app
-from serving.policies import Access, access
-from serving.readiness import Readiness
-from serving.requests import takes_body
-from serving.services import services
+from serving.auth.policies import Access, access
+from serving.extensions import services
+from serving.http.readiness import Readiness
+from serving.http.request_log import takes_body
 from tests.serving.house import WAIT_S, House
 from tests.serving.members import join
 

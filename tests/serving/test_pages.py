@@ -9,9 +9,11 @@ import pytest
 from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 
-from braingranary.catalog.search import Facet
-from serving import searching, state_of_pipeline, taking
-from serving.viewer import Track
+from braingranary.catalog.read.series import Facet
+from serving.web import download_options as taking
+from serving.web import pipeline_view as state_of_pipeline
+from serving.web import search_view as searching
+from serving.web.viewer import Track
 from tests.unit.catalog import synthetic
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

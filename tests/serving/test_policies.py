@@ -8,7 +8,7 @@ import pytest
 from flask_openapi3.openapi import OpenAPI
 
 from serving.app import create_app
-from serving.policies import Access, Policy, Rate, access, policy_of
+from serving.auth.policies import Access, Policy, Rate, access, policy_of
 from tests.serving.callers import Caller, Headers, path_of, routes, verdict, with_policy
 from tests.serving.house import House
 

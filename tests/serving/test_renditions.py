@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from braingranary.imaging.contact_sheet import evenly
-from braingranary.imaging.nifti import to_nifti
 from braingranary.imaging.rendition import fitted
 from braingranary.imaging.volume import Volume
+from braingranary.nifti.writer import to_nifti
 from braingranary.storage import keys
 from tests.serving.house import SLICES, House
 from tests.unit.catalog import synthetic

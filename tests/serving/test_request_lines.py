@@ -8,7 +8,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from serving.logs import RequestLines
+from serving.http.logs import RequestLines
 from tests.fixtures.patience import until
 
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from schemathesis.checks import not_a_server_error, positive_data_acceptance
 from schemathesis.config import SchemathesisConfig
 
-from braingranary.catalog.identity import pack_id
+from braingranary.catalog.schema.row_keys import pack_id
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.settings import StoreSettings

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from braingranary.catalog import search_columns
-from braingranary.catalog.load import load_run
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.search import columns as search_columns
 from braingranary.errors import Code, TransientFailure
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore

@@ -10,9 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 from pydantic import BaseModel
 
-from braingranary.catalog import search
-from braingranary.catalog.filters import SeriesFilter
-from serving import schemas
+from braingranary.catalog.read import series as search
+from braingranary.catalog.search.filters import SeriesFilter
+from serving.api import schemas
 from tests.serving.house import House
 from tests.unit.catalog import synthetic
 

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from pydantic import TypeAdapter
 
-from braingranary.catalog.identity import pack_id, series_id
+from braingranary.catalog.schema.row_keys import pack_id, series_id
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.sidecar import Sidecar, SidecarPack, SidecarVolume
 from braingranary.records import Plane, Receipt

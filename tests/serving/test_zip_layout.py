@@ -8,7 +8,8 @@ import zlib
 
 import pytest
 
-from serving import cursors, zip_layout
+from serving.downloads import zip_layout
+from serving.http import cursors
 
 
 @pytest.mark.parametrize("members", [0, 1, 3, 70_000])

@@ -20,7 +20,7 @@ from braingranary.normalization.parts import PublishedRun
 from braingranary.normalization.plan import PendingSeries
 from braingranary.normalization.publish import read_published
 from braingranary.settings import StoreSettings
-from braingranary.storage.place import StorePlace
+from braingranary.storage.location import StorePlace
 from braingranary.storage.store import ObjectStore
 from spark_jobs.normalize_series import run_job
 from tests.unit.normalization import phantom

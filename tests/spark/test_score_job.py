@@ -13,15 +13,15 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from braingranary.detector.score import Scorer
-from braingranary.detector.scoring import ModelPin, PackToScore, ScoredRun, ScoreJob, SeriesToScore
-from braingranary.detector.weights import unpack
+from braingranary.detector.contracts.score_run import ModelPin, PackToScore, ScoredRun, ScoreJob, SeriesToScore
+from braingranary.detector.inference.score import Scorer
+from braingranary.detector.model.weights import unpack
 from braingranary.imaging import jpeg
 from braingranary.imaging.slicepack import write_pack
 from braingranary.records import Plane
 from braingranary.settings import StoreSettings
 from braingranary.storage import keys
-from braingranary.storage.place import StorePlace
+from braingranary.storage.location import StorePlace
 from braingranary.storage.store import ObjectStore
 from spark_jobs.score_series import run_job
 from tests.fixtures import score_set

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from braingranary.accounts import audit
 from braingranary.accounts.tokens import Tokens
-from braingranary.catalog.migrate import migrate
-from braingranary.cli import main
+from braingranary.catalog.schema.migrate import migrate
+from braingranary.cli.main import main
 from braingranary.settings import load_accounts_settings
 
 EMAIL = "somebody@example.org"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from braingranary.settings import ServingSettings
-from serving.resources.detect import UPLOAD_BYTES_MAX
+from serving.api.detect import UPLOAD_BYTES_MAX
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docker" / "nginx" / "nginx.conf").read_text(encoding="utf-8")

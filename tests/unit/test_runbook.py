@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from serving import metrics
+from serving.http import metrics
 from tests.fixtures.settings_table import MODELS, PAGE, page_with
 
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -18,11 +18,11 @@ import torch
 from PIL import Image
 from rich.progress import Progress
 
-from braingranary.detector import workflow
-from braingranary.detector.card import Evaluation, card, failure_gallery
-from braingranary.detector.data import read_all
-from braingranary.detector.evaluate import GroupReport, decline_report
-from braingranary.detector.weights import SHIPPED, Model, assemble, load, pack, ship
+from braingranary.detector.data.labelled import read_all
+from braingranary.detector.evaluation.evaluate import GroupReport, decline_report
+from braingranary.detector.evaluation.model_card import Evaluation, card, failure_gallery
+from braingranary.detector.model.weights import SHIPPED, Model, assemble, load, pack, ship
+from braingranary.detector.training import workflow
 from braingranary.errors import GranaryError
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

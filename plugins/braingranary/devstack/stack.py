@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from braingranary.archives.tcia import TCIA_URL
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack import accounts, airflow, front_accounts, java, processes, roles, s3, sample_head, services
 from braingranary.devstack.airflow import AirflowServer, ArchiveAddress
 from braingranary.devstack.limits_store import LimitsStore

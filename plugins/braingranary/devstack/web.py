@@ -15,7 +15,7 @@ from typing import Final
 
 import httpx
 
-from braingranary.detector.facts import SHIPPED
+from braingranary.detector.contracts.model_metadata import SHIPPED
 from braingranary.devstack import processes
 from braingranary.devstack.sample_archive.server import API_PATH
 from braingranary.devstack.state import State

@@ -17,7 +17,7 @@ from braingranary.normalization.parts import STEP
 from braingranary.normalization.plan import BATCH_BYTES_DEFAULT, PendingSeries
 from braingranary.normalization.profile import DEFAULT_PROFILE, Profile
 from braingranary.storage import keys
-from braingranary.storage.place import StorePlace
+from braingranary.storage.location import StorePlace
 from braingranary.storage.store import ObjectStore
 
 

@@ -21,7 +21,7 @@ from braingranary.normalization.parts import STEP, PublishedRun
 from braingranary.normalization.profile import Profile
 from braingranary.normalization.raw import parse_raw_key
 from braingranary.storage import keys
-from braingranary.storage.spread import spread
+from braingranary.storage.bin_packing import spread
 from braingranary.storage.store import ObjectStore
 
 BATCH_BYTES_DEFAULT: Final = 96 * 1024 * 1024  # 64 to 128 MB of input keep a task's own cost below a few percent

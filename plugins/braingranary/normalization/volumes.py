@@ -9,7 +9,7 @@ the one that was verified, before anything is written.
 from __future__ import annotations
 
 from braingranary.dicom.reader import read_series
-from braingranary.imaging.nifti import to_nifti
+from braingranary.nifti.writer import to_nifti
 from braingranary.normalization.raw import parse_raw_key, raw_members, read_receipt
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore

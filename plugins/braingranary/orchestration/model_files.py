@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from braingranary.catalog import models
-from braingranary.catalog.models import ModelRecord
-from braingranary.catalog.transaction import Connection
-from braingranary.detector.facts import SHIPPED, checked, facts_of, read_file, shipped_file
+from braingranary.catalog import model_registry as models
+from braingranary.catalog.load.transaction import Connection
+from braingranary.catalog.model_registry import ModelRecord
+from braingranary.detector.contracts.model_metadata import SHIPPED, checked, facts_of, read_file, shipped_file
 from braingranary.errors import Code, RejectedInput
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from braingranary.catalog.models import ModelRecord
-from braingranary.catalog.predictions import UnscoredSeries, unscored
-from braingranary.catalog.transaction import Connection
-from braingranary.detector.scoring import ModelPin, PackToScore, ScoreJob, SeriesToScore
-from braingranary.storage.place import StorePlace
+from braingranary.catalog.load.transaction import Connection
+from braingranary.catalog.model_registry import ModelRecord
+from braingranary.catalog.read.unscored import UnscoredSeries, unscored
+from braingranary.detector.contracts.score_run import ModelPin, PackToScore, ScoreJob, SeriesToScore
+from braingranary.storage.location import StorePlace
 
 SERIES_MAX: Final = 20_000
 """Series a run takes at most: its run.json stays below 20 MB, and a night's work can be lost once, not a week's."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from braingranary.catalog.filters import SeriesFilter
+from braingranary.catalog.search.filters import SeriesFilter
 from braingranary.records import Plane
 from tests.unit.catalog import synthetic
 

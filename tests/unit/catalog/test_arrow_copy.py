@@ -8,8 +8,8 @@ import struct
 import pyarrow as pa
 import pytest
 
-from braingranary.catalog.arrow_copy import binary_bytes, csv_bytes, fit_json
-from braingranary.catalog.identity import column_ids, pack_id
+from braingranary.catalog.load.arrow_copy import binary_bytes, csv_bytes, fit_json
+from braingranary.catalog.schema.row_keys import column_ids, pack_id
 
 
 def test_csv_bytes_tells_null_from_empty_and_drops_nul() -> None:

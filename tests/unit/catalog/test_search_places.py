@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from braingranary.catalog import search_places
+from braingranary.catalog.search import places as search_places
 
 
 @pytest.mark.parametrize("backwards", [True, False])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from braingranary.catalog import search_words
-from braingranary.catalog.filters import words
+from braingranary.catalog.search import words as search_words
+from braingranary.catalog.search.filters import words
 
 TEXTS = [" ", " ax t1 post", " sag flair 100", " brain w o contrast", " t1ce t2", " ct1 thorax", " überkopf x"]
 

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from braingranary.catalog.splits import Split, split_of
+from braingranary.catalog.read.splits import Split, split_of
 
 
 def test_shares_are_70_15_15() -> None:

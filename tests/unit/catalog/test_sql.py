@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from braingranary.catalog.filters import SeriesFilter, parameters
+from braingranary.catalog.search.filters import SeriesFilter, parameters
 from braingranary.catalog.sql import statement, without_nulls
 
 TEXT = """SELECT x.a

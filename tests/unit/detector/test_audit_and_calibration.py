@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from braingranary.detector.audit import Audit, Examples, audit, enforce, group_auc
-from braingranary.detector.calibrate import BRAIN_KEPT, calibrate, platt, sham_series, slice_threshold
-from braingranary.detector.predict import LESION_THRESHOLDS, Predictions
+from braingranary.detector.evaluation.confound_audit import Audit, Examples, audit, enforce, group_auc
+from braingranary.detector.evaluation.predict import LESION_THRESHOLDS, Predictions
+from braingranary.detector.training.calibrate import BRAIN_KEPT, calibrate, platt, sham_series, slice_threshold
 from braingranary.errors import Code, RejectedInput
 
 

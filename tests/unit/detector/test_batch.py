@@ -12,10 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from braingranary.detector import batch
-from braingranary.detector.batch import open_scorer, score_batch
-from braingranary.detector.score import Scorer, SliceScore, score_series
-from braingranary.detector.scoring import (
+from braingranary.detector.contracts.score_run import (
     ModelPin,
     PackToScore,
     ScoredPart,
@@ -27,14 +24,17 @@ from braingranary.detector.scoring import (
     read_published,
     write_run_json,
 )
-from braingranary.detector.weights import unpack
+from braingranary.detector.inference import batch
+from braingranary.detector.inference.batch import open_scorer, score_batch
+from braingranary.detector.inference.score import Scorer, SliceScore, score_series
+from braingranary.detector.model.weights import unpack
 from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.imaging import jpeg
 from braingranary.imaging.slicepack import write_pack
 from braingranary.records import Plane
 from braingranary.settings import StoreSettings
 from braingranary.storage import keys
-from braingranary.storage.place import StorePlace
+from braingranary.storage.location import StorePlace
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import score_set
 

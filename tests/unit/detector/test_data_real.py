@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from braingranary.detector.audit import audit, enforce, examples_of_bank
-from braingranary.detector.bank import build_bank
-from braingranary.detector.data import read_healthy, read_lgg, read_progression
+from braingranary.detector.data.labelled import read_healthy, read_lgg, read_progression
+from braingranary.detector.evaluation.confound_audit import audit, enforce, examples_of_bank
+from braingranary.detector.training.cache import build_bank
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Plane
 

@@ -8,14 +8,23 @@ import numpy as np
 import pytest
 import torch
 
-from braingranary.detector import declining
-from braingranary.detector.data import LabelledSlice, read_lgg
-from braingranary.detector.gate import Gate
-from braingranary.detector.gate_training import GatePlan, train_gate, varied
-from braingranary.detector.lesions import squared
-from braingranary.detector.not_brain import procedural
-from braingranary.detector.preprocess import INPUT_SIDE_PX, Picture, prepare
-from braingranary.detector.scenes import RATIO_RANGE, leaves, scene, speckle_fan, spectral, squeezed, tomogram, trunk
+from braingranary.detector.data.labelled import LabelledSlice, read_lgg
+from braingranary.detector.data.negatives import procedural
+from braingranary.detector.data.synthetic_scenes import (
+    RATIO_RANGE,
+    leaves,
+    scene,
+    speckle_fan,
+    spectral,
+    squeezed,
+    tomogram,
+    trunk,
+)
+from braingranary.detector.inference.preprocess import INPUT_SIDE_PX, Picture, prepare
+from braingranary.detector.model.gate import Gate
+from braingranary.detector.training import gate_examples as declining
+from braingranary.detector.training.lesions import squared
+from braingranary.detector.training.train_gate import GatePlan, train_gate, varied
 from tests.unit.detector.heads import head, write_lgg
 
 TINY = GatePlan(seed=2, brains=8, others=8, steps=2, batch_size=4)

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from braingranary.detector.fused import fused
-from braingranary.detector.gate import Gate
-from braingranary.detector.network import TumorNet, guarded
-from braingranary.detector.preprocess import INPUT_SIDE_PX
+from braingranary.detector.inference.preprocess import INPUT_SIDE_PX
+from braingranary.detector.model.fused import fused
+from braingranary.detector.model.gate import Gate
+from braingranary.detector.model.network import TumorNet, guarded
 
 TOLERANCE = 2e-6
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from braingranary.detector import learning
+from braingranary.detector.training import optimization as learning
 
 CPU = torch.device("cpu")
 

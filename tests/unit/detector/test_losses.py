@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from braingranary.detector.batches import Batch
-from braingranary.detector.losses import losses
-from braingranary.detector.network import Answers
+from braingranary.detector.model.network import Answers
+from braingranary.detector.training.batches import Batch
+from braingranary.detector.training.losses import losses
 
 
 def _batch(*, brain: tuple[float, ...] = (1.0, 1.0)) -> Batch:

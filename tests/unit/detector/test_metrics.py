@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from braingranary.detector.metrics import (
+from braingranary.detector.evaluation.metrics import (
     auc,
     expected_calibration_error,
     matched_auc,

@@ -9,12 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from braingranary.detector.gate import WIDTHS, Gate
-from braingranary.detector.network import HEAD_SHARE, TumorNet, evidence, guarded
-from braingranary.detector.overlay import OUTLINE_COLOUR, overlay, overlay_png
-from braingranary.detector.preprocess import INPUT_SIDE_PX, Frame
-from braingranary.detector.score import Scorer, SliceScore, require_brain, score_series, series_logit, sigmoid
-from braingranary.detector.weights import LARGEST_FILE_BYTES, Calibration, Facts, Model, assemble, pack
+from braingranary.detector.inference.overlay import OUTLINE_COLOUR, overlay, overlay_png
+from braingranary.detector.inference.preprocess import INPUT_SIDE_PX, Frame
+from braingranary.detector.inference.score import Scorer, SliceScore, require_brain, score_series, series_logit, sigmoid
+from braingranary.detector.model.gate import WIDTHS, Gate
+from braingranary.detector.model.network import HEAD_SHARE, TumorNet, evidence, guarded
+from braingranary.detector.model.weights import LARGEST_FILE_BYTES, Calibration, Facts, Model, assemble, pack
 from braingranary.errors import Code, RejectedInput
 from tests.unit.detector.heads import head
 

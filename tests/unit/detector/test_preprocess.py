@@ -5,7 +5,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from braingranary.detector.preprocess import INPUT_SIDE_PX, TONE_CEILING, TONE_MEDIAN, foreground_of, grey_of, prepare
+from braingranary.detector.inference.preprocess import (
+    INPUT_SIDE_PX,
+    TONE_CEILING,
+    TONE_MEDIAN,
+    foreground_of,
+    grey_of,
+    prepare,
+)
 from braingranary.errors import Code, RejectedInput
 from tests.unit.detector.heads import disc, head
 

@@ -13,15 +13,15 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from braingranary.detector import workflow
 from braingranary.detector.__main__ import main
-from braingranary.detector.bank import Bank, build_bank
-from braingranary.detector.card import Evaluation, card, failure_gallery
-from braingranary.detector.data import LabelledSlice, read_all, read_lgg
-from braingranary.detector.evaluate import DeclineReport
-from braingranary.detector.gate_training import GatePlan
-from braingranary.detector.train import Plan, train
-from braingranary.detector.weights import load
+from braingranary.detector.data.labelled import LabelledSlice, read_all, read_lgg
+from braingranary.detector.evaluation.evaluate import DeclineReport
+from braingranary.detector.evaluation.model_card import Evaluation, card, failure_gallery
+from braingranary.detector.model.weights import load
+from braingranary.detector.training import workflow
+from braingranary.detector.training.cache import Bank, build_bank
+from braingranary.detector.training.train import Plan, train
+from braingranary.detector.training.train_gate import GatePlan
 from braingranary.errors import Code, ConfigurationError, RejectedInput
 from tests.fixtures.patience import PATIENCE_S
 from tests.unit.detector.heads import head, write_lgg
@@ -95,7 +95,7 @@ def test_train_other_plan_or_data_in_the_same_folder_is_rejected(bank: Bank, tmp
 
 
 def test_train_waits_while_the_pause_file_exists(bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("braingranary.detector.train.PAUSE_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr("braingranary.detector.training.train.PAUSE_CHECK_SECONDS", 0.01)
     pause = tmp_path / "pause"
     pause.touch()
     steps: list[int] = []
@@ -130,7 +130,7 @@ def test_fold_of_patients_covers_every_tumour_patient_once(bank: Bank) -> None:
 def test_stage_trains_calibrates_and_is_judged_on_patients_it_never_saw(
     slices: tuple[LabelledSlice, ...], bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("braingranary.detector.metrics.RESAMPLES", 20)
+    monkeypatch.setattr("braingranary.detector.evaluation.metrics.RESAMPLES", 20)
     stage = replace(workflow.ALL, plan=TINY, gate=TINY_GATE)
     seen: list[int] = []
     network = workflow.run_stage(bank, stage, tmp_path, progress=lambda _, step, __: seen.append(step))
@@ -167,7 +167,7 @@ def test_stage_trains_calibrates_and_is_judged_on_patients_it_never_saw(
 def test_cross_validate_judges_every_patient_once(
     slices: tuple[LabelledSlice, ...], bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("braingranary.detector.metrics.RESAMPLES", 20)
+    monkeypatch.setattr("braingranary.detector.evaluation.metrics.RESAMPLES", 20)
     plan = replace(TINY, epochs=1, steps_an_epoch=1)
     reports = workflow.cross_validate(bank, slices, tmp_path, plan=plan, gate_plan=TINY_GATE, folds=2)
     assert {r.auc.patients for r in reports} == {6}
@@ -179,8 +179,8 @@ def test_command_line_trains_and_evaluates(folder: Path, tmp_path: Path, monkeyp
         stage = replace(getattr(workflow, name), plan=replace(TINY, epochs=1), gate=TINY_GATE)
         monkeypatch.setattr(workflow, name, stage)
     monkeypatch.setattr(workflow, "AUDIT_BATCHES", 4)
-    monkeypatch.setattr("braingranary.detector.metrics.RESAMPLES", 20)
-    monkeypatch.setattr("braingranary.detector.evaluate.PROCEDURAL_COUNT", 2)
+    monkeypatch.setattr("braingranary.detector.evaluation.metrics.RESAMPLES", 20)
+    monkeypatch.setattr("braingranary.detector.evaluation.evaluate.PROCEDURAL_COUNT", 2)
     work = tmp_path / "work"
     runner = CliRunner()
     arguments = ["train", str(folder), str(work), "--version", "tiny-1", "--force"]

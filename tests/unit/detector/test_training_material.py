@@ -8,12 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from braingranary.detector.augment import mix_contrasts, warp_geometry, warp_intensity
-from braingranary.detector.bank import BANK_SIDE_PX, Bank, build_bank
-from braingranary.detector.batches import BatchMaker, structured
-from braingranary.detector.data import LabelledSlice, read_lgg
-from braingranary.detector.lesions import implant
-from braingranary.detector.not_brain import (
+from braingranary.detector.data.labelled import LabelledSlice, read_lgg
+from braingranary.detector.data.negatives import (
     PHOTOGRAPHS_TO_JUDGE,
     PHOTOGRAPHS_TO_TRAIN,
     body_part_pictures,
@@ -22,8 +18,12 @@ from braingranary.detector.not_brain import (
     photographs,
     procedural,
 )
-from braingranary.detector.predict import is_empty
-from braingranary.detector.preprocess import INPUT_SIDE_PX, foreground_of, prepare
+from braingranary.detector.evaluation.predict import is_empty
+from braingranary.detector.inference.preprocess import INPUT_SIDE_PX, foreground_of, prepare
+from braingranary.detector.training.augment import mix_contrasts, warp_geometry, warp_intensity
+from braingranary.detector.training.batches import BatchMaker, structured
+from braingranary.detector.training.cache import BANK_SIDE_PX, Bank, build_bank
+from braingranary.detector.training.lesions import implant
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Plane
 from tests.unit.detector.heads import disc, head, write_lgg

@@ -14,14 +14,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from braingranary.detector.raster import SIDE_MAX_PX
-from braingranary.detector.uploads import Kind, Upload, UploadLimits, kind_of, read_upload
+from braingranary.detector.inference.raster import SIDE_MAX_PX
+from braingranary.detector.inference.uploads import Kind, Upload, UploadLimits, kind_of, read_upload
 from braingranary.dicom.limits import Limits
 from braingranary.dicom.reader import read_series
 from braingranary.errors import Code, RejectedInput
 from braingranary.imaging import jpeg
-from braingranary.imaging.nifti_reader import NiftiLimits
 from braingranary.imaging.slicepack import read_pack
+from braingranary.nifti.reader import NiftiLimits
 from braingranary.normalization.encode import encode_volume
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.records import Plane

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from braingranary.detector.network import TumorNet
-from braingranary.detector.weights import (
+from braingranary.detector.model.network import TumorNet
+from braingranary.detector.model.weights import (
     FORMAT,
     LARGEST_FILE_BYTES,
     Calibration,

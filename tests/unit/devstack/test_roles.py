@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from braingranary.catalog.migrate import migrate
+from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack import roles
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.state import State

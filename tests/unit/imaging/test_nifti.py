@@ -9,8 +9,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from braingranary.imaging.nifti import to_nifti
 from braingranary.imaging.volume import Volume
+from braingranary.nifti.writer import to_nifti
 from tests.unit.normalization import phantom
 
 nib: Any = nibabel  # its annotations are incomplete

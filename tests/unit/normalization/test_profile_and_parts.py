@@ -13,7 +13,7 @@ from braingranary.normalization.library_zip import write_library_zip
 from braingranary.normalization.parts import PartResult, PublishedRun, part_name
 from braingranary.normalization.plan import PendingSeries, batches
 from braingranary.normalization.profile import DEFAULT_PROFILE, Profile
-from braingranary.storage.place import StorePlace
+from braingranary.storage.location import StorePlace
 
 CHANGES: list[dict[str, float]] = [
     {"low_percentile": 1.0},

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from braingranary.catalog.load import load_run
-from braingranary.catalog.migrate import migrate
-from braingranary.cli import main
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.schema.migrate import migrate
+from braingranary.cli.main import main
 from braingranary.errors import Code, RejectedInput
 from braingranary.normalization.batch import normalize_batch
 from braingranary.normalization.profile import DEFAULT_PROFILE

@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from braingranary.devstack import processes
-from braingranary.orchestration import connections, spark
-from braingranary.orchestration.spark_submit import SubmitRunner
+from braingranary.orchestration import connections
+from braingranary.orchestration.engines import spark
+from braingranary.orchestration.engines.submit import SubmitRunner
 
 pytestmark = pytest.mark.spark
 

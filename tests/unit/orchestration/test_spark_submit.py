@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from braingranary.errors import ConfigurationError
-from braingranary.orchestration import connections, spark
-from braingranary.orchestration.spark_submit import SubmitRunner
+from braingranary.orchestration import connections
+from braingranary.orchestration.engines import spark
+from braingranary.orchestration.engines.submit import SubmitRunner
 
 pytestmark = pytest.mark.spark
 

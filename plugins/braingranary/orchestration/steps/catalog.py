@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from braingranary.catalog import load
+from braingranary.catalog.load import normalize_run as load
 from braingranary.orchestration.connections import store_settings
 from braingranary.orchestration.steps.connection import catalog
 from braingranary.orchestration.steps.context import label, skip

@@ -12,7 +12,7 @@ from braingranary.normalization.profile import DEFAULT_PROFILE, Profile
 from braingranary.normalization.publish import read_published
 from braingranary.orchestration.connections import store_settings
 from braingranary.orchestration.steps.context import current_run, skip
-from braingranary.storage.place import StorePlace, run_json_arguments
+from braingranary.storage.location import StorePlace, run_json_arguments
 from braingranary.storage.store import ObjectStore
 
 _log = structlog.get_logger(__name__)

@@ -7,10 +7,10 @@ from typing import Any
 import psycopg
 import structlog
 
-from braingranary.catalog import models
-from braingranary.catalog.models import ModelRecord
-from braingranary.catalog.score_load import ScoreReport, load_scores, pending_score_runs
-from braingranary.detector.scoring import STEP, ScoreJob, write_run_json
+from braingranary.catalog import model_registry as models
+from braingranary.catalog.load.score_run import ScoreReport, load_scores, pending_score_runs
+from braingranary.catalog.model_registry import ModelRecord
+from braingranary.detector.contracts.score_run import STEP, ScoreJob, write_run_json
 from braingranary.errors import RejectedInput
 from braingranary.orchestration.connections import store_settings
 from braingranary.orchestration.model_files import register_shipped
@@ -18,7 +18,7 @@ from braingranary.orchestration.score_plan import SERIES_MAX, score_job
 from braingranary.orchestration.steps.connection import catalog
 from braingranary.orchestration.steps.context import current_run, skip
 from braingranary.storage import keys
-from braingranary.storage.place import StorePlace, run_json_arguments
+from braingranary.storage.location import StorePlace, run_json_arguments
 from braingranary.storage.store import ObjectStore
 
 _log = structlog.get_logger(__name__)

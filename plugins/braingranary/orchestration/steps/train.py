@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from airflow.configuration import get_airflow_home
 
-from braingranary.catalog import models
+from braingranary.catalog import model_registry as models
 from braingranary.errors import Code, ConfigurationError
 from braingranary.orchestration.connections import store_settings
 from braingranary.orchestration.model_files import FIGURES, read_figures, read_pinned, register_weights

@@ -1,0 +1,58 @@
+"""What the pipeline did last, and what it could not use: for its page and for anyone who watches it.
+
+Goes in: a connection. Comes out: frozen records without any UID or header value. Loaded runs are `search.runs`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from braingranary.catalog.db import Connection, many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectReason:
+    """How many series of one collection one step could not use, by one reason."""
+
+    code: str
+    step: str
+    archive: str
+    collection: str
+    series_count: int
+    lost_count: int
+    """Those that are not in the catalogue at all; of the others only single files were left out."""
+    newest_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Newest:
+    step: str
+    published_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRun:
+    """One scoring run that was loaded."""
+
+    run: str
+    model: str
+    published_at: datetime
+    series_count: int
+    slice_count: int
+    reject_count: int
+
+
+def reject_reasons(connection: Connection, *, limit: int) -> list[RejectReason]:
+    """Rejects by reason, the most frequent first."""
+    return many(connection, RejectReason, "reject_summary", {"limit": limit})
+
+
+def score_runs(connection: Connection, *, limit: int) -> list[ScoreRun]:
+    """Loaded scoring runs, the newest first."""
+    return many(connection, ScoreRun, "score_run_page", {"limit": limit})
+
+
+def newest_runs(connection: Connection) -> dict[str, datetime]:
+    """When each step (`ingest`, `normalize`, `score`) last published something that was loaded."""
+    return {item.step: item.published_at for item in many(connection, _Newest, "newest_runs", {})}

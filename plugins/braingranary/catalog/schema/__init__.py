@@ -1,0 +1,1 @@
+"""The catalogue's schema: migrations, primary keys and the one list of series fields."""

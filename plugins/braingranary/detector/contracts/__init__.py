@@ -1,0 +1,1 @@
+"""Values that cross the detector's border; nothing here imports torch."""

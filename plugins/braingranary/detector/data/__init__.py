@@ -1,0 +1,1 @@
+"""Labelled slices and negatives for training and evaluation."""

@@ -1,0 +1,1 @@
+"""Figures, audits and the model card."""

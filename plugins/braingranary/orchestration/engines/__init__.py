@@ -1,0 +1,1 @@
+"""Where Spark jobs run: local, standalone, and later EMR."""

@@ -1,0 +1,142 @@
+"""Spark: one way to run a job, wherever Spark is.
+
+A task names a job of `spark_jobs/` and its arguments; the Connection `granary_spark` says where it runs. Goes in: the
+job's file, argv, and credentials by environment (never by argv, which every user of a machine can read). Comes out: the
+application id, in the log and as the task's result; the driver's lines are the task's log. Fails with SparkJobFailed
+(tried again by Airflow) or ConfigurationError. When the task is stopped, the whole Spark process tree is ended.
+
+A Spark that is reached in another way is another `SparkRunner`, chosen in `runner_for`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+from airflow.sdk import BaseOperator
+
+from braingranary.errors import Code, ConfigurationError, TransientFailure
+from braingranary.orchestration import policies
+from braingranary.orchestration.connections import (
+    SPARK_CONNECTION,
+    SparkSettings,
+    spark_settings,
+    store_environment,
+    store_settings,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, XComArg
+
+JOBS_PACKAGE: Final = "spark_jobs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparkJob:
+    """One job to run."""
+
+    name: str
+    """Shown as the application's name."""
+    application: Path
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the driver beyond its parent's; the place for secrets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparkOutcome:
+    """What is known after a job ended well."""
+
+    application_id: str | None
+
+
+class SparkJobFailed(TransientFailure):
+    """The job ended with an error; its reasons stand in the task's log."""
+
+
+class SparkRunner(Protocol):
+    """Runs one job to its end."""
+
+    def run(self, job: SparkJob) -> SparkOutcome:
+        """Run `job`, forwarding its progress to the log; raises SparkJobFailed."""
+        ...
+
+    def kill(self) -> None:
+        """End a job that is running; does nothing when none is."""
+        ...
+
+
+def application_path(job: str) -> Path:
+    """The file of one job of `spark_jobs/`; raises ConfigurationError when there is none of that name."""
+    package = importlib.util.find_spec(JOBS_PACKAGE)
+    for folder in (package.submodule_search_locations or []) if package else []:
+        path = Path(folder) / f"{job}.py"
+        if path.is_file():
+            return path
+    raise ConfigurationError(Code.CONFIGURATION_INVALID, f"no Spark job of the name {job} is installed")
+
+
+def runner_for(settings: SparkSettings) -> SparkRunner:
+    """The runner that reaches the Spark of `settings`: spark-submit for `local` and for a standalone master."""
+    if settings.local or settings.master.startswith("spark://"):
+        from braingranary.orchestration.engines.submit import SubmitRunner  # noqa: PLC0415  (imports the provider)
+
+        return SubmitRunner(settings)
+    scheme = settings.master.partition(":")[0][:20]
+    raise ConfigurationError(
+        Code.CONFIGURATION_INVALID, f"connection {SPARK_CONNECTION}: a master of the kind {scheme} cannot be used"
+    )
+
+
+class SparkJobOperator(BaseOperator):
+    """Runs one job of `spark_jobs/` on the Spark of `granary_spark`; its result is the application id."""
+
+    template_fields: Sequence[str] = ("arguments", "run_name")
+    ui_color: str = "#ffe3c2"
+
+    def __init__(self, *, job: str, arguments: Sequence[str] | XComArg, run_name: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job = job
+        self.arguments = arguments
+        self.run_name = run_name
+        self._runner: SparkRunner | None = None
+
+    def execute(self, context: Context) -> str | None:  # noqa: ARG002  (Airflow's signature)
+        """Run the job; returns the application id."""
+        self._runner = runner_for(spark_settings())
+        outcome = self._runner.run(
+            SparkJob(
+                name=f"{self.job} {self.run_name}".strip(),
+                application=application_path(self.job),
+                arguments=tuple(str(argument) for argument in cast(Sequence[str], self.arguments)),
+                environment=store_environment(store_settings()),
+            )
+        )
+        return outcome.application_id
+
+    def on_kill(self) -> None:
+        """End the Spark process together with the task."""
+        if self._runner is not None:
+            self._runner.kill()
+
+
+def spark_job(job: str, arguments: Sequence[str] | XComArg) -> SparkJobOperator:
+    """The task of a DAG that runs `job` under its own name, in the pool and with the time of Spark's jobs."""
+    return SparkJobOperator(
+        task_id=job,
+        job=job,
+        arguments=arguments,
+        run_name="{{ run_id }}",
+        pool=policies.POOL_SPARK,
+        execution_timeout=policies.JOB_TIMEOUT,
+        doc_md=f"Runs `spark_jobs/{job}.py`; finished batches are kept, so a retry does only the rest.",
+    )
+
+
+def python_environment() -> dict[str, str]:
+    """Variables that make driver and workers use this very interpreter."""
+    return {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}

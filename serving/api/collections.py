@@ -1,0 +1,54 @@
+"""`/api/v1/collections`: what there is by collection, with licences and what to cite."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Response, url_for
+from flask_openapi3.models.tag import Tag
+
+from braingranary.catalog.read import browse
+from braingranary.errors import Code, RejectedInput
+from serving.api import schemas_browse
+from serving.api.schemas import NoParameters, PageParameters
+from serving.api.schemas_browse import CollectionPath
+from serving.auth.policies import Access, access
+from serving.extensions import services
+from serving.http.blueprints import Api
+from serving.http.responses import after_of, answer, key_of, page_of
+
+TAG = Tag(name="collections", description="Named sets of studies, as the archives publish them.")
+api = Api("collections", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+
+
+@api.get("/collections", summary="Collections by name", responses={"200": schemas_browse.CollectionPage})
+@access(Access.PUBLIC)
+def list_collections(query: PageParameters) -> Response:
+    """Every collection with its counts, licences and citations as of the last load."""
+    with services().catalog() as connection:
+        found = browse.collections(connection, after=after_of(query.cursor), limit=query.limit + 1)
+    page, more = page_of(found, query.limit, lambda item: item.collection_id)
+    return answer(schemas_browse.CollectionPage(collections=[shown(item) for item in page], next=more))
+
+
+@api.get("/collections/<collection_id>", summary="One collection", responses={"200": schemas_browse.Collection})
+@access(Access.PUBLIC)
+def one_collection(path: CollectionPath, query: NoParameters) -> Response:  # noqa: ARG001 - so that others are refused
+    """A collection with its counts, licences and citations."""
+    with services().catalog() as connection:
+        found = browse.collections(connection, collection_id=key_of(path.collection_id), limit=1)
+    if not found:
+        raise RejectedInput(Code.NOT_FOUND, "there is no such collection")
+    return answer(shown(found[0]))
+
+
+def shown(item: browse.CollectionItem) -> schemas_browse.Collection:
+    """A collection with its addresses."""
+    return schemas_browse.Collection.model_validate(
+        {
+            **asdict(item),
+            "id": str(item.collection_id),
+            "url": url_for("collections.one_collection", collection_id=item.collection_id),
+            "series_url": url_for("series.list_series", collection=item.name),
+        }
+    )

@@ -1,0 +1,103 @@
+"""`/api/v1/downloads` tells what a download will be; `/api/v1/downloads.zip` is the download."""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+
+from flask import Response, request, url_for
+from flask_openapi3.models.tag import Tag
+from flask_openapi3.types import ResponseDict
+
+from braingranary.catalog.read import downloads
+from serving.api import schemas_downloads as schemas
+from serving.api.schemas import Problem, QueryName
+from serving.api.schemas_downloads import DownloadParameters, Labels
+from serving.api.series import wanted
+from serving.auth.policies import TOKEN_HEADER, Access, Rate, access
+from serving.downloads import response as zip_answer
+from serving.downloads.response import Question
+from serving.extensions import services
+from serving.http.blueprints import Api
+from serving.http.responses import answer
+
+ZIP_RESPONSES: ResponseDict = {
+    "200": {"content": {"application/zip": {}}},
+    "206": {"content": {"application/zip": {}}},
+    "304": None,
+    "403": Problem,
+    "412": None,
+    "416": Problem,
+    "503": Problem,
+}
+api = Api(
+    "downloads",
+    __name__,
+    url_prefix="/api/v1",
+    abp_tags=[Tag(name="downloads", description="Any query as one zip: its size known before it begins, resumable.")],
+)
+
+
+@api.get("/downloads", summary="What a download will be", responses={"200": schemas.DownloadPlan, "503": Problem})
+@access(Access.PUBLIC, rate=Rate.DOWNLOAD)
+def tell(query: DownloadParameters) -> Response:
+    """Size, counts, licences and a line for curl, before the click."""
+    return answer(described(query))
+
+
+def described(query: DownloadParameters) -> schemas.DownloadPlan:
+    """What the download of these parameters will be; TransientFailure(SERVER_BUSY) when too many are under way."""
+    service = services()
+    with service.downloads.taken():
+        found = zip_answer.planned(
+            _question(query), omit=query.restricted == "omit", timeout_ms=service.serving.statement_timeout_ms
+        )
+        plan = found.plan
+    address = url_for("downloads.zipped", **query.model_dump(mode="json", exclude_unset=True))
+    sign = f'-H "{TOKEN_HEADER}: $TOKEN" ' if found.restricted else ""
+    url = f"{request.host_url.rstrip('/')}{address}"
+    return schemas.DownloadPlan(
+        bytes=plan.length,
+        slices=plan.total.members,
+        packs=plan.packs,
+        series=plan.series,
+        subjects=plan.subjects,
+        collections=list(plan.rights.collections),
+        licenses=[schemas.License.model_validate(item) for item in plan.rights.licenses],
+        omitted=sorted({item.collection for item in found.omitted}),
+        needs_terms=sorted({item.terms for item in found.missing}),
+        etag=plan.etag,
+        url=address,
+        # -C - goes on where an aborted one ended; the server sees to it that both halves belong together.
+        curl=f"curl -fL --retry 5 -C - -o braingranary.zip {sign}{shlex.quote(url)}",
+    )
+
+
+@api.get("/downloads.zip", summary="Slices as one zip", responses=ZIP_RESPONSES)
+@access(Access.PUBLIC, rate=Rate.DOWNLOAD)
+def zipped(query: DownloadParameters) -> Response:
+    """All slices of a named query, or of the series that the filters leave, streamed and resumable."""
+    # Values of filters are what a visitor typed: they stay out of the trail.
+    filters = sorted(wanted(query).active)
+    told = [query.query or "", f"filters: {', '.join(filters)}" if filters else ""]
+    return zip_answer.send(
+        _question(query),
+        omit=query.restricted == "omit",
+        name=f"{query.query or 'braingranary'}.zip",
+        told=" ".join(part for part in told if part) or "everything",
+    )
+
+
+def _question(query: DownloadParameters) -> Question:
+    narrowed = wanted(query)
+    if query.query is not None and not narrowed.active:
+        return named(query.query, query.labels)
+    return Question(
+        name=(narrowed, query.labels, query.query),
+        ask=partial(downloads.packs_of_series, wanted=narrowed, labels=query.labels, query=query.query),
+    )
+
+
+def named(query: QueryName, labels: Labels) -> Question:
+    """All that a named query answers."""
+    return Question(name=(query, labels), ask=partial(downloads.packs_of_named_query, name=query, labels=labels))

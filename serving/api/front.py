@@ -1,0 +1,66 @@
+"""`/`: the front page for people, and the same facts as JSON for programs."""
+
+from __future__ import annotations
+
+from flask import Response, jsonify, make_response, render_template, request, url_for
+from flask_openapi3.models.tag import Tag
+
+from braingranary.catalog.read import series as search
+from serving.api import queries, schemas, schemas_front
+from serving.api.series import shown
+from serving.auth.policies import Access, access
+from serving.extensions import services
+from serving.http.blueprints import Api
+from serving.http.responses import wants_page
+
+RECENT_SERIES = 18
+COLLECTIONS_SHOWN = 12
+SHORTCUTS = 6
+TAG = Tag(name="front door", description="What there is, in one answer.")
+api = Api("front", __name__, abp_tags=[TAG])
+
+
+@api.get("/", summary="What there is", responses={"200": schemas_front.FrontPage})
+@access(Access.PUBLIC)
+def front(query: schemas.NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
+    """HTML for a browser, JSON for a program."""
+    with services().catalog() as connection:
+        facets = search.facets(connection)
+        known = search.named_queries(connection)
+        recent = search.recent_series(connection, limit=RECENT_SERIES)
+    total = next((item for item in facets if item.facet == "total"), None)
+    shown_queries = [queries.shown(item) for item in known]
+    page = schemas_front.FrontPage(
+        name="BrainGranary",
+        series=total.series_count if total else 0,
+        slices=total.slice_count if total else 0,
+        subjects=total.subject_count if total else 0,
+        collections={item.value: item.series_count for item in facets if item.facet == "collection"},
+        queries=shown_queries,
+        links={
+            "series": url_for("series.list_series"),
+            "images": url_for("images.image_list"),
+            "openapi": url_for("docs.openapi"),
+        },
+    )
+    if wants_page():
+        response = make_response(
+            render_template(
+                "front.html",
+                page=page,
+                collections=[item for item in facets if item.facet == "collection"][:COLLECTIONS_SHOWN],
+                shortcuts=[
+                    ("sequence", item.value, item.value)
+                    for item in facets
+                    if item.facet == "sequence" and item.value not in {"", "unknown"}
+                ][:SHORTCUTS],
+                planes=[item for item in facets if item.facet == "shown_plane"],
+                recent=[shown(item) for item in recent],
+                origin=request.host_url.rstrip("/"),
+            )
+        )
+    else:
+        response = jsonify(page.model_dump(mode="json"))
+    response.headers["Vary"] = "Accept"
+    response.headers["Cache-Control"] = "no-cache"
+    return response

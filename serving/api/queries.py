@@ -1,0 +1,45 @@
+"""`/api/v1/queries`: the predefined queries with their counts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Response, url_for
+from flask_openapi3.models.tag import Tag
+
+from braingranary.catalog.read import series as search
+from braingranary.errors import Code, RejectedInput
+from serving.api import schemas_front
+from serving.api.schemas import NoParameters, QueryPath
+from serving.auth.policies import Access, access
+from serving.extensions import services
+from serving.http.blueprints import Api
+from serving.http.responses import answer
+
+TAG = Tag(name="queries", description="Predefined queries: slices with or without a tumour, by plane.")
+api = Api("queries", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+
+
+@api.get("/queries", summary="Named queries", responses={"200": schemas_front.NamedQueryList})
+@access(Access.PUBLIC)
+def list_queries(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
+    """The predefined queries in their order, with counts as of the last load."""
+    with services().catalog() as connection:
+        found = search.named_queries(connection)
+    return answer(schemas_front.NamedQueryList(queries=[shown(item) for item in found]))
+
+
+@api.get("/queries/<query>", summary="One named query", responses={"200": schemas_front.NamedQuery})
+@access(Access.PUBLIC)
+def one_query(path: QueryPath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
+    """One predefined query with its counts."""
+    with services().catalog() as connection:
+        found = [item for item in search.named_queries(connection) if item.name == path.query]
+    if not found:
+        raise RejectedInput(Code.NOT_FOUND, "there is no such query")
+    return answer(shown(found[0]))
+
+
+def shown(item: search.NamedQuery) -> schemas_front.NamedQuery:
+    """A query with the address of its zip."""
+    return schemas_front.NamedQuery.model_validate({**asdict(item), "url": url_for("images.download", query=item.name)})

@@ -1,0 +1,69 @@
+"""`/api/v1/studies`: examinations, and one of them with its series."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Response, url_for
+from flask_openapi3.models.tag import Tag
+
+from braingranary.catalog.read import browse
+from braingranary.errors import Code, RejectedInput
+from serving.api import schemas_browse
+from serving.api.schemas import PageParameters
+from serving.api.schemas_browse import StudiesParameters, StudyPath
+from serving.api.slices import slice_url
+from serving.auth.policies import Access, access
+from serving.extensions import services
+from serving.http.blueprints import Api
+from serving.http.responses import after_of, answer, page_of
+
+TAG = Tag(name="studies", description="Examinations: one visit of one subject.")
+api = Api("studies", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+
+
+@api.get("/studies", summary="Studies, filtered, page by page", responses={"200": schemas_browse.StudyPage})
+@access(Access.PUBLIC)
+def list_studies(query: StudiesParameters) -> Response:
+    """Studies in a stable order; the last page has no `next`."""
+    wanted = browse.StudyFilter(**query.model_dump(exclude={"limit", "cursor"}))
+    after = after_of(query.cursor)
+    with services().catalog() as connection:
+        found = browse.studies(connection, wanted, after=after, limit=query.limit + 1)
+    page, more = page_of(found, query.limit, lambda item: item.study_id)
+    return answer(schemas_browse.StudyPage(studies=[shown(item) for item in page], next=more))
+
+
+@api.get("/studies/<uid>", summary="One study", responses={"200": schemas_browse.StudyDetail})
+@access(Access.PUBLIC)
+def one_study(path: StudyPath, query: PageParameters) -> Response:
+    """A study with a page of its series."""
+    after = after_of(query.cursor)
+    with services().catalog() as connection:
+        found = browse.studies(connection, browse.StudyFilter(study_uid=path.uid), limit=1)
+        of_study = browse.series_of_study(connection, path.uid, after=after, limit=query.limit + 1)
+    if not found:
+        raise RejectedInput(Code.NOT_FOUND, "there is no such study")
+    page, more = page_of(of_study, query.limit, lambda item: item.series_id)
+    detail = {**shown(found[0]).model_dump(), "series": [_series(item) for item in page], "next": more}
+    return answer(schemas_browse.StudyDetail.model_validate(detail))
+
+
+def shown(item: browse.StudyItem) -> schemas_browse.Study:
+    """A study with its addresses."""
+    return schemas_browse.Study.model_validate(
+        {
+            **asdict(item),
+            "url": url_for("studies.one_study", uid=item.study_uid),
+            "subject_url": url_for("subjects.one_subject", subject_id=item.subject_id),
+        }
+    )
+
+
+def _series(item: browse.StudySeries) -> dict[str, object]:
+    cover = slice_url(f"{item.cover_pack_id}-{item.cover_index}") if item.cover_pack_id is not None else None
+    return {
+        **asdict(item),
+        "url": url_for("series.one_series", uid=item.series_uid),
+        "thumbnail_url": cover,
+    }

@@ -1,0 +1,1 @@
+"""Policies, limits, identity and terms of use."""

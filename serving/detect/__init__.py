@@ -1,0 +1,1 @@
+"""On-demand detection in bounded processes."""

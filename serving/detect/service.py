@@ -1,0 +1,196 @@
+"""Detections in a bounded pool of processes: a decoder that crashes, hangs or eats memory takes none of us along.
+
+Why processes and not the threads that are there: an upload is hostile and runs through C decoders. In a process of its
+own the worst upload costs one detection; torch and its memory stay out of the processes that serve; and its Python
+parts do not hold up other requests by the interpreter's lock. Handing an upload over costs about a millisecond.
+docs/decisions/0011-detection-in-processes.md has the figures.
+
+Which model answers is asked every few seconds; another one is loaded beside the one that answers and takes over when
+it is ready, so that activating a model drops no request.
+
+Goes in: settings, and where weights come from. Comes out: answers. Fails at once with TransientFailure(SERVER_BUSY)
+when all places are taken, with TransientFailure(MODEL_UNAVAILABLE) while no model is loaded, and as `crew` does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import structlog
+from flask import current_app
+
+from braingranary.detector.contracts.detection import Answer
+from braingranary.errors import Code, RejectedInput, TransientFailure
+from braingranary.settings import ServingSettings
+from serving.detect.weights import Weights, WeightsSource
+from serving.detect.worker_pool import Crew
+from serving.http import metrics
+from serving.http.concurrency import Slots
+
+LOAD_S: Final = 300.0
+"""How long another model may take to be loaded beside the one that answers."""
+_log = structlog.get_logger(__name__)
+
+
+class Detection:
+    """The detecting processes of one process of the front door."""
+
+    def __init__(self, settings: ServingSettings, source: WeightsSource | None = None) -> None:
+        self._settings = settings
+        self._source = source or WeightsSource(settings.detect_weights)
+        self._places = Slots(settings.detect_processes + settings.detect_waiting_max)
+        self._lock = threading.Lock()
+        self._crew: Crew | None = None
+        self._coming: Crew | None = None
+        self._closed = threading.Event()
+        self._follower: threading.Thread | None = None
+        self._counting = threading.Lock()
+        self._taken = 0
+
+    @property
+    def enabled(self) -> bool:
+        """Whether this front door detects at all."""
+        return self._settings.detect_processes > 0
+
+    @property
+    def model(self) -> str | None:
+        """Version of the model that answers now; None while none is being loaded."""
+        crew = self._crew
+        return None if crew is None else crew.weights.version
+
+    def open(self) -> None:
+        """Start the processes without waiting for them; only after the fork, more than once is fine."""
+        if self.enabled and self._crew is None:
+            threading.Thread(target=self._start, daemon=True).start()
+
+    def _start(self) -> None:
+        with suppress(TransientFailure):  # it has been logged, and is tried again by whoever asks next
+            self._opened()
+
+    def close(self) -> None:
+        """End the processes, whatever they do."""
+        self._closed.set()
+        with self._lock:
+            for crew in filter(None, (self._crew, self._coming)):
+                crew.end()
+            self._crew = None
+        if self._follower is not None:
+            self._follower.join()
+
+    def ask(self, timeout_s: float) -> None:
+        """Raise TransientFailure(MODEL_UNAVAILABLE) unless a model is loaded by now; for /readyz."""
+        self._opened().await_model(timeout_s)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place among those who detect or wait; raises TransientFailure at once where there is none, or no model.
+
+        Taken before the body is read, so that a refusal costs nothing.
+        """
+        if not self.enabled:
+            raise TransientFailure(Code.MODEL_UNAVAILABLE, "this front door does not detect")
+        with self._places.taken():
+            self._count(1)
+            try:
+                yield
+            finally:
+                self._count(-1)
+
+    def detect(self, data: bytes, *, overlay: bool = False) -> Answer:
+        """One detection, inside a `place`; counted by how it ends."""
+        start, outcome = time.monotonic(), "failed"
+        try:
+            answer = self._detect(data, overlay)
+            outcome = "tumor" if answer.result == "Tumor" else "no_tumor"
+        except RejectedInput as error:
+            outcome = "declined" if error.code is Code.NOT_BRAIN_MR else "refused"
+            raise
+        finally:
+            metrics.detected(outcome, time.monotonic() - start)
+        return answer
+
+    def _detect(self, data: bytes, overlay: bool) -> Answer:
+        self._opened().await_model(self._settings.detect_timeout_s)
+        with self._lock:  # a crew that is replaced meanwhile still answers what it was handed before
+            crew = self._crew
+            if crew is None:
+                raise TransientFailure(Code.MODEL_UNAVAILABLE, "the front door is being closed")
+            future = crew.hand_over(data, overlay=overlay)
+        return crew.answer(future)
+
+    def _opened(self) -> Crew:
+        """The processes, started where there are none, and anew where they were lost."""
+        with self._lock:
+            if self._closed.is_set():
+                raise TransientFailure(Code.MODEL_UNAVAILABLE, "the front door is being closed")
+            before = self._crew
+            if before is not None and before.works:
+                return before
+            if before is not None:
+                self._crew = None
+                before.end()
+            crew = self._crew = Crew(self._settings, before.weights if before else self._wanted(None))
+            if self._source.may_change and self._follower is None:
+                self._follower = threading.Thread(target=self._follow, daemon=True)
+                self._follower.start()
+            return crew
+
+    def _wanted(self, loaded: Weights | None) -> Weights:
+        try:
+            return self._source.wanted(loaded)
+        except RejectedInput as error:
+            _log.error("model_not_loaded", code=error.code, detail=error.message)
+            raise TransientFailure(Code.MODEL_UNAVAILABLE, "there is no model") from None
+
+    def _follow(self) -> None:
+        """Let the wanted model take over, until the front door is closed."""
+        while not self._closed.wait(self._settings.detect_model_check_s):
+            with suppress(TransientFailure):
+                self._look()
+
+    def _look(self) -> None:
+        crew = self._crew
+        if crew is None:
+            return
+        if refused := crew.has_refused:
+            self._source.refuse(crew.weights)
+        wanted = self._wanted(None if refused else crew.weights)
+        if wanted.sha256 != crew.weights.sha256:
+            self._replace(crew, wanted)
+
+    def _replace(self, crew: Crew, wanted: Weights) -> None:
+        with self._lock:
+            if self._closed.is_set():
+                return
+            coming = self._coming = Crew(self._settings, wanted)
+        ready = False
+        try:
+            coming.await_model(LOAD_S)
+            with self._lock:
+                ready = self._crew is crew and not self._closed.is_set()
+                if ready:
+                    self._crew = coming
+                    _log.info("model_taken_over", version=wanted.version, before=crew.weights.version)
+        finally:
+            if coming.has_refused:
+                self._source.refuse(wanted)
+            self._coming = None
+            if ready:
+                crew.leave()
+            else:
+                coming.end()
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._taken += change
+            metrics.detect_queue(self._taken)
+
+
+def detection() -> Detection:
+    """The pool of the application that answers the current request."""
+    found: Detection = current_app.extensions["granary"].detection
+    return found

@@ -1,0 +1,1 @@
+"""Planned zips: layout, manifest and streaming."""

@@ -1,0 +1,158 @@
+"""A planned zip as an HTTP answer: 200, 206, 304, 412 or 416, with its length and ETag before the first byte.
+
+Goes in: a question that finds packs, and what the caller wants besides. Comes out: the response, or the plan alone. A
+place among the downloads of this process is held from the planning to the last byte; who finds none is told to come
+back. Of those that have one, a few at a time compute and ask; the others wait for that or for their readers, and hold
+no connection meanwhile: fifty downloads leave the interpreter and the pool to everybody else. Fails with
+RejectedInput(TERMS_NOT_ACCEPTED) and TransientFailure(SERVER_BUSY).
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Response, request, stream_with_context
+
+from braingranary.catalog.db import Connection
+from braingranary.catalog.read import terms as restrictions
+from braingranary.catalog.read.downloads import PackRow
+from braingranary.catalog.read.terms import Restriction
+from braingranary.errors import Code, TransientFailure
+from serving.auth import terms
+from serving.auth.policies import audit
+from serving.downloads.plan import Plan
+from serving.downloads.stream import Download
+from serving.extensions import services
+from serving.http import metrics, ranges
+
+# Together fewer than a process has connections to the catalogue. Apart, so that large plans hold up no download.
+PLANNING_TURNS: Final = 2
+SENDING_TURNS: Final = 4
+PATIENCE_S: Final = 30.0  # an answer that has begun waits for a connection rather than end early
+_planning = threading.Semaphore(PLANNING_TURNS)
+_sending = threading.Semaphore(SENDING_TURNS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is to be downloaded: its name among the questions, by which its plan is kept, and how to ask it."""
+
+    name: Hashable
+    ask: Callable[[Connection], Generator[PackRow]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A plan, and what the terms of use have to do with it."""
+
+    plan: Plan
+    restricted: bool
+    """Whether anything in it is restricted: no cache may keep it."""
+    missing: list[Restriction]
+    """What is in it and not accepted by the caller."""
+    omitted: list[Restriction]
+    """What was left out, because the caller has not accepted it."""
+
+
+def planned(question: Question, *, omit: bool, timeout_ms: int) -> Planned:
+    """The plan of what `question` finds; with `omit` without what the caller has not accepted.
+
+    The plan may be one of some seconds ago; what is restricted, and what the caller accepted, is of now.
+    """
+    service = services()
+    with service.catalog() as connection:
+        known = restrictions.restrictions(connection)
+    barred = terms.barred(known)
+    without = frozenset(item.collection_id for item in barred) if omit else frozenset()
+
+    def make() -> Plan:
+        with (
+            _planning,
+            service.catalog(statement_timeout_ms=timeout_ms) as connection,
+            closing(question.ask(connection)) as packs,
+        ):
+            # Packs that were not all read would hold the connection, and the end of its transaction wait for them.
+            return Plan(packs, without=without)
+
+    plan = service.plans.plan((question.name, without), make)
+    inside = set(plan.collection_ids)
+    return Planned(
+        plan=plan,
+        restricted=any(item.collection_id in inside for item in known),
+        missing=[item for item in barred if item.collection_id in inside],
+        omitted=[item for item in barred if item.collection_id in plan.left_out],
+    )
+
+
+def send(question: Question, *, omit: bool, name: str, told: str) -> Response:
+    """The zip of what `question` finds, offered to be saved as `name`; `told` describes it in the audit trail."""
+    service = services()
+    with ExitStack() as held:
+        service.downloads.take()
+        held.callback(service.downloads.release)
+        found = planned(question, omit=omit, timeout_ms=service.serving.download_timeout_ms)
+        plan = found.plan
+        terms.refuse(found.missing)
+        wanted = ranges.wanted(request, etag=plan.etag, length=plan.length)
+        response = Response(status=wanted.status, content_type="application/zip")
+        response.set_etag(plan.etag)
+        response.accept_ranges = "bytes"
+        response.headers["Cache-Control"] = "private, no-store" if found.restricted else "private, no-cache"
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        if wanted.status is HTTPStatus.PARTIAL_CONTENT:
+            response.headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{plan.length}"
+        if wanted.status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+            response.content_length = wanted.stop - wanted.start
+            if request.method == "GET":
+                ask = partial(service.catalog, wait_s=PATIENCE_S)
+                download = Download(plan, service.store, ask, _departure(request.environ))
+                held.callback(download.close)
+                response.response = stream_with_context(_sent(download, wanted.start, wanted.stop, told))
+        response.call_on_close(held.pop_all().close)
+    return response
+
+
+def _sent(download: Download, start: int, stop: int, told: str) -> Iterator[bytes]:
+    """The bytes of one answer, counted and audited however it ends."""
+    try:
+        with metrics.download():
+            chunks = download.stream(start, stop)
+            while chunk := _next(chunks):
+                yield chunk
+    except TransientFailure as error:
+        if error.code is Code.CATALOG_CHANGED:
+            services().plans.forget(download.plan)  # whoever comes back for the rest gets a new one
+        raise
+    finally:
+        metrics.downloaded(download.sent)
+        plan = download.plan
+        audit(
+            "download", query=told, etag=plan.etag, slices=plan.total.members, bytes=plan.length, start=start,
+            bytes_sent=download.sent,
+        )  # fmt: skip
+
+
+def _departure(environ: Mapping[str, Any]) -> Callable[[], bool]:
+    """Whether the client has closed the connection, or their side of it, as far as the server behind tells its socket.
+
+    Otherwise it shows only when something is sent: after a question and a range GET, or several, that nobody reads.
+    """
+    connection = environ.get("gunicorn.socket")
+    if connection is None:
+        return lambda: False
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    return lambda: bool(poll.poll(0))
+
+
+def _next(chunks: Iterator[bytes]) -> bytes:
+    """The next bytes, made in turn with the other downloads of this process; empty at the end."""
+    with _sending:
+        return next(chunks, b"")

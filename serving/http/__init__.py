@@ -1,0 +1,1 @@
+"""Responses, errors, headers, ranges, logs and metrics shared by all routes."""

@@ -1,0 +1,269 @@
+"""The pages for people: search, the viewer of a series, the detector's page and the pipeline's state.
+
+Rendered on the server out of the same functions that answer the API, usable without a script; scripts only make them
+quicker to use. Goes in: a URL, which holds the whole state of a page. Comes out: HTML. Problems are told as a page.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from flask import Response, make_response, render_template, request, url_for
+from pydantic import Field, model_validator
+
+from braingranary.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
+from braingranary.catalog.read import pipeline
+from braingranary.catalog.read import predictions as verdicts
+from braingranary.catalog.read import series as search
+from braingranary.catalog.read import series_notes as questions
+from braingranary.catalog.read import terms as restrictions
+from braingranary.errors import Code, RejectedInput, TransientFailure
+from serving.api import schemas
+from serving.api.downloads import described
+from serving.api.schemas import NoParameters, SeriesPath
+from serving.api.schemas_downloads import DownloadParameters, DownloadPlan
+from serving.api.series import listed, shown, wanted
+from serving.auth.policies import Access, Rate, access
+from serving.extensions import services
+from serving.http.blueprints import Api
+from serving.http.responses import wants_page
+from serving.web import download_options as taking
+from serving.web import pipeline_view as state_of_pipeline
+from serving.web import search_view as searching
+from serving.web import viewer
+
+SLICES_MAX: Final = 5_000
+"""Slices of one volume that the viewer is given at most, all planes together."""
+SIGN_UP_SAID: Final = {
+    "open": "A new address is registered, a known one signs in.",
+    "invitation": "A new address is registered with an invitation, a known one signs in.",
+    "closed": "Accounts are made by the administrators of this server.",
+}
+RUNS_SHOWN: Final = 20
+REASONS_SHOWN: Final = 50
+COLLECTIONS_SHOWN: Final = 25
+api = Api("pages", __name__, doc_ui=False)
+
+
+class ViewerParameters(schemas.Parameters):
+    """What of a series is shown; slices are counted from 1, as people do."""
+
+    volume: int = Field(default=0, ge=0, le=999)
+    plane: schemas.Plane | None = None
+    slice: int | None = Field(default=None, ge=1, le=100_000)
+
+
+@api.get("/series/<uid>")
+@access(Access.PUBLIC)
+def series_page(path: SeriesPath, query: ViewerParameters) -> Response:
+    """The viewer of one series."""
+    with services().catalog() as connection:
+        found = search.series_page(connection, search.SeriesFilter(uid=path.uid), limit=1)
+        detail = search.extra_of_series(connection, path.uid)
+        if not found or detail is None:
+            raise RejectedInput(Code.NOT_FOUND, "there is no such series")
+        packs = search.packs_of_series(connection, path.uid)
+        slices = search.slices_of_series(connection, path.uid, after=(query.volume, "", -1), limit=SLICES_MAX)
+        labels = questions.label_summary(connection, path.uid)
+        restricted = bool(restrictions.restrictions_of(connection, series_uid=path.uid))
+        verdict = next((item for item in verdicts.of_series(connection, path.uid) if item.active), None)
+        model = next((item for item in verdicts.models(connection) if item.active), None) if verdict else None
+        scored = verdicts.of_slices(connection, path.uid, model=verdict.model) if verdict else []
+    volumes = sorted({pack.volume for pack in packs})
+    if query.volume and query.volume not in volumes:
+        raise RejectedInput(Code.NOT_FOUND, "the series has no such volume")
+    scores = {(item.pack_id, item.slice_index): None if item.declined else item.tumor_probability for item in scored}
+    tracks = viewer.tracks(packs, slices, volume=query.volume, scores=scores)
+    track = next((item for item in tracks if item.plane == query.plane), tracks[0] if tracks else None)
+    index = min(query.slice - 1, track.count - 1) if track and query.slice else track.middle if track else 0
+    return _page(
+        "series.html",
+        item=shown(found[0]),
+        detail=detail,
+        facts=viewer.facts(found[0], detail),
+        labels=labels,
+        prediction=verdict,
+        plan=_plan(path.uid),
+        omit_url=_download_address({"uid": path.uid, "restricted": "omit"}),
+        lineage_url=url_for("lineage.series_lineage", uid=path.uid),
+        model=model,
+        volumes=volumes,
+        volume=query.volume,
+        tracks=tracks,
+        track=track,
+        index=index,
+        restricted=restricted,
+        sides=viewer.SIDES[track.plane] if track else {},
+        ruler_mm=viewer.RULER_MM,
+        strip_said={item.plane: item.told() for item in tracks},
+        any_scored=any(item.scored for item in tracks),
+        any_label=any(tumor is not None for item in tracks for tumor in item.tumor),
+        programs=[
+            ("curl command for the series", url_for("series.one_series", uid=path.uid)),
+            ("curl command for its slices", url_for("series.slices_of_series", uid=path.uid)),
+            ("curl command for its predictions", url_for("predictions.series_predictions", uid=path.uid)),
+            ("curl command for its lineage", url_for("lineage.series_lineage", uid=path.uid)),
+        ],
+        script={
+            "plane": track.plane if track else "",
+            "index": index,
+            "ruler": viewer.RULER_MM,
+            "restricted": restricted,
+            "signIn": url_for("pages.try_page") + "#account-form",
+            "tracks": [{**item.for_script(), "start": index if item is track else item.middle} for item in tracks],
+        },
+    )
+
+
+class SearchParameters(schemas.SeriesParameters):
+    """The API's own, where an empty field of a form is none, and a page is a screenful."""
+
+    limit: schemas.Limit = 48
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_fields(cls, sent: dict[str, Any]) -> dict[str, Any]:
+        return _filled(sent)
+
+
+class TakeParameters(DownloadParameters):
+    """The same of a download."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_fields(cls, sent: dict[str, Any]) -> dict[str, Any]:
+        return _filled(sent)
+
+
+@api.get("/search")
+@access(Access.PUBLIC)
+def search_page(query: SearchParameters) -> Response:
+    """Faceted search."""
+    with services().catalog() as connection:
+        found = listed(connection, query)
+        facets = search.facets_of(connection, wanted(query))
+    asked = {name: value for name, value in request.args.items() if value}
+    order: dict[str, str] = {name: asked[name] for name in ("sort", "order") if name in asked}
+    filters = searching.filters(asked)
+
+    return _page(
+        "search.html",
+        asked=asked,
+        sort=query.sort,
+        sorts=searching.SORTS.items(),
+        count=facets.count,
+        groups=searching.groups(facets.facets, asked, _search_address),
+        chips=searching.chips(asked, _search_address),
+        ranges=searching.RANGES,
+        range_names=searching.RANGE_NAMES,
+        ranged=searching.RANGE_NAMES & asked.keys(),
+        results=found.series,
+        more_url=_search_address({**asked, "cursor": found.next}) if found.next else None,
+        api_url=_address("series.list_series", {**filters, **order}),
+        download_url=_download_address(filters),
+    )
+
+
+@api.get("/download")
+@access(Access.PUBLIC, rate=Rate.DOWNLOAD)
+def download_page(query: TakeParameters) -> Response:
+    """Size and licences of a download, before its first byte."""
+    asked = {name: value for name, value in request.args.items() if value}
+    filters = {name: value for name, value in asked.items() if name not in taking.NOT_FILTERS}
+    return _page(
+        "take.html",
+        title=taking.title(query.query),
+        plan=described(query),
+        chips=searching.chips(filters, _download_address),
+        choices=taking.choices(asked, _download_address),
+        omit_url=_download_address({**asked, "restricted": "omit"}),
+        search_url=_search_address(filters) if query.query is None else None,
+    )
+
+
+@api.get("/try")
+@access(Access.PUBLIC)
+def try_page(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
+    """A place to sign in and to drop a scan on."""
+    sign_up = services().identity.door.sign_up
+    with services().catalog() as connection:
+        model = next((item for item in verdicts.models(connection) if item.active), None)
+    return _page(
+        "try.html",
+        model=model,
+        sign_up=sign_up,
+        sign_up_said=SIGN_UP_SAID[sign_up],
+        password_min=PASSWORD_CHARACTERS_MIN,
+        password_max=PASSWORD_CHARACTERS_MAX,
+    )
+
+
+@api.get("/pipeline")
+@access(Access.PUBLIC)
+def pipeline_page(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
+    """How the pipeline is doing."""
+    with services().catalog() as connection:
+        loaded = search.runs(connection, limit=RUNS_SHOWN)
+        scored = pipeline.score_runs(connection, limit=RUNS_SHOWN)
+        newest = pipeline.newest_runs(connection)
+        rejects = pipeline.reject_reasons(connection, limit=REASONS_SHOWN)
+        facets = search.facets(connection)
+    now = datetime.now(UTC)
+    collections = [item for item in facets if item.facet == "collection"]
+    return _page(
+        "pipeline.html",
+        now=now,
+        steps=state_of_pipeline.steps(newest, now=now),
+        total=next((item for item in facets if item.facet == "total"), None),
+        lost=sum(item.lost_count for item in rejects),
+        collections=collections[:COLLECTIONS_SHOWN],
+        hidden_collections=len(collections[COLLECTIONS_SHOWN:]),
+        rejects=rejects,
+        runs=state_of_pipeline.runs(loaded, scored, limit=RUNS_SHOWN),
+    )
+
+
+@api.after_request
+def told_as_a_page(response: Response) -> Response:
+    """A problem as a page, for who asked for one; whatever raised it, validation included."""
+    if response.mimetype != "application/problem+json" or not wants_page():
+        return response
+    body = render_template("problem.html", problem=json.loads(response.get_data()))
+    told = make_response(body, response.status_code)
+    told.headers["Retry-After"] = response.headers.get("Retry-After", "")
+    if not response.headers.get("Retry-After"):
+        del told.headers["Retry-After"]
+    return told
+
+
+def _filled(sent: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in sent.items() if value not in {"", None}}
+
+
+def _plan(uid: str) -> DownloadPlan | None:
+    """What a series' zip will be; a page is shown without it where the server has no place to work it out."""
+    try:
+        return described(DownloadParameters(uid=uid))
+    except TransientFailure:
+        return None
+
+
+def _download_address(state: searching.Asked) -> str:
+    return _address("pages.download_page", state)
+
+
+def _search_address(state: searching.Asked) -> str:
+    return _address("pages.search_page", state)
+
+
+def _address(endpoint: str, state: searching.Asked) -> str:
+    values: dict[str, Any] = dict(state)
+    return url_for(endpoint, **values)
+
+
+def _page(template: str, **facts: object) -> Response:
+    response = make_response(render_template(template, origin=request.host_url.rstrip("/"), **facts))
+    response.headers["Cache-Control"] = "no-cache"
+    return response
