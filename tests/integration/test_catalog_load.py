@@ -18,6 +18,7 @@ from braingranary.catalog.load import columns
 from braingranary.catalog.load.normalize_run import LoadReport, load_ingests, load_run, pending_runs
 from braingranary.catalog.read import series as search
 from braingranary.catalog.schema.migrate import migrate
+from braingranary.catalog.sql import statement
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.normalization import rows
@@ -140,6 +141,36 @@ def test_load_run_twice_and_again_under_another_name_writes_no_row(
     again = load_run(connection, object_store, "r1")
     assert (again.series_changed, again.packs_changed, again.slices_changed) == (0, 0, 0)
     assert dump(connection, with_xmin=True) == before
+
+
+def test_the_state_of_the_catalogue_rises_with_what_is_new_and_with_nothing_else(
+    connection: psycopg.Connection[Any], object_store: ObjectStore
+) -> None:
+    def state() -> Any:
+        return connection.execute(statement("queries/catalogue_state")).fetchone()
+
+    states = [state()]
+    run = synthetic.tables(range(3))
+    synthetic.publish(object_store, "r1", run)
+    synthetic.publish(object_store, "bad", synthetic.RunTables(packs=run.packs))
+    load_run(connection, object_store, "r1")
+    states.append(state())
+    assert load_run(connection, object_store, "r1").already_loaded
+    with pytest.raises(RejectedInput):
+        load_run(connection, object_store, "bad")
+    connection.execute("DELETE FROM ingest_run")
+    assert load_run(connection, object_store, "r1").series_changed == 0
+    assert state() == states[-1], "a replay or a load that fails changes nothing"
+    labels = synthetic.RunTables(labels=[synthetic.label_row(1, tumor=True, source="reader")])
+    synthetic.publish(object_store, "labels", labels)
+    load_run(connection, object_store, "labels")
+    states.append(state())
+    synthetic.publish_ingest(object_store, "i1", [synthetic.reject_row("1.2.3", step="stage", code="download_short")])
+    load_ingests(connection, object_store)
+    states.append(state())
+    assert [later[0] > earlier[0] and later[1] > earlier[1] for earlier, later in itertools.pairwise(states)] == [
+        True
+    ] * 3
 
 
 def test_load_run_in_any_order_ends_in_the_same_rows(

@@ -19,6 +19,7 @@ from braingranary.catalog.load.score_run import load_scores, pending_score_runs
 from braingranary.catalog.model_registry import ModelRecord
 from braingranary.catalog.read import series as search
 from braingranary.catalog.schema.migrate import migrate
+from braingranary.catalog.sql import statement
 from braingranary.detector.contracts import score_run as scoring
 from braingranary.detector.contracts.score_run import ScoreJob
 from braingranary.errors import Code, RejectedInput, TransientFailure
@@ -59,6 +60,10 @@ def dump(connection: Connection, *, with_xmin: bool = False) -> dict[str, Any]:
         table: connection.execute(f"SELECT {head}t::text FROM {table} AS t ORDER BY t::text").fetchall()
         for table in TABLES
     }
+
+
+def state(connection: Connection) -> Any:
+    return connection.execute(statement("queries/catalogue_state")).fetchone()
 
 
 def count(connection: Connection, table: str) -> int:
@@ -103,9 +108,10 @@ def test_load_twice_changes_no_row_and_an_older_run_does_not_win(
     model = score_set.registered(connection, object_store)
     first = scored(connection, object_store, place, model, "s1")
     load_scores(connection, object_store, "s1")
-    before = dump(connection, with_xmin=True)
+    before, state_before = dump(connection, with_xmin=True), state(connection)
     assert load_scores(connection, object_store, "s1").already_loaded
     assert dump(connection, with_xmin=True) == before
+    assert state(connection) == state_before
 
     # The same packs by the same model under another name, published before: it has nothing to say any more.
     score_set.score_here(object_store, replace(first, run="s0"))
@@ -128,8 +134,12 @@ def test_second_model_stands_beside_the_first_and_takes_over_when_activated(
     assert count(connection, "slice_prediction") == 32
     assert {row[0] for row in connection.execute("SELECT source FROM slice_model").fetchall()} == {"model:tiny-1"}
 
+    before = state(connection)
+    models.activate(connection, "tiny-2")
+    activated = state(connection)
     models.activate(connection, "tiny-2")
 
+    assert before < activated == state(connection)
     assert [record.version for record in models.listed(connection) if record.active] == ["tiny-2"]
     told = {query.name: query.model_slice_count for query in search.named_queries(connection)}
     assert (told["withtumor_ax"], told["withtumor_cor"], told["notumor_ax"]) == (8, 8, 0)

@@ -18,7 +18,14 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from braingranary.catalog.db import one
-from braingranary.catalog.load.transaction import Connection, leave_idle, load_transaction, mapped, refresh
+from braingranary.catalog.load.transaction import (
+    Connection,
+    leave_idle,
+    load_transaction,
+    mapped,
+    raise_catalogue_state,
+    refresh,
+)
 from braingranary.catalog.sql import statement
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import stable_id
@@ -134,6 +141,7 @@ def _activate(connection: Connection, version: str) -> None:
     connection.execute(statement("scores/deactivate_others"), {"version": version})
     changed = connection.execute(statement("scores/activate_model"), {"version": version}).rowcount
     if changed:
+        raise_catalogue_state(connection)
         connection.execute(statement("refresh/00_touched"))
         connection.execute(statement("scores/touch_scored"))
         refresh(connection)

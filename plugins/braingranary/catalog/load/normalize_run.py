@@ -11,7 +11,7 @@ Fails with RejectedInput (OBJECT_MISSING, MANIFEST_INVALID, CATALOG_CHECK_FAILED
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Final
+from typing import Final, LiteralString
 
 import pyarrow as pa
 import structlog
@@ -20,14 +20,23 @@ from braingranary.catalog import sql
 from braingranary.catalog.load import published
 from braingranary.catalog.load.published import PublishedRun
 from braingranary.catalog.load.staging import stage_rows, stage_slices
-from braingranary.catalog.load.transaction import Connection, leave_idle, load_transaction, mapped, refresh, run_checks
+from braingranary.catalog.load.transaction import (
+    Connection,
+    leave_idle,
+    load_transaction,
+    mapped,
+    raise_catalogue_state,
+    refresh,
+    run_checks,
+    run_merge,
+)
 from braingranary.catalog.schema.row_keys import Column, run_id
 from braingranary.errors import RejectedInput
 from braingranary.storage.store import ObjectStore
 
-MERGES: Final = (
-    "30_merge_series", "35_forget_scores", "40_merge_packs", "50_merge_parents", "60_merge_labels_rejects",
-    "65_sources_joined",
+MERGES: Final[tuple[LiteralString, ...]] = (
+    "load/30_merge_series", "load/35_forget_scores", "load/40_merge_packs", "load/50_merge_parents",
+    "load/60_merge_labels_rejects", "load/65_sources_joined",
 )  # fmt: skip
 
 _log = structlog.get_logger(__name__)
@@ -110,8 +119,8 @@ def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) 
     changed = _changed_packs(connection)
     slices, slices_changed = stage_slices(connection, store, wanted, changed)
     run_checks(connection, "checks/slices")
-    for name in MERGES:
-        connection.execute(sql.statement(f"load/{name}"))
+    if sum(run_merge(connection, name) for name in MERGES):
+        raise_catalogue_state(connection)
     report = LoadReport(
         run=wanted.run,
         already_loaded=False,

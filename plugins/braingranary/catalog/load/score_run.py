@@ -10,7 +10,7 @@ registered model has these weights) or TransientFailure; whatever it raises, not
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import pyarrow as pa
 import structlog
@@ -19,7 +19,16 @@ from braingranary.catalog.load import columns, published
 from braingranary.catalog.load.arrow_copy import BINARY_HEADER, BINARY_TRAILER, binary_bytes, csv_bytes
 from braingranary.catalog.load.published import PublishedRun
 from braingranary.catalog.load.staging import batches, reject_columns, repeated, unnamed
-from braingranary.catalog.load.transaction import Connection, leave_idle, load_transaction, mapped, refresh, run_checks
+from braingranary.catalog.load.transaction import (
+    Connection,
+    leave_idle,
+    load_transaction,
+    mapped,
+    raise_catalogue_state,
+    refresh,
+    run_checks,
+    run_merge,
+)
 from braingranary.catalog.model_registry import ModelRecord, listed
 from braingranary.catalog.schema.row_keys import run_id
 from braingranary.catalog.sql import statement
@@ -79,8 +88,9 @@ def _load(connection: Connection, store: ObjectStore, wanted: PublishedRun, mode
     connection.execute(statement("scores/load/10_current"))
     run_checks(connection, "checks/scores")
     row = connection.execute(statement("scores/load/11_count_current")).fetchone()
-    connection.execute(statement("scores/load/20_merge"))
-    connection.execute(statement("scores/load/30_merge_rejects"))
+    merges: tuple[LiteralString, ...] = ("scores/load/20_merge", "scores/load/30_merge_rejects")
+    if sum(run_merge(connection, name) for name in merges):
+        raise_catalogue_state(connection)
     counts = {"series_count": series, "slice_count": slices, "reject_count": rejects}
     values = {
         **moment,

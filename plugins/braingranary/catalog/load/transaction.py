@@ -1,15 +1,20 @@
 """The transaction of a load: one at a time, whole or not at all, with PostgreSQL's errors as ours.
 
-Goes in: a connection that is in no transaction. Comes out: the same, inside a transaction that holds the load lock and
-sees what the load before it committed. Fails with RejectedInput (CATALOG_CHECK_FAILED), TransientFailure
-(CATALOG_UNAVAILABLE) or ConfigurationError; whatever is raised inside, nothing was changed.
+A transaction that changes anything of what is searched (series and what they belong to, packs, labels, rejects,
+predictions, the active model) also raises the one row of the table `catalogue_state` (`version`, `changed_at`); one
+that changes nothing leaves it alone. Who keeps a copy of the catalogue asks for that row
+(sql/queries/catalogue_state.sql) and reads the state and the rows in one REPEATABLE READ transaction. Two copies are
+equal where both columns are.
+
+Whatever is raised inside a load, nothing was changed. Errors are RejectedInput (CATALOG_CHECK_FAILED), TransientFailure
+(CATALOG_UNAVAILABLE) or ConfigurationError.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, LiteralString, TypeAlias
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -56,6 +61,23 @@ def run_checks(connection: Connection, folder: str) -> None:
     ]
     if failed:
         raise RejectedInput(Code.CATALOG_CHECK_FAILED, f"checks that found rows: {', '.join(failed)}")
+
+
+def run_merge(connection: Connection, name: LiteralString) -> int:
+    """Run the statements of `sql/<name>.sql`; returns how many rows they wrote in tables of the catalogue."""
+    written = 0
+    with connection.cursor() as cursor:
+        cursor.execute(sql.statement(name))
+        while True:
+            if (cursor.statusmessage or "").startswith(("INSERT", "UPDATE", "DELETE")):
+                written += cursor.rowcount
+            if not cursor.nextset():
+                return written
+
+
+def raise_catalogue_state(connection: Connection) -> None:
+    """Tell whoever keeps a copy of the catalogue that this transaction has changed it."""
+    connection.execute(sql.statement("load/90_raise_state"))
 
 
 def refresh(connection: Connection) -> None:
