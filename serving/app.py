@@ -6,6 +6,8 @@ OpenAPI 3.1 at /api/v1/openapi.json. Fails with ConfigurationError when a settin
 
 from __future__ import annotations
 
+from flask_openapi3.openapi import OpenAPI
+
 from braingranary import settings
 from serving.api import (
     accounts,
@@ -38,7 +40,6 @@ from serving.http import problems
 from serving.http import request_log as requests
 from serving.http.headers import SecurityHeaders
 from serving.http.proxies import TrustedProxies
-from serving.http.reading import FrontDoor
 from serving.web import docs, pages
 
 RESOURCES = (
@@ -73,9 +74,9 @@ def create_app(
     serving: settings.ServingSettings | None = None,
     accounts: settings.AccountsSettings | None = None,
     limits: settings.LimitsSettings | None = None,
-) -> FrontDoor:
+) -> OpenAPI:
     """A new application; it opens no connection before its first request or `Services.open`."""
-    app = FrontDoor(
+    app = OpenAPI(
         "serving.web",
         info=description.INFO,
         security_schemes=description.SECURITY_SCHEMES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import Response, jsonify
+from flask_openapi3.blueprint import APIBlueprint
 
 from braingranary.accounts import audit, directory
 from braingranary.accounts.directory import AccountDetails
@@ -19,10 +20,9 @@ from serving.auth.policies import Access, Rate, access, current_account, current
 from serving.auth.policies import audit as record
 from serving.extensions import services
 from serving.http import cursors
-from serving.http.blueprints import Api
 from serving.http.responses import NO_STORE, after_of, answer, page_of, unkept
 
-api = Api("accounts", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = APIBlueprint("accounts", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/account", summary="One's own account", responses={"200": schemas.Account})

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Response, jsonify, request
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import ValidationError
 
@@ -21,7 +22,6 @@ from serving.auth.limits import limits
 from serving.auth.policies import Access, Rate, access, current_account, current_actor, current_claims
 from serving.extensions import services
 from serving.http import problems
-from serving.http.blueprints import Api
 from serving.http.responses import unkept
 
 TAG: Final = Tag(name="accounts", description="Signing in, one's own account, and all of them for administrators.")
@@ -30,7 +30,7 @@ _BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {kind: {"schema": _SCHEMA} for kind in ("application/json", "application/x-www-form-urlencoded")},
 }
-api = Api("authorization", __name__, abp_tags=[TAG])
+api = APIBlueprint("authorization", __name__, abp_tags=[TAG])
 
 
 @api.post(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, url_for
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog.read import browse
@@ -14,11 +15,10 @@ from serving.api.schemas import NoParameters, PageParameters
 from serving.api.schemas_browse import CollectionPath
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.responses import after_of, answer, key_of, page_of
 
 TAG = Tag(name="collections", description="Named sets of studies, as the archives publish them.")
-api = Api("collections", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = APIBlueprint("collections", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/collections", summary="Collections by name", responses={"200": schemas_browse.CollectionPage})

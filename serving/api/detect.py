@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import IO, Any, Final
 
 from flask import Response, jsonify, request
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from werkzeug.formparser import FormDataParser
 
@@ -25,7 +26,6 @@ from serving.api.schemas import Problem
 from serving.api.schemas_detect import DetectParameters
 from serving.auth.policies import Access, Rate, access, audit
 from serving.detect.service import detection
-from serving.http.blueprints import Api
 from serving.http.problems import problem
 from serving.http.request_log import takes_body
 from serving.http.responses import unkept
@@ -63,7 +63,7 @@ _DESCRIBED: Final[dict[str, Any]] = {
     "responses": {"200": schemas_detect.Detection, "413": Problem, "422": Problem},
     "openapi_extensions": {"requestBody": _BODY},
 }
-api = Api("detect", __name__, abp_tags=[TAG])
+api = APIBlueprint("detect", __name__, abp_tags=[TAG])
 
 
 @api.post("/api/v1/detect", endpoint="detect_v1", **_DESCRIBED)

@@ -6,6 +6,7 @@ import shlex
 from functools import partial
 
 from flask import Response, request, url_for
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 
@@ -18,7 +19,6 @@ from serving.auth.policies import TOKEN_HEADER, Access, Rate, access
 from serving.downloads import response as zip_answer
 from serving.downloads.response import Question
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.responses import answer
 
 ZIP_RESPONSES: ResponseDict = {
@@ -30,7 +30,7 @@ ZIP_RESPONSES: ResponseDict = {
     "416": Problem,
     "503": Problem,
 }
-api = Api(
+api = APIBlueprint(
     "downloads",
     __name__,
     url_prefix="/api/v1",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
 
 from braingranary.catalog.read import series as search
 from serving.api import schemas
 from serving.api.series import TAG, wanted
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.responses import answer_json
 
-api = Api("facets", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = APIBlueprint("facets", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/facets", summary="Counts of every filter value", responses={"200": schemas.FacetPage})

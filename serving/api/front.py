@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Response, jsonify, make_response, render_template, request, url_for
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog.read import series as search
@@ -10,14 +11,13 @@ from serving.api import queries, schemas, schemas_front
 from serving.api.series import shown
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.responses import wants_page
 
 RECENT_SERIES = 18
 COLLECTIONS_SHOWN = 12
 SHORTCUTS = 6
 TAG = Tag(name="front door", description="What there is, in one answer.")
-api = Api("front", __name__, abp_tags=[TAG])
+api = APIBlueprint("front", __name__, abp_tags=[TAG])
 
 
 @api.get("/", summary="What there is", responses={"200": schemas_front.FrontPage})

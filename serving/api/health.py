@@ -8,6 +8,7 @@ good one. `/readyz` asks each part that requests need; a part that fails is name
 from __future__ import annotations
 
 from flask import Response, jsonify, request
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
@@ -16,11 +17,10 @@ from serving.api.schemas_front import Health, Readiness
 from serving.auth.policies import Access, Rate, access
 from serving.extensions import services
 from serving.http import metrics
-from serving.http.blueprints import Api
 from serving.http.proxies import within
 from serving.http.responses import unkept
 
-api = Api(
+api = APIBlueprint(
     "health", __name__, abp_tags=[Tag(name="operations", description="For whoever runs and watches the service.")]
 )
 

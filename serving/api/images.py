@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, jsonify, redirect, url_for
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -18,9 +19,8 @@ from serving.auth.policies import Access, Rate, access
 from serving.downloads import response as zip_answer
 from serving.extensions import services
 from serving.http import cursors
-from serving.http.blueprints import Api
 
-api = Api(
+api = APIBlueprint(
     "images", __name__, abp_tags=[Tag(name="images", description="The addresses that users of the predecessor know.")]
 )
 

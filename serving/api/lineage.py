@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Final
 
 from flask import Response, url_for
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog.read import lineage as catalogue
@@ -21,13 +22,12 @@ from serving.api import schemas_lineage
 from serving.api.schemas import NoParameters, SeriesPath
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.responses import answer
 
 # What is not kept is told as unknown; any other trouble with it is ours.
 _UNTOLD: Final = frozenset((Code.OBJECT_MISSING, Code.KEY_INVALID))
 TAG = Tag(name="lineage", description="Where data came from and how it was made.")
-api = Api("lineage", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = APIBlueprint("lineage", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/series/<uid>/lineage", summary="Lineage of a series", responses={"200": schemas_lineage.Lineage})

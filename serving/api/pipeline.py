@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
@@ -15,11 +16,10 @@ from serving.api import schemas_pipeline
 from serving.api.schemas import Limit, Parameters
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.responses import answer
 
 TAG = Tag(name="pipeline", description="What the nightly runs did last, and what could not be used.")
-api = Api("pipeline", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = APIBlueprint("pipeline", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 class FirstParameters(Parameters):

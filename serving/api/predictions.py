@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, url_for
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog.read import lineage
@@ -16,11 +17,10 @@ from serving.api.schemas_predictions import PredictionsParameters, SeriesPredict
 from serving.api.slices import slice_url
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.responses import after_of, answer, page_of
 
 TAG = Tag(name="predictions", description="What the tumour detector says, by model version. Research only.")
-api = Api("predictions", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = APIBlueprint("predictions", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/models", summary="Models", responses={"200": schemas_predictions.ModelList})

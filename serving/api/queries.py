@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, url_for
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog.read import series as search
@@ -13,11 +14,10 @@ from serving.api import schemas_front
 from serving.api.schemas import NoParameters, QueryPath
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.responses import answer
 
 TAG = Tag(name="queries", description="Predefined queries: slices with or without a tumour, by plane.")
-api = Api("queries", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = APIBlueprint("queries", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/queries", summary="Named queries", responses={"200": schemas_front.NamedQueryList})

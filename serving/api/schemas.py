@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
+from functools import cache
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -51,6 +52,16 @@ class Parameters(BaseModel):
     """Base of what routes take: nothing unknown."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """The JSON schema; the plain one is made once, because flask-openapi3 looks at it in every request."""
+        return super().model_json_schema(*arguments, **options) if arguments or options else _plain_schema(cls)
+
+
+@cache
+def _plain_schema(model: type[Parameters]) -> dict[str, Any]:
+    return super(Parameters, model).model_json_schema()
 
 
 class Answer(BaseModel):

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Final
 
 from flask import Response, request
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog.db import Connection
@@ -18,11 +19,10 @@ from serving.api.slices import slice_url
 from serving.auth.policies import Access, access
 from serving.extensions import services
 from serving.http import cursors
-from serving.http.blueprints import Api
 from serving.http.responses import answer, answer_json
 
 TAG = Tag(name="series", description="Acquisitions: the unit of searching, viewing and labelling.")
-api = Api("series", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = APIBlueprint("series", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 _COLUMNS: Final = tuple(field.name for field in fields(search.SeriesItem))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Response, request
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog.read import series as search
@@ -15,11 +16,10 @@ from serving.api.schemas_pictures import PictureParameters
 from serving.auth import terms
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.images import packed, picture
 
 TAG = Tag(name="slices", description="Single slices, radiologically: patient's right on the viewer's left.")
-api = Api("slices", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = APIBlueprint("slices", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, url_for
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog.read import browse
@@ -15,11 +16,10 @@ from serving.api.schemas_browse import StudiesParameters, StudyPath
 from serving.api.slices import slice_url
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.responses import after_of, answer, page_of
 
 TAG = Tag(name="studies", description="Examinations: one visit of one subject.")
-api = Api("studies", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = APIBlueprint("studies", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/studies", summary="Studies, filtered, page by page", responses={"200": schemas_browse.StudyPage})

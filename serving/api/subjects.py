@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from flask import Response, url_for
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.catalog.read import browse
@@ -14,11 +15,10 @@ from serving.api.schemas import PageParameters
 from serving.api.schemas_browse import SubjectPath, SubjectsParameters
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.responses import after_of, answer, key_of, page_of
 
 TAG = Tag(name="subjects", description="Heads by the archives' public pseudonyms; group by them when you split.")
-api = Api("subjects", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = APIBlueprint("subjects", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get("/subjects", summary="Subjects, filtered, page by page", responses={"200": schemas_browse.SubjectPage})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Response, url_for
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from braingranary.accounts import terms as acceptances
@@ -14,10 +15,9 @@ from serving.api.schemas import NoParameters, Problem
 from serving.api.schemas_downloads import TermsPath, TermsVersion
 from serving.auth.policies import Access, access, current_account, current_actor
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.responses import NO_STORE, answer
 
-api = Api(
+api = APIBlueprint(
     "terms",
     __name__,
     url_prefix="/api/v1",

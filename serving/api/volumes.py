@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
 
 from braingranary.catalog.read import contact_sheets as sheets
 from braingranary.catalog.read.lineage import lineage_of_series
@@ -17,10 +18,9 @@ from serving.auth import terms
 from serving.auth.policies import Access, Rate, access
 from serving.extensions import services
 from serving.http import objects
-from serving.http.blueprints import Api
 from serving.http.images import picture
 
-api = Api("volumes", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+api = APIBlueprint("volumes", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
 @api.get(

@@ -21,7 +21,7 @@ from braingranary.accounts.sign_in import Door
 from braingranary.accounts.tokens import Tokens
 from braingranary.errors import Code, TransientFailure
 from braingranary.settings import AccountsSettings, key_bytes
-from serving.extensions import check_connection, services
+from serving.extensions import services
 
 _STATEMENT_TIMEOUT_MS: Final = 5_000
 _WAITING_MAX: Final = 64
@@ -52,7 +52,7 @@ class Identity:
                 "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS}",
                 "application_name": "braingranary-accounts",
             },
-            check=check_connection,
+            check=ConnectionPool.check_connection,
             open=False,
         )
 

@@ -3,41 +3,23 @@
 Why here alone: labels come from closed sets (route templates, status codes, outcomes), never from a request, so that no
 visitor can make the series grow. Goes in: events of one process. Comes out: the text of /metrics over all processes.
 
-Several workers write into files of one folder (`PROMETHEUS_MULTIPROC_DIR`, set by gunicorn.conf.py before anything is
-imported). A file belongs to the place of a worker (0, 1, ...), not to its process id: the successor of a recycled
-worker goes on counting in the same file, so that the folder stays small and no count is lost.
+Under gunicorn prometheus_client runs in its multiprocess mode: each worker counts in files of one folder
+(`PROMETHEUS_MULTIPROC_DIR`, set by gunicorn.conf.py), and whichever worker answers /metrics sums all of them.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
-MANY_PROCESSES: Final[bool] = bool(values.ValueClass._multiprocess)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-_PREPARING: Final = "main"  # who has no place yet: the process that all workers are forked from
-_place = _PREPARING
-
-
-def take_place(place: str) -> None:
-    """Count in the files of this place from now on; called in a worker just after its fork."""
-    global _place  # noqa: PLW0603 - one process has one place
-    _place = place
-
-
-def place_left(place: str) -> None:
-    """The worker of this place has ended: its counts stay, what it had in flight is no more."""
-    mark_process_dead(place)  # type: ignore[no-untyped-call]
-
-
-if MANY_PROCESSES:
-    values.ValueClass = values.MultiProcessValue(lambda: _place)  # type: ignore[no-untyped-call]
 
 REGISTRY: Final = CollectorRegistry()
 _requests = Histogram(
@@ -121,7 +103,7 @@ def pool_refused() -> None:
 
 def text() -> bytes:
     """All counts of all processes in the text format of Prometheus."""
-    if not MANY_PROCESSES:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     everything = CollectorRegistry()
     MultiProcessCollector(everything)  # type: ignore[no-untyped-call]

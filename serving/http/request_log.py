@@ -20,7 +20,6 @@ from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge
 from braingranary.errors import Code
 from serving.extensions import Services, services
 from serving.http import metrics
-from serving.http.logs import request_lines
 from serving.http.problems import problem
 
 ViewT = TypeVar("ViewT", bound=Callable[..., Any])
@@ -29,6 +28,8 @@ _OFFERED_ID: Final = "HTTP_X_REQUEST_ID"
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z", re.ASCII)
 _BODY_MAX: Final = "__granary_body_max_bytes__"
 _ID_BYTES: Final = 16
+
+_log = structlog.get_logger("serving.access")
 
 
 def takes_body(max_bytes: int) -> Callable[[ViewT], ViewT]:
@@ -72,14 +73,8 @@ def register(app: Flask, service: Services) -> None:
         response.headers.add(REQUEST_ID_HEADER, request_id)
         route = asked.url_rule.rule if asked.url_rule else None
         metrics.answered(asked.method, route, response.status_code, seconds)
-        request_lines.write(
-            slow=seconds > slow_s,
-            method=asked.method,
-            route=route,
-            status=response.status_code,
-            ms=seconds * 1000,
-            request_id=request_id,
-        )
+        write, event = (_log.warning, "slow_request") if seconds > slow_s else (_log.info, "request")
+        write(event, method=asked.method, route=route, status=response.status_code, ms=round(seconds * 1000, 1))
         return response
 
     @app.teardown_request

@@ -13,11 +13,11 @@ from typing import Final, Literal, cast
 
 import flask_openapi3_swagger
 from flask import Response, current_app, make_response, render_template, request, send_from_directory
+from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.openapi import OpenAPI
 
 from serving.api.schemas import NoParameters, Parameters
 from serving.auth.policies import Access, access
-from serving.http.blueprints import Api
 from serving.http.headers import HEADERS
 from serving.http.images import CACHE_CONTROL
 from serving.http.openapi import describe
@@ -27,7 +27,7 @@ _ASSETS: Final = Path(flask_openapi3_swagger.__path__[0]) / "templates" / "swagg
 _FOLDERS: Final = {"swagger-ui.css": "css", "swagger-ui-bundle.js": "js"}
 _MADE: Final = "granary.openapi"
 _POLICY: Final = HEADERS["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data:")
-api = Api("docs", __name__, url_prefix="/api/v1", doc_ui=False)
+api = APIBlueprint("docs", __name__, url_prefix="/api/v1", doc_ui=False)
 
 
 class AssetPath(Parameters):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from flask import Response, make_response, render_template, request, url_for
+from flask_openapi3.blueprint import APIBlueprint
 from pydantic import Field, model_validator
 
 from braingranary.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
@@ -27,7 +28,6 @@ from serving.api.schemas_downloads import DownloadParameters, DownloadPlan
 from serving.api.series import listed, shown, wanted
 from serving.auth.policies import Access, Rate, access
 from serving.extensions import services
-from serving.http.blueprints import Api
 from serving.http.responses import wants_page
 from serving.web import download_options as taking
 from serving.web import pipeline_view as state_of_pipeline
@@ -44,7 +44,7 @@ SIGN_UP_SAID: Final = {
 RUNS_SHOWN: Final = 20
 REASONS_SHOWN: Final = 50
 COLLECTIONS_SHOWN: Final = 25
-api = Api("pages", __name__, doc_ui=False)
+api = APIBlueprint("pages", __name__, doc_ui=False)
 
 
 class ViewerParameters(schemas.Parameters):
