@@ -8,9 +8,6 @@ ARCHIVE_ANSWER_INVALID, DOWNLOAD_STALLED), RejectedInput (ARCHIVE_REFUSED, ADDRE
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +20,7 @@ import httpx
 from braingranary.archives.addresses import AddressPolicy, GuardedTransport, checked_url
 from braingranary.archives.base import Query
 from braingranary.archives.retries import Politeness, Unavailable, retrying
-from braingranary.archives.tcia_records import NBIA_DATE, series_record
+from braingranary.archives.tcia_records import NBIA_DATE, parse_rows, series_record
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from braingranary.records import SeriesRecord
 from braingranary.storage.keys import checked_uid
@@ -172,7 +169,7 @@ class TciaArchive:
                 else:
                     sent = self._answer("GET", url, params=dict(parameters))
                 with sent as answer:
-                    return _parsed(_whole(answer), answer.headers.get("Content-Type", ""))
+                    return parse_rows(_whole(answer))
         return []
 
     @contextmanager
@@ -220,31 +217,10 @@ def _translated(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _whole(answer: httpx.Response) -> bytes:
-    """All of a metadata answer, within reason."""
+    """All of a metadata answer, within reason; inflated where a proxy packed it although nobody asked for that."""
     body = bytearray()
-    for chunk in answer.iter_raw():
+    for chunk in answer.iter_bytes():
         body += chunk
         if len(body) > ANSWER_BYTES_MAX:
             raise RejectedInput(Code.ARCHIVE_REFUSED, f"an answer of more than {ANSWER_BYTES_MAX} bytes")
     return bytes(body)
-
-
-def _parsed(body: bytes, kind: str) -> list[Mapping[str, Any]]:
-    """Rows of a JSON array or of CSV; no body at all is none found."""
-    text = body.decode("utf-8", "replace").strip()
-    if not text:
-        return []
-    if text.startswith("<"):
-        raise TransientFailure(Code.ARCHIVE_ANSWER_INVALID, "a page instead of an answer")
-    if "csv" in kind.lower() or not text.startswith(("[", "{")):
-        reader = csv.DictReader(io.StringIO(text))
-        if "SeriesInstanceUID" not in " ".join(reader.fieldnames or ()).replace(" ", ""):
-            raise TransientFailure(Code.ARCHIVE_ANSWER_INVALID, "neither JSON nor CSV")
-        return [{name: value for name, value in row.items() if name and value} for row in reader]
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise TransientFailure(Code.ARCHIVE_ANSWER_INVALID, "the answer is not JSON") from error
-    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-        raise TransientFailure(Code.ARCHIVE_ANSWER_INVALID, "the answer is not a list of records")
-    return value

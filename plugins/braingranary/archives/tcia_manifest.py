@@ -33,7 +33,7 @@ class TciaManifest:
 def parse_tcia_manifest(text: str, policy: AddressPolicy | None = None) -> TciaManifest:
     """The manifest in `text`; `policy` judges the address it names (default: public addresses only)."""
     values: dict[str, str] = {}
-    lines = iter(text.lstrip("\ufeff").splitlines())
+    lines = iter(text.removeprefix("\ufeff").splitlines())
     for line in lines:
         key, separator, value = line.strip().partition("=")
         if len(line) > _LINE_CHARS_MAX or (line.strip() and not separator):
@@ -54,7 +54,7 @@ def parse_series_list(text: str, policy: AddressPolicy | None = None) -> tuple[s
     """UIDs from a `.tcia` manifest or from plain text with one UID a line (or between commas)."""
     if f"{_LIST_KEY}=" in text:
         return parse_tcia_manifest(text, policy).series_uids
-    return _uids(iter(_SEPARATORS.split(text)))
+    return _uids(_SEPARATORS.split(text.removeprefix("\ufeff")))
 
 
 def _uids(lines: Iterable[str]) -> tuple[str, ...]:

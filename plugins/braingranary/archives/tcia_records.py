@@ -1,16 +1,21 @@
-"""The rows of NBIA turned into SeriesRecord: every field optional, every text cleaned, nothing trusted.
+"""Answers of NBIA parsed into rows, and rows turned into SeriesRecord: every field optional, nothing trusted.
 
-Goes in: one object of getSeries, or one CSV row of getSeriesMetadata. Comes out: a SeriesRecord whose UIDs are as the
-archive wrote them (`storage.keys.checked_uid` judges them later). Values that do not fit their field become None.
+Goes in: the body of an answer (JSON, or the CSV of getSeriesMetadata). Comes out: SeriesRecords whose UIDs are as the
+archive wrote them (`storage.keys.checked_uid` judges them later). Values that do not fit their field become None; a
+body that is neither a list of records nor empty is TransientFailure(ARCHIVE_ANSWER_INVALID), never "nothing found".
 """
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
+from braingranary.errors import Code, TransientFailure
 from braingranary.records import Json, SeriesRecord, Species
 
 NBIA_DATE: Final = "%m-%d-%Y"
@@ -86,6 +91,57 @@ _EXTRA: Final = (
     "Site",
     "ThirdPartyAnalysis",
 )
+
+
+# A CSV header must hold one of each: a sentence with a comma and the word SeriesInstanceUID in it is an error text.
+_CSV_SERIES_COLUMNS: Final = frozenset(("SeriesInstanceUID", "Series Instance UID", "Series ID"))
+_CSV_OTHER_COLUMNS: Final = frozenset(
+    ("Modality", "PatientID", "Patient ID", "Subject ID", "Collection", "Collection Name")
+)
+
+
+def parse_rows(body: bytes) -> list[Mapping[str, Any]]:
+    """The rows of a metadata answer, a JSON array of objects or CSV with a header.
+
+    Args:
+        body: The whole answer, UTF-8 with or without a byte order mark. An empty one is how NBIA says "none found".
+
+    Returns:
+        One mapping a record; empty values of CSV are left out.
+
+    Raises:
+        TransientFailure: ARCHIVE_ANSWER_INVALID for anything else, such as an error text or a page of a proxy.
+    """
+    text = body.decode("utf-8-sig", "replace").strip()
+    if not text:
+        return []
+    if text.startswith("<"):
+        raise TransientFailure(Code.ARCHIVE_ANSWER_INVALID, "a page instead of an answer")
+    return _json_rows(text) if text.startswith(("[", "{")) else _csv_rows(text)
+
+
+def _json_rows(text: str) -> list[Mapping[str, Any]]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise TransientFailure(Code.ARCHIVE_ANSWER_INVALID, "the answer is not JSON") from error
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise TransientFailure(Code.ARCHIVE_ANSWER_INVALID, "the answer is not a list of records")
+    return value
+
+
+def _csv_rows(text: str) -> list[Mapping[str, Any]]:
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        columns = frozenset(reader.fieldnames or ())
+        rows = list(reader)
+    except csv.Error as error:
+        raise TransientFailure(Code.ARCHIVE_ANSWER_INVALID, "neither JSON nor CSV") from error
+    if columns.isdisjoint(_CSV_SERIES_COLUMNS) or columns.isdisjoint(_CSV_OTHER_COLUMNS):
+        raise TransientFailure(Code.ARCHIVE_ANSWER_INVALID, "neither JSON nor CSV of series")
+    if any(None in row.values() for row in rows):
+        raise TransientFailure(Code.ARCHIVE_ANSWER_INVALID, "a CSV row is shorter than its header")
+    return [{name: value for name, value in row.items() if name and value} for row in rows]
 
 
 def series_record(row: Mapping[str, Any], *, archive: str, source_url: str | None = None) -> SeriesRecord:
