@@ -17,6 +17,7 @@ from typing import Final
 
 from stream_unzip import IntegrityError, TruncatedDataError, UnzipError, stream_unzip
 
+from braingranary.dicom.bundle import is_safe_name
 from braingranary.dicom.limits import DEFAULT_ZIP_LIMITS, ZipLimits
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from braingranary.records import SeriesRecord
@@ -25,10 +26,9 @@ MD5_MEMBER: Final = "md5hashes.csv"
 LICENSE_MEMBER: Final = "LICENSE"
 MD5_BYTES_MAX: Final = 8 * 1024 * 1024
 _CHUNK_BYTES: Final = 256 * 1024
-_RATIO_FROM_BYTES: Final = 1024 * 1024  # small members may be any dense: they cannot hurt
 _END: Final = struct.Struct("<4s4H2LH")  # end of central directory, APPNOTE.TXT 4.3.16
 _END_SIGNATURE: Final = b"PK\x05\x06"
-_TAIL_BYTES: Final = _END.size + 1024  # a comment, should there be one
+_TAIL_BYTES: Final = _END.size + 0xFFFF  # the longest comment
 _ENTRIES_ZIP64: Final = 0xFFFF
 
 
@@ -91,9 +91,12 @@ class _Source:
         self._tail = b""
         self._head = b""
         self.taken = 0
+        self.finished = 0
+        """Bytes of the chunks before the last one, which belong to members before the one that is being read."""
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
+            self.finished = self.taken
             self.taken += len(chunk)
             if len(self._head) < 4:
                 self._head = (self._head + chunk[:4])[:4]
@@ -138,7 +141,7 @@ class _Members:
             for _piece in self._bounded(pieces, 0):
                 pass
         elif name == MD5_MEMBER:
-            self.md5_text = b"".join(self._bounded(pieces, MD5_BYTES_MAX)).decode("utf-8", "replace")
+            self.md5_text = b"".join(self._bounded(pieces, MD5_BYTES_MAX)).decode("utf-8-sig", "replace")
         elif name == LICENSE_MEMBER:
             self.license_text = b"".join(self._bounded(pieces, MD5_BYTES_MAX)).decode("utf-8", "replace")
         else:
@@ -149,32 +152,31 @@ class _Members:
             self.images.append(Image(name=name, size=size, md5=digest.hexdigest()))
 
     def _checked_name(self, raw_name: bytes) -> str:
-        name = raw_name.decode("utf-8", "replace")
-        parts = name.removesuffix("/").split("/")
-        unsafe = (
-            len(name) > self._limits.name_chars_max
-            or "\\" in name
-            or any(ord(character) < 32 or ord(character) == 127 for character in name)
-            or any(part in {"", ".", ".."} for part in parts)
-            or ":" in parts[0]
-            or name in self._names
-        )
-        if unsafe:
+        name = _decoded_name(raw_name)
+        if name in self._names or not is_safe_name(name, self._limits):
             raise RejectedInput(Code.ZIP_UNSAFE_NAME, "a member's name leaves the folder, repeats, or cannot be told")
         self._names.add(name)
         return name
 
     def _bounded(self, pieces: Iterable[bytes], member_max: int) -> Iterator[bytes]:
-        limits, began, size = self._limits, self._source.taken, 0
+        limits, began, size = self._limits, self._source.finished, 0
         for piece in pieces:
             size += len(piece)
             self._total += len(piece)
-            # Of the chunk that is being inflated some belongs to the member before, which only helps the bomb's case.
-            compressed = self._source.taken - began + _CHUNK_BYTES
-            dense = size > _RATIO_FROM_BYTES and size > limits.ratio_max * compressed
+            # at least the member's own compressed bytes: a chunk holds the ends of its neighbours too
+            compressed = self._source.taken - began
+            dense = size > max(limits.ratio_free_bytes, limits.ratio_max * compressed)
             if size > member_max or self._total > limits.total_bytes_max or dense:
                 raise RejectedInput(Code.ZIP_TOO_LARGE, "a member inflates beyond the budget")
             yield piece
+
+
+def _decoded_name(raw_name: bytes) -> str:
+    """The name as UTF-8, which most writers use whatever their flag says, else as cp437 (APPNOTE appendix D)."""
+    try:
+        return raw_name.decode()
+    except UnicodeDecodeError:
+        return raw_name.decode("cp437")
 
 
 def _empty_or_short(source: _Source) -> TransientFailure:
@@ -192,9 +194,12 @@ def _check_md5(members: _Members, needed: bool) -> int:
             raise TransientFailure(Code.DOWNLOAD_SHORT, f"no {MD5_MEMBER}: the archive closed the zip early")
         return 0
     told: dict[str, str] = {}
-    for row in csv.reader(io.StringIO(members.md5_text)):
-        if len(row) >= 2 and row[0].strip() != "Filename":
-            told[row[0].strip()] = row[1].strip().lower()
+    try:
+        for row in csv.reader(io.StringIO(members.md5_text, newline="")):
+            if len(row) >= 2 and row[0].strip() != "Filename":
+                told[row[0].strip()] = row[1].strip().lower()
+    except csv.Error as error:
+        raise TransientFailure(Code.ZIP_INVALID, f"{MD5_MEMBER} cannot be read") from error
     arrived = {image.name: image.md5 for image in members.images}
     missing = told.keys() - arrived.keys() - {LICENSE_MEMBER}
     if missing or arrived.keys() - told.keys():

@@ -25,10 +25,10 @@ from braingranary.errors import Code, RejectedInput
 COMPANIONS: Final = frozenset(("license", "license.txt", "md5hashes.csv"))
 """Members that archives add to a series: no images."""
 
-_RATIO_FREE_BYTES: Final = 1 << 20
 _END_BYTES: Final = 22  # end of central directory record without its comment (APPNOTE 4.3.16)
 _COMMENT_BYTES_MAX: Final = 65_535
 _LOCATOR_BYTES: Final = 20  # zip64 locator, right before the end record (APPNOTE 4.3.15)
+_ZIP64_END_BYTES: Final = 56  # zip64 end of central directory record (APPNOTE 4.3.14)
 _LOCAL_HEADER_BYTES: Final = 30
 _ENCRYPTED: Final = 0x1  # general purpose flags (APPNOTE 4.4.4)
 _UTF8: Final = 0x800
@@ -69,17 +69,34 @@ def _check_directory(file: BinaryIO, limits: ZipLimits) -> None:
     if at < 0 or len(tail) - at < _END_BYTES:
         raise RejectedInput(Code.ZIP_INVALID, "no end of a zip: it is cut short or no zip at all")
     entries, directory_bytes = struct.unpack_from("<HL", tail, at + 10)
-    if at >= _LOCATOR_BYTES and tail.startswith(b"PK\x06\x07", at - _LOCATOR_BYTES):
-        (place,) = struct.unpack_from("<Q", tail, at - _LOCATOR_BYTES + 8)
-        if place + 56 > size:
-            raise RejectedInput(Code.ZIP_INVALID, "zip64 record out of bounds")
-        file.seek(place)
-        entries, directory_bytes = struct.unpack_from("<QQ", file.read(56), 32)
+    zip64 = _zip64_counts(file, start + at - _LOCATOR_BYTES, size) if at >= _LOCATOR_BYTES else []
+    if zip64:
+        entries = max(0 if entries == 0xFFFF else entries, *(count for count, _ in zip64))
+        directory_bytes = max(0 if directory_bytes == 0xFFFFFFFF else directory_bytes, *(length for _, length in zip64))
     if entries > limits.entries_max:
         raise RejectedInput(Code.ZIP_TOO_MANY_ENTRIES, f"{entries} entries")
     if directory_bytes > limits.directory_bytes_max:
         raise RejectedInput(Code.ZIP_TOO_MANY_ENTRIES, f"central directory of {directory_bytes} bytes")
     file.seek(0)
+
+
+def _zip64_counts(file: BinaryIO, locator: int, size: int) -> list[tuple[int, int]]:
+    """Entries and bytes of the directory by the zip64 record, if the zip has one; `locator` is where it is told of.
+
+    Versions of `zipfile` look where the locator says or right before it; both places are held to the limits.
+    """
+    file.seek(locator)
+    head = file.read(_LOCATOR_BYTES)
+    if not head.startswith(b"PK\x06\x07"):
+        return []
+    found: list[tuple[int, int]] = []
+    for place in {struct.unpack_from("<Q", head, 8)[0], locator - _ZIP64_END_BYTES}:
+        if 0 <= place <= size - _ZIP64_END_BYTES:
+            file.seek(place)
+            record = file.read(_ZIP64_END_BYTES)
+            if record.startswith(b"PK\x06\x06"):
+                found.append(struct.unpack_from("<QQ", record, 32))
+    return found
 
 
 def _checked_members(archive: zipfile.ZipFile, limits: ZipLimits) -> list[zipfile.ZipInfo]:
@@ -98,7 +115,7 @@ def _checked_members(archive: zipfile.ZipFile, limits: ZipLimits) -> list[zipfil
             raise RejectedInput(Code.ZIP_INVALID, "a member is encrypted or compressed in an unusual way")
         if info.file_size > limits.member_bytes_max:
             raise RejectedInput(Code.ZIP_TOO_LARGE, f"a member of {info.file_size} bytes")
-        if info.file_size > _RATIO_FREE_BYTES and info.file_size > limits.ratio_max * max(info.compress_size, 1):
+        if info.file_size > max(limits.ratio_free_bytes, limits.ratio_max * info.compress_size):
             raise RejectedInput(Code.ZIP_TOO_LARGE, "a member out of proportion to its compressed size")
     if sum(info.file_size for info in entries) > limits.total_bytes_max:
         raise RejectedInput(Code.ZIP_TOO_LARGE, f"members of more than {limits.total_bytes_max} bytes together")
@@ -107,19 +124,24 @@ def _checked_members(archive: zipfile.ZipFile, limits: ZipLimits) -> list[zipfil
 
 
 def _check_name(info: zipfile.ZipInfo, limits: ZipLimits) -> None:
-    name = info.orig_filename
-    parts = name.removesuffix("/").split("/")
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if (
-        len(name) > limits.name_chars_max
-        or "\\" in name
-        or any(ord(character) < 32 or ord(character) == 127 for character in name)
-        or any(part in ("", ".", "..") for part in parts)
-        or ":" in parts[0]
-    ):
+    # newer versions of `zipfile` take the second name from an extra field
+    if not all(is_safe_name(name, limits) for name in (info.orig_filename, info.filename)):
         raise RejectedInput(Code.ZIP_UNSAFE_NAME, "a member's name leaves the folder or cannot be told")
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise RejectedInput(Code.ZIP_UNSAFE_NAME, "a member is a link or a device")
+
+
+def is_safe_name(name: str, limits: ZipLimits) -> bool:
+    """Whether the name is a plain relative path with slashes between its parts."""
+    parts = name.removesuffix("/").split("/")
+    return (
+        len(name) <= limits.name_chars_max
+        and "\\" not in name
+        and not any(ord(character) < 32 or ord(character) == 127 for character in name)
+        and not any(part in ("", ".", "..") for part in parts)
+        and ":" not in parts[0]
+    )
 
 
 def _check_overlap(entries: list[zipfile.ZipInfo], directory_start: int) -> None:
@@ -127,7 +149,7 @@ def _check_overlap(entries: list[zipfile.ZipInfo], directory_start: int) -> None
     spans = sorted(
         (
             info.header_offset,
-            info.header_offset + _LOCAL_HEADER_BYTES + len(info.orig_filename.encode("utf-8", "replace")),
+            info.header_offset + _LOCAL_HEADER_BYTES + len(_name_bytes(info)),
             info.compress_size,
         )
         for info in entries
@@ -135,6 +157,11 @@ def _check_overlap(entries: list[zipfile.ZipInfo], directory_start: int) -> None
     ends = [(start, end + size) for start, end, size in spans]
     if any(end > following for (_, end), (following, _) in pairwise([*ends, (directory_start, 0)])):
         raise RejectedInput(Code.ZIP_INVALID, "members overlap")
+
+
+def _name_bytes(info: zipfile.ZipInfo) -> bytes:
+    """The member's name as it stands in the zip: UTF-8 where its flag says so, else cp437 (APPNOTE appendix D)."""
+    return info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
 
 
 def _inflated(file: BinaryIO, info: zipfile.ZipInfo, budget_bytes: int) -> bytes:
@@ -150,7 +177,7 @@ def _inflated(file: BinaryIO, info: zipfile.ZipInfo, budget_bytes: int) -> bytes
         raise RejectedInput(Code.ZIP_INVALID, "a member is not where the directory says")
     name_bytes, extra_bytes = struct.unpack_from("<HH", header, 26)
     name = file.read(name_bytes)
-    if name != info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437"):
+    if name != _name_bytes(info):
         raise RejectedInput(Code.ZIP_INVALID, "a member and the directory disagree on its name")
     file.seek(extra_bytes, os.SEEK_CUR)
     packed = file.read(info.compress_size)

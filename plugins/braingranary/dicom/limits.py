@@ -46,7 +46,9 @@ class ZipLimits:
     total_bytes_max: int = 4096 * MIB
     """All members together, counted as they are inflated, whatever the directory claims."""
     ratio_max: int = 200
-    """Inflated over compressed bytes of one member above 1 MiB; DICOM reaches about 20, all-zero padding 1,000."""
+    """Inflated over compressed bytes of one member above `ratio_free_bytes`; DICOM reaches about 20, zeros 1,000."""
+    ratio_free_bytes: int = 16 * MIB
+    """Members up to this size may be of any density: a blank image or a mask is one, and too small to hurt."""
     name_chars_max: int = 512
     directory_bytes_max: int = 4 * MIB
     """The zip's central directory, checked before it is parsed; 20,000 entries of archives take about 2 MiB."""

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from braingranary.archives.zip_audit import ZipAudit, audit_zip
@@ -131,3 +132,43 @@ def test_audit_zip_too_many_members_are_refused() -> None:
     many = {f"{number}.dcm": b"x" for number in range(50)}
     few = replace(DEFAULT_ZIP_LIMITS, entries_max=40)
     assert refused(zipped(many, md5_of=many), limits=few).code is Code.ZIP_TOO_MANY_ENTRIES
+
+
+def test_audit_zip_blank_image_is_no_bomb() -> None:
+    blank = {"1-01.dcm": bytes(8 << 20)}
+    assert audit(zipped(blank, md5_of=blank)).md5_verified == 1
+
+
+def test_audit_zip_dense_image_in_one_large_chunk_is_no_bomb() -> None:
+    """The chunk holds the whole zip, so nothing more is taken from the source while the image inflates."""
+    dense = {"1-01.dcm": (np.random.default_rng(1).bytes(1 << 14) + bytes(1 << 20)) * 64}
+    data = zipped(dense, md5_of=dense)
+    assert len(data) * 50 < len(dense["1-01.dcm"])
+    assert audit_zip([data], RECORD, needs_md5=True).md5_verified == 1
+
+
+def test_audit_zip_cp437_names_are_those_that_the_md5_list_tells() -> None:
+    images = {"QQ1.dcm": b"first", "QQ2.dcm": b"second"}
+    data = zipped({**images}).replace(b"QQ", b"\x84\x81")
+    lines = [
+        f"\u00e4\u00fc{name[2:]},{hashlib.md5(image, usedforsecurity=False).hexdigest()}"
+        for name, image in images.items()
+    ]
+    listed = zipped({"md5hashes.csv": "\r\n".join(["\ufeffFilename,MD5Hash", *lines]).encode()})
+    # the members of both, and the end of a zip that counts them
+    local = data[: data.index(b"PK\x01\x02")] + listed[listed.index(b"PK\3\4", 4) :]
+    end = local.rindex(b"PK\x05\x06")
+    whole = local[: end + 8] + (4).to_bytes(2, "little") * 2 + local[end + 12 :]
+    assert [image.name for image in audit(whole).images] == ["äü1.dcm", "äü2.dcm"]
+
+
+def test_audit_zip_long_comment_hides_no_end_record() -> None:
+    data = bytearray(zipped(IMAGES, md5_of=IMAGES))
+    data[-2:] = (60_000).to_bytes(2, "little")
+    assert audit(bytes(data) + b"c" * 60_000).md5_verified == 2
+
+
+def test_audit_zip_unreadable_md5_list_is_transient() -> None:
+    error = refused(zipped({**IMAGES, "md5hashes.csv": b"1-01.dcm," + b"x" * 200_000}))
+    assert isinstance(error, TransientFailure)
+    assert error.code is Code.ZIP_INVALID
