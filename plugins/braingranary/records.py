@@ -74,7 +74,7 @@ class SeriesRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """Proof that a series was staged whole: written beside the raw zip, after the zip became visible."""
+    """Proof that a series was staged whole: written beside the raw object, after the object became visible."""
 
     record: SeriesRecord
     raw_key: str
@@ -85,6 +85,8 @@ class Receipt:
     md5_verified: int
     """How many images matched the MD5 that the archive sent along (0 where it sends none)."""
     staged_at: datetime
+    media_type: str = "application/zip"
+    """Of the raw object: `application/zip` (DICOM files), `application/gzip` (.nii.gz) or `application/x-nifti`."""
     content_sha256: str = ""
     """SHA-256 over the images' sorted MD5s: equal for equal images however they were zipped and named."""
 

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from braingranary.catalog.load.normalize_run import load_run
 from braingranary.dicom import vocabulary
 from braingranary.normalization import rows
-from braingranary.normalization.labels import TUMOR_COLLECTIONS
+from braingranary.normalization.labels.collection import TUMOR_COLLECTIONS
 from braingranary.records import Plane
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore

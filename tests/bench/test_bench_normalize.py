@@ -63,7 +63,7 @@ def ours_grey(folder: Path, target: Path) -> NDArray[Any]:
 
 def ours_packs(folder: Path) -> NDArray[Any]:
     """All packs, sidecar and rows; the voxels are read once more for the comparison, untimed (see `equal`)."""
-    made = normalize_series(files_of(folder), phantom.receipt_of(UID, b"zip"), DEFAULT_PROFILE)
+    made = normalize_series(read_series(files_of(folder)), phantom.receipt_of(UID, b"zip"), DEFAULT_PROFILE)
     assert len(made.packs) == 3
     return np.empty(0)
 

@@ -1,14 +1,15 @@
-"""Case 11: a DICOM file that is a program too. The preamble never leaves, the pixels stay what they are."""
+"""Case 11: a DICOM file that is a program too (CVE-2019-11687): the preamble is ignored and never leaves raw/."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from braingranary.dicom.guard import Preamble, preamble_of, with_zeroed_preamble
 from braingranary.dicom.reader import read_series
-from braingranary.errors import Code, RejectedInput
-from tests.fixtures.dicom_factory import SYNTAXES, Scan, classic_file
+from braingranary.normalization.profile import DEFAULT_PROFILE
+from braingranary.normalization.series import normalize_series
+from tests.fixtures.dicom_factory import SERIES_UID, SYNTAXES, Scan, classic_series
+from tests.unit.normalization import phantom
 
 PROGRAMS = {
     "PE": b"MZ\x90\x00\x03\x00\x00\x00",
@@ -19,31 +20,18 @@ PROGRAMS = {
 
 
 @pytest.mark.hostile
-def test_with_zeroed_preamble_no_program_leaves_and_pixels_stay() -> None:
-    out = 0
+def test_read_series_program_in_the_preamble_never_leaves_and_pixels_stay() -> None:
+    polyglots_out = 0
     for syntax in SYNTAXES:
-        plain = classic_file(Scan(syntax=syntax))
+        plain = classic_series(Scan(syntax=syntax))
+        want = read_series(plain)
         for head in PROGRAMS.values():
-            polyglot = head.ljust(128, b"\xcc") + plain[128:]
-            assert preamble_of(polyglot) is Preamble.EXECUTABLE
-            cleaned = with_zeroed_preamble(polyglot)
-            out += preamble_of(cleaned) is not Preamble.EMPTY
-            assert cleaned[128:] == plain[128:]
-            want, got = (read_series([("1.dcm", data)]).volumes[0].volume.voxels for data in (polyglot, cleaned))
-            assert np.array_equal(want, got)
-    print(f"case 11 preamble polyglot {len(SYNTAXES) * len(PROGRAMS)} files: polyglots_out={out}")
-    assert out == 0
-
-
-def test_with_zeroed_preamble_no_dicom_is_rejected() -> None:
-    with pytest.raises(RejectedInput) as caught:
-        with_zeroed_preamble(PROGRAMS["PE"].ljust(200, b"\0"))
-    assert caught.value.code is Code.NOT_DICOM
-
-
-def test_preamble_of_tells_usual_ones() -> None:
-    plain = classic_file()
-    assert preamble_of(plain) is Preamble.EMPTY
-    assert preamble_of(b"II*\0".ljust(128, b"\0") + plain[128:]) is Preamble.TIFF
-    assert preamble_of(b"odd".ljust(128, b"\0") + plain[128:]) is Preamble.OTHER
-    assert preamble_of(plain[132:]) is Preamble.ABSENT
+            preamble = head.ljust(128, b"\xcc")
+            got = read_series([(name, preamble + data[128:]) for name, data in plain])
+            assert np.array_equal(want.volumes[0].volume.voxels, got.volumes[0].volume.voxels)
+            assert got.header == want.header
+            made = normalize_series(got, phantom.receipt_of(SERIES_UID, b"zip"), DEFAULT_PROFILE)
+            left = [made.sidecar.to_json(), *(pack.data for pack in made.packs)]
+            polyglots_out += any(preamble in data or data.startswith(head) for data in left)
+    print(f"case 11 preamble polyglot {len(SYNTAXES) * len(PROGRAMS)} series: polyglots_out={polyglots_out}")
+    assert polyglots_out == 0

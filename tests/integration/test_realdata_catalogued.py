@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from braingranary.dicom.reader import read_series
-from braingranary.dicom.series import SeriesImages
 from braingranary.imaging.planes import plane_of
+from braingranary.imaging.series import SeriesImages
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.series import NormalizedSeries, normalize_series
 from braingranary.records import Plane, Receipt, SeriesRecord
@@ -114,8 +114,8 @@ def _receipt(images: SeriesImages, files: list[tuple[str, bytes]]) -> Receipt:
     record = SeriesRecord(
         archive="tcia",
         collection="Real",
-        series_uid=images.series_uid,
-        study_uid=images.study_uid,
+        series_uid=images.series_uid or "",
+        study_uid=images.study_uid or "",
         subject_id="real",
         modality="MR",
     )
@@ -133,7 +133,8 @@ def _receipt(images: SeriesImages, files: list[tuple[str, bytes]]) -> Receipt:
 
 def _normalized(folder: Path) -> NormalizedSeries:
     files = _files(folder)
-    return normalize_series(iter(files), _receipt(read_series(iter(files)), files), DEFAULT_PROFILE)
+    images = read_series(iter(files))
+    return normalize_series(images, _receipt(images, files), DEFAULT_PROFILE)
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.folder)

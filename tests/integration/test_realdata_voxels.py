@@ -17,8 +17,8 @@ import pytest
 from numpy.typing import NDArray
 
 from braingranary.dicom.reader import read_series
-from braingranary.dicom.series import SeriesImages
 from braingranary.imaging.planes import acquired_stack
+from braingranary.imaging.series import SeriesImages
 from braingranary.imaging.volume import Volume
 from braingranary.records import Plane
 

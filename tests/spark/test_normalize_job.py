@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from braingranary.normalization.job import NormalizeJob, run_json_key, write_run_json
-from braingranary.normalization.library_zip import write_library_zip
+from braingranary.normalization.job import NormalizeJob
 from braingranary.normalization.parts import PublishedRun
 from braingranary.normalization.plan import PendingSeries
 from braingranary.normalization.publish import read_published
@@ -117,41 +114,3 @@ def test_job_run_twice_and_under_another_name_leaves_the_same_objects(
     assert again == read_published(object_store, "first")
     run_job(spark, job_of(object_store, s3_settings, "second", series))
     assert phantom.listing(object_store, "normalized/") == packs
-
-
-def test_job_library_from_a_zip_runs_where_it_is_not_installed(
-    environment: None, object_store: ObjectStore, s3_settings: StoreSettings, tmp_path: Path
-) -> None:
-    uid = f"{phantom.ROOT}.1"
-    raw_key = phantom.stage(object_store, uid, phantom.zipped(phantom.dicom_files(uid)))
-    job = job_of(object_store, s3_settings, "zip", [PendingSeries(raw_key=raw_key, zip_bytes=1000)])
-    write_run_json(object_store, job)
-    library = write_library_zip(tmp_path / "braingranary.zip")
-    # Without the site hooks of this environment the editable library is invisible: only the zip can provide it.
-    site = next(path for path in sys.path if path.endswith("site-packages"))
-    bare = tmp_path / "bare-python"
-    bare.write_text(f'#!/bin/sh\nexec env PYTHONPATH="$PYTHONPATH:{site}" {sys.executable} -S "$@"\n')
-    bare.chmod(0o755)
-    alone = subprocess.run([bare, "-c", "import braingranary"], capture_output=True, text=True, check=False)
-    assert "ModuleNotFoundError: No module named 'braingranary'" in alone.stderr
-    command = [
-        f"{site}/pyspark/bin/spark-submit",
-        *("--master", "local[1]", "--conf", "spark.ui.enabled=false", "--conf", "spark.driver.bindAddress=127.0.0.1"),
-        *("--py-files", str(library), str(JOB)),
-        *("--run-json", f"s3://{object_store.bucket}/{run_json_key('zip')}"),
-        *("--endpoint-url", str(s3_settings.endpoint_url)),
-    ]
-
-    done = subprocess.run(
-        command,
-        env={**os.environ, "PYSPARK_PYTHON": str(bare), "PYSPARK_DRIVER_PYTHON": str(bare)},
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-
-    assert done.returncode == 0, done.stderr[-4000:]
-    told = json.loads(done.stdout.strip().splitlines()[-1])
-    assert told["rows"]["series"] == 1
-    assert object_store.exists(f"normalized/v1/{uid}/sidecar.json")

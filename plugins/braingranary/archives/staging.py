@@ -213,7 +213,7 @@ class _Fetch:
 
 def _place(store: ObjectStore, record: SeriesRecord, fetched: _Fetch, audit: ZipAudit) -> StagedSeries:
     """The proven zip to raw/, unless the series stands there already with these or other images."""
-    raw_key = keys.raw_zip(record.archive, record.collection, record.series_uid, fetched.sha256)
+    raw_key = keys.raw_object(record.archive, record.collection, record.series_uid, fetched.sha256)
     ours = Receipt(
         record=record,
         raw_key=raw_key,

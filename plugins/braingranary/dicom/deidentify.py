@@ -13,7 +13,6 @@ from typing import Final
 
 from braingranary.dicom import tags
 from braingranary.dicom.elements import Elements
-from braingranary.dicom.series import SeriesHeader
 from braingranary.dicom.vocabulary import (
     IMAGE_TYPE_WORDS,
     body_part_of,
@@ -24,6 +23,7 @@ from braingranary.dicom.vocabulary import (
     sequence_of,
     software_of,
 )
+from braingranary.imaging.series import SeriesHeader
 from braingranary.records import Json
 
 AGE_YEARS_MAX: Final = 90.0

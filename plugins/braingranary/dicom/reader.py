@@ -23,10 +23,10 @@ from braingranary.dicom.elements import Elements
 from braingranary.dicom.frames import Frame, frames_of
 from braingranary.dicom.geometry import Grid
 from braingranary.dicom.limits import DEFAULT_LIMITS, Limits
-from braingranary.dicom.series import FileReject, ReadVolume, SeriesHeader, SeriesImages
 from braingranary.dicom.volumes import build_volumes
 from braingranary.dicom.walk import WalkedFile, walk_file
 from braingranary.errors import Code, RejectedInput
+from braingranary.imaging.series import FileReject, ReadVolume, SeriesHeader, SeriesImages
 
 __all__ = ["FileReject", "ReadVolume", "SeriesHeader", "SeriesImages", "read_series"]
 

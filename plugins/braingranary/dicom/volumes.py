@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from braingranary.dicom.frames import Frame, Traits
 from braingranary.dicom.geometry import SAME_POSITION_MM, along_normal, stack_slices
 from braingranary.dicom.pixels import clean_into
-from braingranary.dicom.series import ReadVolume
 from braingranary.errors import Code, RejectedInput
+from braingranary.imaging.series import ReadVolume
 from braingranary.imaging.volume import Volume
 
 _TRAITS_BY_NATURE = Traits._fields[:-1]  # the acquisition number is tried last: scanners also count it up by slice

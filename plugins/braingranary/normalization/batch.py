@@ -5,8 +5,8 @@ Goes in: raw keys. Comes out: slice packs, sidecars and quarantine notes in the 
 fails (TransientFailure) or wrong settings end a batch, and then it is run again from the start and ends in the same
 state. A batch that is done already is not done again. Object names and bytes depend on the input alone.
 
-While one series is computed the next zips arrive and the last packs leave, a few of each at most, so that neither the
-processor nor the network waits for the other and memory does not grow with the batch.
+While one series is computed the next raw objects arrive and the last packs leave, a few of each at most, so that
+neither the processor nor the network waits for the other and memory does not grow with the batch.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ import structlog
 from braingranary.dicom.bundle import read_members
 from braingranary.dicom.limits import DEFAULT_ZIP_LIMITS
 from braingranary.errors import Code, ConfigurationError, RejectedInput, TransientFailure
-from braingranary.normalization.mask import ImagesMissing, mask_rows
+from braingranary.normalization.labels.mask import ImagesMissing, mask_rows
 from braingranary.normalization.parts import PartResult, part_key, part_name, table_key
 from braingranary.normalization.profile import Profile
-from braingranary.normalization.raw import RawKey, parse_raw_key, raw_zip, read_receipt
+from braingranary.normalization.raw import RawKey, parse_raw_key, raw_file, read_receipt
+from braingranary.normalization.readers import read_staged
 from braingranary.normalization.rows import TABLES
 from braingranary.normalization.series import STEP, NormalizedSeries, normalize_series
 from braingranary.normalization.tables import RowSet
@@ -36,8 +37,8 @@ from braingranary.storage.row_files import reject_row
 from braingranary.storage.store import ObjectStore
 
 SEGMENTATION_MODALITY: Final = "SEG"
-_TRANSFERS: Final = 4  # threads that read zips and write packs: they wait on the network, not on the processor
-_ZIPS_AHEAD: Final = 2  # arriving or waiting; each is in memory up to raw.SPOOL_BYTES, on disk beyond
+_TRANSFERS: Final = 4  # threads that read raw objects and write packs: they wait on the network, not on the processor
+_FILES_AHEAD: Final = 2  # arriving or waiting; each is in memory up to raw.SPOOL_BYTES, on disk beyond
 _SERIES_BEHIND: Final = 2  # computed, still being written
 _log = structlog.get_logger(__name__)
 
@@ -95,7 +96,7 @@ class _Outcome:
 
 
 class _Batch:
-    """The series of one batch on their way through: zips ahead, one being computed, packs behind."""
+    """The series of one batch on their way through: raw objects ahead, one being computed, packs behind."""
 
     def __init__(self, store: ObjectStore, profile: Profile, transfers: ThreadPoolExecutor, workers: int) -> None:
         self.store, self.profile, self.transfers, self.workers = store, profile, transfers, workers
@@ -103,8 +104,8 @@ class _Batch:
     def outcomes(self, raws: Sequence[RawKey]) -> Iterator[_Outcome]:
         """What became of every series, in their order, its objects written."""
         behind: deque[_Outcome] = deque()
-        for raw, zipped in self._arriving(raws):
-            behind.append(self._normalized(raw, zipped))
+        for raw, arrived in self._arriving(raws):
+            behind.append(self._normalized(raw, arrived))
             while len(behind) > _SERIES_BEHIND:
                 yield self._settled(behind.popleft())
         while behind:
@@ -114,25 +115,25 @@ class _Batch:
         ahead: deque[tuple[RawKey, Future[tuple[Receipt, BinaryIO]]]] = deque()
         for raw in raws:
             ahead.append((raw, self.transfers.submit(self._fetched, raw)))
-            if len(ahead) > _ZIPS_AHEAD:
+            if len(ahead) > _FILES_AHEAD:
                 yield ahead.popleft()
         yield from ahead
 
     def _fetched(self, raw: RawKey) -> tuple[Receipt, BinaryIO]:
         receipt = read_receipt(self.store, raw)
-        return receipt, raw_zip(self.store, receipt)
+        return receipt, raw_file(self.store, receipt)
 
-    def _normalized(self, raw: RawKey, zipped: Future[tuple[Receipt, BinaryIO]]) -> _Outcome:
+    def _normalized(self, raw: RawKey, arrived: Future[tuple[Receipt, BinaryIO]]) -> _Outcome:
         """One series computed and its writing begun; a reject where it cannot be used, whatever the reason."""
         names = (raw.archive, raw.collection)
         try:
-            receipt, file = zipped.result()
+            receipt, file = arrived.result()
             names = (receipt.record.archive, receipt.record.collection)
             with file:
-                members = read_members(file, DEFAULT_ZIP_LIMITS)
                 if receipt.record.modality == SEGMENTATION_MODALITY:
+                    members = read_members(file, DEFAULT_ZIP_LIMITS)
                     return _Outcome(raw=raw, names=names, rows=mask_rows(self.store, members, receipt, self.profile))
-                made = normalize_series(members, receipt, self.profile, workers=self.workers)
+                made = normalize_series(read_staged(file, receipt), receipt, self.profile, workers=self.workers)
             return _Outcome(raw=raw, names=names, rows=made.rows, written=self._writing(made))
         except Exception as error:  # noqa: BLE001 - a decoder's bug on one series must not take the batch along
             return self._reject(raw, names, error)

@@ -15,7 +15,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from braingranary.dicom.series import ReadVolume
 from braingranary.imaging import jpeg
 from braingranary.imaging.intensity import Window, to_grey
 from braingranary.imaging.planes import (
@@ -26,6 +25,7 @@ from braingranary.imaging.planes import (
     reformatted_stacks,
     square_pixels,
 )
+from braingranary.imaging.series import ReadVolume
 from braingranary.imaging.slicepack import Pack, write_pack
 from braingranary.normalization.profile import Profile
 from braingranary.records import Plane

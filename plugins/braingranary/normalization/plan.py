@@ -86,12 +86,12 @@ def _done(store: ObjectStore, profile: Profile) -> frozenset[str]:
             for part in published.parts:
                 awaited.update(part.awaited)
                 done.update(key for key in part.raw_keys if key not in part.awaited)
-    done.update(key for key, prefix in awaited.items() if key not in done and not _any_zip(store, prefix))
+    done.update(key for key, prefix in awaited.items() if key not in done and not _anything_staged(store, prefix))
     return frozenset(done)
 
 
-def _any_zip(store: ObjectStore, prefix: str) -> bool:
-    return any(info.key.endswith(".zip") for info in store.list(prefix))
+def _anything_staged(store: ObjectStore, prefix: str) -> bool:
+    return any(keys.is_raw_object(info.key) for info in store.list(prefix))
 
 
 def _staged(store: ObjectStore, ingest_runs: Sequence[str] | None) -> Iterator[PendingSeries]:
@@ -104,7 +104,7 @@ def _staged(store: ObjectStore, ingest_runs: Sequence[str] | None) -> Iterator[P
             seen.add(key)
             parse_raw_key(key)
             info = store.head(key)
-            # A zip that is gone is still pending: its batch tells so with a reject row.
+            # An object that is gone is still pending: its batch tells so with a reject row.
             yield PendingSeries(raw_key=key, zip_bytes=0 if info is None else info.size)
 
 

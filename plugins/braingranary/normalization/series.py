@@ -1,22 +1,19 @@
-"""One staged series to everything that is made of it: slice packs, a sidecar and the rows of the catalogue.
+"""One series as read to everything that is made of it: slice packs, a sidecar and the rows of the catalogue.
 
-Pure: files and receipt in, values out, nothing read or written elsewhere, and the same input gives the same bytes.
-Fails with RejectedInput, whose code says why the series cannot be used.
+Pure: images and receipt in, values out, nothing read or written elsewhere, and the same input gives the same bytes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from braingranary.dicom.limits import DEFAULT_LIMITS, Limits
-from braingranary.dicom.reader import read_series
-from braingranary.dicom.series import SeriesHeader, SeriesImages
 from braingranary.errors import Code, RejectedInput
+from braingranary.imaging.series import SeriesHeader, SeriesImages
 from braingranary.normalization.encode import EncodedVolume, PlanePack, encode_volume
-from braingranary.normalization.labels import collection_labels
+from braingranary.normalization.labels.collection import collection_labels
 from braingranary.normalization.profile import Profile
 from braingranary.normalization.sidecar import Sidecar, make_sidecar
 from braingranary.normalization.tables import RowSet
@@ -48,22 +45,22 @@ class NormalizedSeries:
     """Rows of `series`, `packs`, `slices`, `labels` and, for files that were left out, `rejects`."""
 
 
-def normalize_series(
-    files: Iterable[tuple[str, bytes]],
-    receipt: Receipt,
-    profile: Profile,
-    *,
-    limits: Limits = DEFAULT_LIMITS,
-    workers: int = 1,
-) -> NormalizedSeries:
+def normalize_series(images: SeriesImages, receipt: Receipt, profile: Profile, *, workers: int = 1) -> NormalizedSeries:
     """Normalize one series.
 
-    `files` are the names and bytes of the series' files, in any order; `workers` threads share the work and do not
-    change a byte of the result. Raises RejectedInput.
+    Args:
+        images: the series as `normalization.readers` read it.
+        receipt: the receipt of its raw object; its record names the series where the files do not.
+        profile: how slices are made.
+        workers: threads that share the work; they do not change a byte of the result.
+
+    Raises:
+        RejectedInput: SERIES_MIXED, SERIES_TOO_LARGE, VOLUME_BLANK or GEOMETRY_INVALID.
+
     """
-    images = read_series(files, limits=limits)
     record = receipt.record
-    if images.series_uid != record.series_uid:
+    uid = record.series_uid
+    if images.series_uid not in (None, uid):
         raise RejectedInput(Code.SERIES_MIXED, "the files are of another series than the archive said")
     if len(images.volumes) > VOLUMES_MAX:
         raise RejectedInput(Code.SERIES_TOO_LARGE, f"more than {VOLUMES_MAX} volumes in one series")
@@ -71,27 +68,27 @@ def normalize_series(
     sidecar = make_sidecar(images, encoded, receipt, profile)
     rows = RowSet()
     rows.add("series", [_series_row(images, encoded, receipt, profile)])
-    packs = list(_packs(images, encoded, profile))
+    packs = list(_packs(uid, encoded, profile))
     for volume, pack, stored in packs:
-        rows.add("packs", [_pack_row(images.series_uid, volume, pack, stored.key)])
-        rows.add("slices", _slice_rows(images.series_uid, volume, pack))
-    rows.add("labels", collection_labels(images.series_uid, record))
+        rows.add("packs", [_pack_row(uid, volume, pack, stored.key)])
+        rows.add("slices", _slice_rows(uid, volume, pack))
+    rows.add("labels", collection_labels(uid, record))
     rows.add("rejects", _file_rejects(images, receipt))
     return NormalizedSeries(
-        series_uid=images.series_uid,
+        series_uid=uid,
         packs=tuple(stored for _, _, stored in packs),
-        sidecar_key=keys.sidecar(profile.name, images.series_uid),
+        sidecar_key=keys.sidecar(profile.name, uid),
         sidecar=sidecar,
         rows=rows,
     )
 
 
 def _packs(
-    images: SeriesImages, encoded: tuple[EncodedVolume, ...], profile: Profile
+    series_uid: str, encoded: tuple[EncodedVolume, ...], profile: Profile
 ) -> Iterator[tuple[int, PlanePack, NormalizedPack]]:
     for volume, made in enumerate(encoded):
         for pack in made.packs:
-            key = keys.slice_pack(profile.name, images.series_uid, volume, pack.plane)
+            key = keys.slice_pack(profile.name, series_uid, volume, pack.plane)
             yield volume, pack, NormalizedPack(key=key, data=pack.pack.data)
 
 
@@ -103,8 +100,8 @@ def _series_row(images: SeriesImages, encoded: tuple[EncodedVolume, ...], receip
     return {
         **_record_columns(receipt.record, images.header),
         **_physics_columns(images.header),
-        "series_uid": images.series_uid,
-        "study_uid": images.study_uid,
+        "series_uid": receipt.record.series_uid,
+        "study_uid": images.study_uid or receipt.record.study_uid,
         "plane": str(made.plane),
         "obliquity_deg": made.obliquity_deg,
         "rows": rows,
@@ -121,7 +118,7 @@ def _series_row(images: SeriesImages, encoded: tuple[EncodedVolume, ...], receip
         "transfer_syntax": images.transfer_syntax,
         "raw_key": receipt.raw_key,
         "raw_sha256": receipt.sha256,
-        "sidecar_key": keys.sidecar(profile.name, images.series_uid),
+        "sidecar_key": keys.sidecar(profile.name, receipt.record.series_uid),
         "profile": profile.name,
         "extra": _extra(receipt.record, images),
     }

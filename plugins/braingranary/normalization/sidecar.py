@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from braingranary.dicom.series import ReadVolume, SeriesImages
 from braingranary.errors import Code, RejectedInput
+from braingranary.imaging.series import ReadVolume, SeriesImages
 from braingranary.normalization.encode import EncodedVolume
 from braingranary.normalization.profile import Profile
 from braingranary.records import Plane, Receipt
@@ -92,7 +92,7 @@ class Sidecar:
     collection: str
     raw_key: str
     raw_sha256: str
-    transfer_syntax: str
+    transfer_syntax: str | None
     profile: str
     profile_values: dict[str, float | int]
     libraries: dict[str, str]
@@ -116,13 +116,14 @@ _SIDECAR: Final = TypeAdapter(Sidecar)
 
 def make_sidecar(images: SeriesImages, encoded: Sequence[EncodedVolume], receipt: Receipt, profile: Profile) -> Sidecar:
     """The sidecar of one normalized series."""
+    record = receipt.record
     volumes = zip(images.volumes, encoded, strict=True)
     return Sidecar(
         schema=SCHEMA_VERSION,
-        series_uid=images.series_uid,
-        study_uid=images.study_uid,
-        archive=receipt.record.archive,
-        collection=receipt.record.collection,
+        series_uid=record.series_uid,
+        study_uid=images.study_uid or record.study_uid,
+        archive=record.archive,
+        collection=record.collection,
         raw_key=receipt.raw_key,
         raw_sha256=receipt.sha256,
         transfer_syntax=images.transfer_syntax,
@@ -130,7 +131,7 @@ def make_sidecar(images: SeriesImages, encoded: Sequence[EncodedVolume], receipt
         profile_values=profile.values(),
         libraries=library_versions(),
         volumes=tuple(
-            _volume(number, read, made, images.series_uid, profile) for number, (read, made) in enumerate(volumes)
+            _volume(number, read, made, record.series_uid, profile) for number, (read, made) in enumerate(volumes)
         ),
     )
 

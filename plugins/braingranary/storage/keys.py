@@ -1,7 +1,7 @@
 """Object keys: the only place where one is made, so that no text from an archive can ever leave its prefix.
 
 Layout (see docs/architecture.md):
-    raw/<archive>/<collection>/<series_uid>/<sha256>.zip and .receipt.json, canonical.json
+    raw/<archive>/<collection>/<series_uid>/<sha256>.zip (or .nii.gz, .nii) and .receipt.json, canonical.json
     incoming/<token>                                         half-arrived bytes, never read by anyone
     normalized/<profile>/<series_uid>/<volume>-<plane>.zip, sidecar.json, <volume>.nii.gz
     quarantine/<archive>/<collection>/<series_uid>/<code>-<sha256>.bin and .json
@@ -18,6 +18,8 @@ from typing import Final
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Plane
 
+RAW_EXTENSIONS: Final = {"application/zip": ".zip", "application/gzip": ".nii.gz", "application/x-nifti": ".nii"}
+"""How the key of a raw object ends, by its media type: a zip of DICOM files, or a NIfTI."""
 UID_LENGTH_MAX: Final = 64  # DICOM PS3.5 chapter 9
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+\Z", re.ASCII)
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
@@ -48,14 +50,25 @@ def raw_prefix(archive: str, collection: str, series_uid: str) -> str:
     return f"raw/{segment(archive)}/{segment(collection)}/{checked_uid(series_uid)}/"
 
 
-def raw_zip(archive: str, collection: str, series_uid: str, sha256: str) -> str:
-    """The zip exactly as the archive sent it."""
-    return f"{raw_prefix(archive, collection, series_uid)}{_checked_sha256(sha256)}.zip"
+def raw_object(archive: str, collection: str, series_uid: str, sha256: str, media_type: str = "application/zip") -> str:
+    """The bytes of a series exactly as the archive sent them; raises RejectedInput(KEY_INVALID) for another type."""
+    extension = RAW_EXTENSIONS.get(media_type)
+    if extension is None:
+        raise RejectedInput(Code.KEY_INVALID, f"nothing is staged as {media_type}")
+    return f"{raw_prefix(archive, collection, series_uid)}{_checked_sha256(sha256)}{extension}"
+
+
+def is_raw_object(key: str) -> bool:
+    """Whether `key` ends as the raw object of a series does, and not as a receipt."""
+    return key.endswith(tuple(RAW_EXTENSIONS.values()))
 
 
 def receipt(raw_key: str) -> str:
-    """The receipt that stands beside a raw zip."""
-    return f"{raw_key.removesuffix('.zip')}.receipt.json"
+    """The receipt that stands beside a raw object."""
+    for extension in RAW_EXTENSIONS.values():
+        if raw_key.endswith(extension):
+            return f"{raw_key.removesuffix(extension)}.receipt.json"
+    raise RejectedInput(Code.KEY_INVALID, "not the key of a raw object")
 
 
 def canonical(archive: str, collection: str, series_uid: str) -> str:

@@ -21,7 +21,7 @@ from braingranary.dicom.reader import read_series
 from braingranary.errors import Code, RejectedInput
 from braingranary.imaging import jpeg
 from braingranary.imaging.slicepack import read_pack
-from braingranary.nifti.reader import NiftiLimits
+from braingranary.nifti.header import NiftiLimits
 from braingranary.normalization.encode import encode_volume
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.records import Plane

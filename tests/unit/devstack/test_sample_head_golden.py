@@ -18,7 +18,7 @@ from braingranary.dicom.reader import read_series
 from braingranary.errors import RejectedInput
 from braingranary.imaging.planes import acquired_stack, plane_of
 from braingranary.normalization.encode import EncodedVolume
-from braingranary.normalization.segmentation import read_segmentation
+from braingranary.normalization.labels.segmentation import read_segmentation
 from tests.golden.record import check, encoded, members, sheet_hash
 
 

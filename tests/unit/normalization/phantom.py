@@ -142,7 +142,7 @@ def receipt_of(
     )
     return Receipt(
         record=record,
-        raw_key=keys.raw_zip("tcia", collection, uid, sha256),
+        raw_key=keys.raw_object("tcia", collection, uid, sha256),
         sha256=sha256,
         zip_bytes=len(data),
         image_count=1,

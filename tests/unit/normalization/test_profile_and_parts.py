@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from zipfile import ZipFile
-
 import pytest
 
 from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.normalization.job import NormalizeJob
-from braingranary.normalization.library_zip import write_library_zip
 from braingranary.normalization.parts import PartResult, PublishedRun, part_name
 from braingranary.normalization.plan import PendingSeries, batches
 from braingranary.normalization.profile import DEFAULT_PROFILE, Profile
@@ -123,12 +119,3 @@ def test_batches_give_every_worker_something_to_do() -> None:
     assert len(batches(series, batches_min=50)) == 7
     assert len(batches(series, batches_min=5, multiple_of=2)) == 6
     assert batches([], batches_min=4) == ()
-
-
-def test_library_zip_holds_the_library_and_is_the_same_twice(tmp_path: Path) -> None:
-    first, second = write_library_zip(tmp_path / "a" / "lib.zip"), write_library_zip(tmp_path / "b.zip")
-    assert first.read_bytes() == second.read_bytes()
-    with ZipFile(first) as archive:
-        assert {"braingranary/__init__.py", "braingranary/normalization/batch.py"} <= set(archive.namelist())
-        assert all(name.startswith("braingranary/") and name.endswith(".py") for name in archive.namelist())
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["lib.zip"]

@@ -15,14 +15,15 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, SegmentationStorage
 
+from braingranary.dicom.reader import read_series
 from braingranary.errors import Code, RejectedInput
 from braingranary.normalization.batch import normalize_batch
-from braingranary.normalization.labels import mask_labels
+from braingranary.normalization.labels.mask import mask_labels
+from braingranary.normalization.labels.segmentation import read_segmentation
 from braingranary.normalization.parts import PartResult
 from braingranary.normalization.plan import pending
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.publish import publish
-from braingranary.normalization.segmentation import read_segmentation
 from braingranary.normalization.series import normalize_series
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
@@ -125,7 +126,7 @@ def _box() -> NDArray[np.bool_]:
     [(phantom.AXIAL, "axial"), (phantom.CORONAL, "coronal"), (phantom.SAGITTAL, "sagittal")],
 )
 def test_mask_labels_mark_the_slices_that_hold_tumour_in_every_plane(cosines: Any, plane: str) -> None:
-    made = normalize_series(images(cosines), phantom.receipt_of(IMAGE_UID, b"zip"), DEFAULT_PROFILE)
+    made = normalize_series(read_series(images(cosines)), phantom.receipt_of(IMAGE_UID, b"zip"), DEFAULT_PROFILE)
     points = read_segmentation([("1.dcm", as_file(segmentation(cosines=cosines)))]).points_mm
     rows = mask_labels(made.sidecar, points)
     assert {row["source"] for row in rows} == {"mask"}
@@ -140,7 +141,7 @@ def test_mask_labels_mark_the_slices_that_hold_tumour_in_every_plane(cosines: An
 
 
 def test_mask_labels_of_points_outside_say_nothing() -> None:
-    made = normalize_series(images(), phantom.receipt_of(IMAGE_UID, b"zip"), DEFAULT_PROFILE)
+    made = normalize_series(read_series(images()), phantom.receipt_of(IMAGE_UID, b"zip"), DEFAULT_PROFILE)
     assert mask_labels(made.sidecar, np.full((4, 3), 9000.0)) == ()
 
 

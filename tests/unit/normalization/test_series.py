@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from braingranary.dicom.reader import read_series
 from braingranary.errors import Code, RejectedInput
 from braingranary.imaging import jpeg
 from braingranary.normalization.profile import DEFAULT_PROFILE, Profile
@@ -23,7 +24,7 @@ NEAR_ISOTROPIC = {"shape": (40, 64, 64), "spacing_mm": (4.0, 3.0, 3.0)}
 
 
 def normalized(files: phantom.Files, profile: Profile = DEFAULT_PROFILE, workers: int = 1) -> NormalizedSeries:
-    return normalize_series(files, phantom.receipt_of(UID, b"zip"), profile, workers=workers)
+    return normalize_series(read_series(files), phantom.receipt_of(UID, b"zip"), profile, workers=workers)
 
 
 @pytest.mark.parametrize(

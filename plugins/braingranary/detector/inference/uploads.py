@@ -27,7 +27,9 @@ from braingranary.imaging import jpeg
 from braingranary.imaging.intensity import to_grey
 from braingranary.imaging.planes import acquired_stack
 from braingranary.imaging.volume import Volume
-from braingranary.nifti.reader import NiftiLimits, is_gzip, is_nifti, read_nifti
+from braingranary.nifti.header import NiftiLimits
+from braingranary.nifti.inflate import is_gzip
+from braingranary.nifti.reader import is_nifti, read_nifti
 from braingranary.records import Plane
 
 MIB: Final = 1 << 20

@@ -1,4 +1,8 @@
-"""What reading a series gives: plain frozen values, free of pydicom and of any text that could identify a patient."""
+"""The series model: what every reader gives, whatever the format of the files.
+
+`dicom.reader` and `nifti.reader` both return a `SeriesImages`. All values are frozen, and no text that could identify a
+patient is among them. Facts that only one format knows (`transfer_syntax`, UIDs) are optional.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from braingranary.errors import Code
+from braingranary.errors import Code, RejectedInput
 from braingranary.imaging.volume import Volume
 from braingranary.records import Json, Plane
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesHeader:
-    """The de-identified header of one series: numbers, dates and words of controlled vocabularies, never free text."""
+    """The de-identified header of one series: numbers, dates and words of controlled vocabularies, never free text.
+
+    Every field is None or empty where the files do not say it.
+    """
 
     modality: str = "MR"
     sequence: str | None = None
@@ -89,11 +96,17 @@ class ReadVolume:
 class SeriesImages:
     """A whole series as read: its volumes, its header, and the files that had to be left out."""
 
-    series_uid: str
-    study_uid: str
     header: SeriesHeader
     volumes: tuple[ReadVolume, ...]
     """At least one; ordered by their traits, so that the same files in any order give the same volumes."""
-    transfer_syntax: str
-    """UID of the transfer syntax that most files came in."""
+    series_uid: str | None = None
+    """SeriesInstanceUID as the files say it; None where the format has none (NIfTI)."""
+    study_uid: str | None = None
+    transfer_syntax: str | None = None
+    """UID of the DICOM transfer syntax that most files came in."""
     file_rejects: tuple[FileReject, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a series without volumes: a reader that found none has to raise RejectedInput itself."""
+        if not self.volumes:
+            raise RejectedInput(Code.SERIES_EMPTY, "no volume can be made of the series")
