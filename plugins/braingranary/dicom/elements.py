@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from braingranary.dicom import tags
+from braingranary.dicom.private_elements import PrivateElement
 
 _BINARY: Final = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "UV": "Q", "SV": "q", "OF": "f"}
 _SIZE: Final = {code: struct.calcsize("<" + code) for code in _BINARY.values()}
@@ -27,6 +28,12 @@ class Elements:
     values: Mapping[int, RawValue]
     sequences: Mapping[int, tuple[Elements, ...]]
     big_endian: bool = False
+
+    def private(self, *wanted: PrivateElement) -> tuple[int, ...]:
+        """The numbers that private elements have in this data set; 0, which no element has, without their creator."""
+        blocks = {(tag >> 16, self.text(tag)): tag & 0xFF for tag in self.values if tag >> 16 & 1 and tag & 0xFF00 == 0}
+        found = ((each, blocks.get((each.group, each.creator))) for each in wanted)
+        return tuple(0 if block is None else each.group << 16 | block << 8 | each.element for each, block in found)
 
     def text(self, tag: int) -> str | None:
         """The value as text without padding, one character a byte; None where absent or empty."""

@@ -8,7 +8,7 @@ apart, rescale and a view of the pixels. Fails with RejectedInput: GEOMETRY_MISS
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
@@ -18,6 +18,15 @@ from braingranary.dicom.geometry import Grid, checked_grid
 from braingranary.dicom.limits import Limits
 from braingranary.dicom.mosaic import Mosaic, mosaic_of
 from braingranary.dicom.pixels import PixelFormat, pixel_format, read_frames
+from braingranary.dicom.traits import (
+    Timing,
+    Traits,
+    classic_timing,
+    classic_traits,
+    ras_direction,
+    rounded,
+    seconds_of_date_time,
+)
 from braingranary.dicom.vocabulary import image_kind
 from braingranary.dicom.walk import WalkedFile
 from braingranary.errors import Code, RejectedInput
@@ -25,20 +34,6 @@ from braingranary.errors import Code, RejectedInput
 _SPATIAL_DIMENSIONS: Final = frozenset((tags.IN_STACK_POSITION_NUMBER, tags.IMAGE_POSITION_PATIENT, tags.STACK_ID))
 POSITION_MAX_MM: Final = 10_000.0
 """Ten metres from the scanner's centre is no patient (NaN fails the comparison too)."""
-
-
-class Traits(NamedTuple):
-    """What can tell two images at one place apart, in the order in which volumes are sorted."""
-
-    image_kind: str | None = None
-    echo_time_ms: float | None = None
-    inversion_time_ms: float | None = None
-    b_value: float | None = None
-    b_direction: tuple[float, float, float] | None = None
-    temporal_position: int | None = None
-    dimensions: tuple[int, ...] | None = None
-    """What else the file itself counts: an enhanced file's dimension indices, those of space left out."""
-    acquisition: int | None = None
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -49,8 +44,7 @@ class Frame:
     position: tuple[float, float, float]
     """Centre of the first voxel, LPS millimetres."""
     traits: Traits
-    time: str
-    """When it was acquired, as sortable text; empty where the file does not tell."""
+    timing: Timing
     slope: float
     intercept: float
     form: PixelFormat
@@ -81,14 +75,14 @@ def frames_of(walked: WalkedFile, file: int, limits: Limits) -> list[Frame]:
                 grid=grid,
                 position=position,
                 traits=place.traits(),
-                time=place.time(),
+                timing=place.timing(index),
                 slope=place.rescale(tags.RESCALE_SLOPE) or 1.0,
                 intercept=place.rescale(tags.RESCALE_INTERCEPT) or 0.0,
                 form=form,
                 pixels=frame,
                 file=file,
             )
-            for (grid, position, place), frame in zip(described, pixels, strict=True)
+            for index, ((grid, position, place), frame) in enumerate(zip(described, pixels, strict=True))
         ]
     return _classic(walked, form, file, mosaic)
 
@@ -103,11 +97,12 @@ def _classic(walked: WalkedFile, form: PixelFormat, file: int, mosaic: Mosaic | 
         thickness=elements.number(tags.SLICE_THICKNESS),
         distance=elements.number(tags.SPACING_BETWEEN_SLICES),
     )
-    position = _checked_position(elements.numbers(tags.IMAGE_POSITION_PATIENT))
+    told = (elements.numbers(tags.IMAGE_POSITION_PATIENT),) if mosaic is None else mosaic.positions(elements, grid)
+    places = [_checked_position(place) for place in told]
     (pixels,) = read_frames(walked, form)
-    tiles = [(position, pixels)] if mosaic is None else mosaic.tiles(grid, position, pixels)
-    traits = _classic_traits(elements)
-    time = elements.text(tags.ACQUISITION_TIME) or elements.text(tags.CONTENT_TIME) or ""
+    tiles = zip(places, (pixels,) if mosaic is None else mosaic.tiles(pixels), strict=True)
+    traits = classic_traits(elements)
+    timing = classic_timing(elements)
     slope = elements.number(tags.RESCALE_SLOPE) or 1.0  # a slope of 0 is a writer's way of saying nothing
     intercept = elements.number(tags.RESCALE_INTERCEPT) or 0.0
     return [
@@ -115,7 +110,7 @@ def _classic(walked: WalkedFile, form: PixelFormat, file: int, mosaic: Mosaic | 
             grid=grid,
             position=place,
             traits=traits,
-            time=time,
+            timing=timing,
             slope=slope,
             intercept=intercept,
             form=form,
@@ -124,32 +119,6 @@ def _classic(walked: WalkedFile, form: PixelFormat, file: int, mosaic: Mosaic | 
         )
         for place, tile in tiles
     ]
-
-
-def _classic_traits(elements: Elements) -> Traits:
-    b_value = elements.number(tags.DIFFUSION_B_VALUE)
-    direction = elements.numbers(tags.DIFFUSION_GRADIENT_ORIENTATION)
-    if b_value is None:
-        b_value = elements.number(tags.SIEMENS_B_VALUE)
-        direction = direction or elements.numbers(tags.SIEMENS_B_DIRECTION)
-    if b_value is None:
-        b_value = elements.number(tags.PHILIPS_B_VALUE)
-        direction = direction or tuple(n for tag in tags.PHILIPS_B_DIRECTION for n in elements.numbers(tag))
-    dimensions: tuple[int, ...] = ()
-    if b_value is None and (ge := elements.number(tags.GE_B_VALUE)) is not None:
-        b_value = ge % 100_000  # GE adds 1e9 to mark another coding of the value
-        # GE's directions are told along the axes of the scan, not of the patient: good to tell volumes apart alone
-        dimensions = tuple(round(n * 10_000) for tag in tags.GE_B_DIRECTION for n in elements.numbers(tag)[:1])
-    return Traits(
-        image_kind=image_kind(elements.texts(tags.IMAGE_TYPE)[2:]),
-        echo_time_ms=_rounded(elements.number(tags.ECHO_TIME)),
-        inversion_time_ms=_rounded(elements.number(tags.INVERSION_TIME)),
-        b_value=_rounded(b_value),
-        b_direction=_direction(direction),
-        temporal_position=elements.integer(tags.TEMPORAL_POSITION_IDENTIFIER),
-        dimensions=dimensions or None,
-        acquisition=elements.integer(tags.ACQUISITION_NUMBER),
-    )
 
 
 class _Groups:
@@ -182,9 +151,18 @@ class _Groups:
     def rescale(self, tag: int) -> float | None:
         return self._group(tags.PIXEL_VALUE_TRANSFORMATION_SEQUENCE).number(tag)
 
-    def time(self) -> str:
+    def timing(self, index: int) -> Timing:
+        """When the frame was taken; `index` is its number in the file."""
         content = self._group(tags.FRAME_CONTENT_SEQUENCE)
-        return content.text(tags.FRAME_ACQUISITION_DATE_TIME) or ""
+        uid = self._whole.text(tags.SOP_INSTANCE_UID)
+        return Timing(
+            time_s=seconds_of_date_time(content.text(tags.FRAME_ACQUISITION_DATE_TIME)),
+            trigger_time_ms=self._group(tags.CARDIAC_SYNCHRONIZATION_SEQUENCE).number(
+                tags.NOMINAL_CARDIAC_TRIGGER_DELAY_TIME
+            ),
+            instance_number=(self._whole.integer(tags.INSTANCE_NUMBER) or 0, index),
+            instance_uid="" if uid is None else f"{uid}#{index}",
+        )
 
     def traits(self) -> Traits:
         content = self._group(tags.FRAME_CONTENT_SEQUENCE)
@@ -197,11 +175,12 @@ class _Groups:
         values = content.numbers(tags.DIMENSION_INDEX_VALUES)
         return Traits(
             image_kind=image_kind(kinds),
-            echo_time_ms=_rounded(self._group(tags.MR_ECHO_SEQUENCE).number(tags.EFFECTIVE_ECHO_TIME)),
-            inversion_time_ms=_rounded(self._group(tags.MR_MODIFIER_SEQUENCE).number(tags.INVERSION_TIMES)),
-            b_value=_rounded(diffusion.number(tags.DIFFUSION_B_VALUE)),
-            b_direction=_direction(gradient.numbers(tags.DIFFUSION_GRADIENT_ORIENTATION)),
+            echo_time_ms=rounded(self._group(tags.MR_ECHO_SEQUENCE).number(tags.EFFECTIVE_ECHO_TIME)),
+            inversion_time_ms=rounded(self._group(tags.MR_MODIFIER_SEQUENCE).number(tags.INVERSION_TIMES)),
+            b_value=rounded(diffusion.number(tags.DIFFUSION_B_VALUE)),
+            b_direction=ras_direction(gradient.numbers(tags.DIFFUSION_GRADIENT_ORIENTATION)),
             temporal_position=content.integer(tags.TEMPORAL_POSITION_INDEX),
+            label_type=self._group(tags.MR_ARTERIAL_SPIN_LABELING_SEQUENCE).text(tags.ASL_CONTEXT),
             dimensions=tuple(
                 int(value)
                 for pointer, value in zip(pointers, values, strict=False)
@@ -219,15 +198,3 @@ def _checked_position(numbers: tuple[float, ...]) -> tuple[float, float, float]:
     if not all(abs(value) < POSITION_MAX_MM for value in numbers):
         raise RejectedInput(Code.GEOMETRY_INVALID, "image position out of bounds")
     return x, y, z
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
-
-
-def _direction(numbers: tuple[float, ...]) -> tuple[float, float, float] | None:
-    """A gradient direction from LPS to RAS+; None where there is none (b = 0)."""
-    if len(numbers) != 3 or not 0.5 < sum(value * value for value in numbers) < 2.0:
-        return None
-    x, y, z = (round(value, 4) + 0.0 for value in numbers)
-    return -x + 0.0, -y + 0.0, z

@@ -15,25 +15,32 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from braingranary.dicom import tags
+from braingranary.dicom.clusters import chained_rows
 from braingranary.dicom.deidentify import deidentified_header
 from braingranary.dicom.elements import Elements
 from braingranary.dicom.frames import Frame, frames_of
-from braingranary.dicom.geometry import Grid
+from braingranary.dicom.geometry import upward_normal
 from braingranary.dicom.limits import DEFAULT_LIMITS, Limits
 from braingranary.dicom.volumes import build_volumes
 from braingranary.dicom.walk import WalkedFile, walk_file
 from braingranary.errors import Code, RejectedInput
-from braingranary.imaging.series import FileReject, ReadVolume, SeriesHeader, SeriesImages
-
-__all__ = ["FileReject", "ReadVolume", "SeriesHeader", "SeriesImages", "read_series"]
+from braingranary.imaging.series import FileReject, ReadVolume, SeriesImages
 
 STRAY_SHARE_MAX: Final = 0.2
 """Files of another kind than the rest (series, orientation, matrix) are strays up to this share, no longer beyond."""
-ORIENTATION_DIGITS: Final = 2
-"""Direction cosines that agree to this many digits are one orientation (about half a degree)."""
+ORIENTATION_TOLERANCE: Final = 0.01
+"""Direction cosines that differ by no more are one orientation (about half a degree)."""
+SPACING_TOLERANCE_MM: Final = 0.001
+"""Pixel spacings that differ by no more are equal: half a millimetre over 512 pixels."""
+MOVED_COSINE_MIN: Final = 0.96
+"""Normals that lean from each other by less than 16 degrees are one head that moved, not planes of a localizer."""
+STACK_SLICES_MIN: Final = 4
+"""A second orientation with fewer slices is a localizer, not a stack of its own."""
 _UID_LENGTH_MAX: Final = 64  # PS3.5 chapter 9
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)+\Z", re.ASCII)
 
@@ -54,6 +61,11 @@ class _ReadFile:
     syntax_uid: str
     frames: list[Frame]
 
+    @property
+    def enhanced(self) -> bool:
+        """Whether it is a multi-frame file with functional groups."""
+        return bool(self.elements.items(tags.PER_FRAME_FUNCTIONAL_GROUPS))
+
 
 def read_series(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAULT_LIMITS) -> SeriesImages:
     """Read the files of one series.
@@ -68,11 +80,14 @@ def read_series(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAULT_
         good, lambda file: file.series_uid != series_uid, Code.SERIES_MIXED, "file of another series", rejects
     )
     good = _without_strays(good, _says_localizer, Code.LOCALIZER, "image type says localizer", rejects)
-    frames = _one_orientation([frame for file in good for frame in file.frames], good, rejects)
     volumes: list[ReadVolume] = []
-    for group in _by_matrix(frames, good, rejects):
-        volumes.extend(build_volumes(group))
-    used = sorted({frame.file for frame in frames})
+    used: set[int] = set()
+    for oriented in _by_orientation([frame for file in good for frame in file.frames], good, rejects):
+        for group in _by_matrix(oriented, good, rejects):
+            read, left_out = build_volumes(group)
+            volumes.extend(read)
+            used.update(frame.file for frame in group)
+            _reject_frames([left_out], good, rejects, Code.SLICES_CONFLICT, "a volume of the series is not complete")
     reference = min((good[index] for index in used), key=lambda file: file.instance_uid)
     if rejects:
         _log.warning("files left out", count=len(rejects), codes=sorted({reject.code for reject in rejects}))
@@ -159,44 +174,58 @@ def _says_localizer(file: _ReadFile) -> bool:
     return "LOCALIZER" in file.elements.texts(tags.IMAGE_TYPE)
 
 
-def _one_orientation(frames: list[Frame], files: list[_ReadFile], rejects: list[FileReject]) -> list[Frame]:
-    """Frames of the prevailing orientation; several that count make a localizer."""
-    groups = _grouped(frames, lambda frame: _orientation(frame.grid))
+def _by_orientation(frames: list[Frame], files: list[_ReadFile], rejects: list[FileReject]) -> list[list[Frame]]:
+    """Frames by orientation: a few strays are left out, two real stacks stay, three or more make a localizer.
+
+    Orientations that lean from each other by little are one head that moved, however many they are.
+    """
+    rows = np.array([(*frame.grid.row_direction, *frame.grid.column_direction) for frame in frames])
+    groups = _grouped(frames, chained_rows(rows, ORIENTATION_TOLERANCE))
     if len(groups) == 1:
-        return frames
+        return groups
     biggest = max(groups, key=len)
-    if len(frames) - len(biggest) > STRAY_SHARE_MAX * len(frames):
+    if len(frames) - len(biggest) <= STRAY_SHARE_MAX * len(frames):
+        strays = [group for group in groups if group is not biggest]
+        detail = "another orientation than the series"
+        _reject_frames(strays, files, rejects, Code.SERIES_MIXED, detail)
+        return [biggest]
+    normals = np.array([upward_normal(group[0].grid) for group in groups])
+    moved = float((normals @ normals.T).min()) > MOVED_COSINE_MIN
+    two_stacks = len(groups) == 2 and min(len(group) for group in groups) >= STACK_SLICES_MIN
+    if not (moved or two_stacks):
         raise RejectedInput(Code.LOCALIZER, f"{len(groups)} orientations in one series")
-    _reject_frames([g for g in groups if g is not biggest], files, rejects, "another orientation than the series")
-    return biggest
+    return groups
 
 
 def _by_matrix(frames: list[Frame], files: list[_ReadFile], rejects: list[FileReject]) -> list[list[Frame]]:
-    """Frames by rows, columns and spacing: strays are left out, real second matrices become volumes of their own."""
-    groups = _grouped(frames, lambda frame: _matrix(frame.grid))
+    """Frames by rows, columns, spacing and kind of file.
+
+    Strays are left out; real second matrices become volumes of their own, and so do the images of enhanced files beside
+    classic ones. Raises RejectedInput(SERIES_MIXED) where nothing but strays is there.
+    """
+    kinds = np.array([(frame.grid.rows, frame.grid.columns, files[frame.file].enhanced) for frame in frames])
+    spacings = np.array([(frame.grid.row_spacing_mm, frame.grid.column_spacing_mm) for frame in frames])
+    labels = np.column_stack((kinds, chained_rows(spacings, SPACING_TOLERANCE_MM)))
+    groups = _grouped(frames, np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1))
     strays = [group for group in groups if len(group) <= 2 and len(group) <= STRAY_SHARE_MAX * len(frames)]
-    _reject_frames(strays, files, rejects, "another matrix or spacing than the series")
+    if len(strays) == len(groups):
+        raise RejectedInput(Code.SERIES_MIXED, f"{len(groups)} different matrices or spacings in {len(frames)} images")
+    _reject_frames(strays, files, rejects, Code.SERIES_MIXED, "another matrix or spacing than the series")
     return [group for group in groups if not any(group is stray for stray in strays)]
 
 
-def _grouped(frames: list[Frame], key: Callable[[Frame], tuple[float, ...]]) -> list[list[Frame]]:
-    groups: dict[tuple[float, ...], list[Frame]] = {}
-    for frame in frames:
-        groups.setdefault(key(frame), []).append(frame)
+def _grouped(frames: list[Frame], labels: NDArray[np.int64]) -> list[list[Frame]]:
+    groups: dict[int, list[Frame]] = {}
+    for frame, label in zip(frames, labels, strict=True):
+        groups.setdefault(int(label), []).append(frame)
     return [groups[found] for found in sorted(groups)]
 
 
-def _reject_frames(groups: list[list[Frame]], files: list[_ReadFile], rejects: list[FileReject], detail: str) -> None:
+def _reject_frames(
+    groups: list[list[Frame]], files: list[_ReadFile], rejects: list[FileReject], code: Code, detail: str
+) -> None:
     indices = sorted({frame.file for group in groups for frame in group})
-    rejects.extend(FileReject(name=files[index].name, code=Code.SERIES_MIXED, detail=detail) for index in indices)
-
-
-def _orientation(grid: Grid) -> tuple[float, ...]:
-    return tuple(round(value, ORIENTATION_DIGITS) + 0.0 for value in (*grid.row_direction, *grid.column_direction))
-
-
-def _matrix(grid: Grid) -> tuple[float, ...]:
-    return grid.rows, grid.columns, round(grid.row_spacing_mm, 3), round(grid.column_spacing_mm, 3)
+    rejects.extend(FileReject(name=files[index].name, code=code, detail=detail) for index in indices)
 
 
 def _most_common(values: Sequence[_Key]) -> _Key:

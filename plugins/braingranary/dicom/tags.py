@@ -1,7 +1,6 @@
 """The data elements that reading looks at, by number: what is not named here is never decoded.
 
-Names follow the keywords of DICOM PS3.6. Private elements carry their maker in the name; they are used only where the
-private creator of the block is the expected one or the value explains itself (a count, a b-value).
+Names follow the keywords of DICOM PS3.6. Private elements stand in `dicom.private_elements`.
 """
 
 from __future__ import annotations
@@ -10,12 +9,16 @@ from typing import Final
 
 from pydicom._dicom_dict import DicomDictionary
 
+from braingranary.dicom import private_elements
+
 TRANSFER_SYNTAX_UID: Final = 0x00020010
 IMAGE_TYPE: Final = 0x00080008
 SOP_CLASS_UID: Final = 0x00080016
 SOP_INSTANCE_UID: Final = 0x00080018
 STUDY_DATE: Final = 0x00080020
 SERIES_DATE: Final = 0x00080021
+ACQUISITION_DATE: Final = 0x00080022
+CONTENT_DATE: Final = 0x00080023
 ACQUISITION_DATE_TIME: Final = 0x0008002A
 ACQUISITION_TIME: Final = 0x00080032
 CONTENT_TIME: Final = 0x00080033
@@ -48,6 +51,7 @@ ECHO_TRAIN_LENGTH: Final = 0x00180091
 PERCENT_SAMPLING: Final = 0x00180093
 PERCENT_PHASE_FIELD_OF_VIEW: Final = 0x00180094
 PIXEL_BANDWIDTH: Final = 0x00180095
+TRIGGER_TIME: Final = 0x00181060
 SOFTWARE_VERSIONS: Final = 0x00181020
 PROTOCOL_NAME: Final = 0x00181030
 ACQUISITION_MATRIX: Final = 0x00181310
@@ -60,15 +64,15 @@ INVERSION_TIMES: Final = 0x00189079
 EFFECTIVE_ECHO_TIME: Final = 0x00189082
 DIFFUSION_B_VALUE: Final = 0x00189087
 DIFFUSION_GRADIENT_ORIENTATION: Final = 0x00189089
+CARDIAC_SYNCHRONIZATION_SEQUENCE: Final = 0x00189118
+MR_ARTERIAL_SPIN_LABELING_SEQUENCE: Final = 0x00189251
+ASL_CONTEXT: Final = 0x00189257
 MR_TIMING_SEQUENCE: Final = 0x00189112
 MR_ECHO_SEQUENCE: Final = 0x00189114
 MR_MODIFIER_SEQUENCE: Final = 0x00189115
 MR_DIFFUSION_SEQUENCE: Final = 0x00189117
 MR_FRAME_TYPE_SEQUENCE: Final = 0x00189226
 CONTRAST_BOLUS_AGENT_SEQUENCE: Final = 0x00180012
-SIEMENS_MOSAIC_COUNT: Final = 0x0019100A
-SIEMENS_B_VALUE: Final = 0x0019100C
-SIEMENS_B_DIRECTION: Final = 0x0019100E
 SERIES_INSTANCE_UID: Final = 0x0020000E
 STUDY_INSTANCE_UID: Final = 0x0020000D
 SERIES_NUMBER: Final = 0x00200011
@@ -81,6 +85,7 @@ FRAME_CONTENT_SEQUENCE: Final = 0x00209111
 PLANE_POSITION_SEQUENCE: Final = 0x00209113
 PLANE_ORIENTATION_SEQUENCE: Final = 0x00209116
 TEMPORAL_POSITION_INDEX: Final = 0x00209128
+NOMINAL_CARDIAC_TRIGGER_DELAY_TIME: Final = 0x00209153
 FRAME_ACQUISITION_NUMBER: Final = 0x00209156
 DIMENSION_INDEX_VALUES: Final = 0x00209157
 DIMENSION_INDEX_POINTER: Final = 0x00209165
@@ -101,12 +106,6 @@ RESCALE_INTERCEPT: Final = 0x00281052
 RESCALE_SLOPE: Final = 0x00281053
 PIXEL_MEASURES_SEQUENCE: Final = 0x00289110
 PIXEL_VALUE_TRANSFORMATION_SEQUENCE: Final = 0x00289145
-SIEMENS_CSA_CREATOR: Final = 0x00290010
-SIEMENS_CSA_IMAGE: Final = 0x00291010
-GE_B_VALUE: Final = 0x00431039
-GE_B_DIRECTION: Final = (0x001910BB, 0x001910BC, 0x001910BD)
-PHILIPS_B_VALUE: Final = 0x20011003
-PHILIPS_B_DIRECTION: Final = (0x200510B0, 0x200510B1, 0x200510B2)
 SHARED_FUNCTIONAL_GROUPS: Final = 0x52009229
 PER_FRAME_FUNCTIONAL_GROUPS: Final = 0x52009230
 PIXEL_DATA: Final = 0x7FE00010
@@ -114,33 +113,23 @@ ITEM: Final = 0xFFFEE000
 ITEM_END: Final = 0xFFFEE00D
 SEQUENCE_END: Final = 0xFFFEE0DD
 
-KEPT: Final = frozenset(
-    number
-    for name, value in list(globals().items())
-    if name.isupper() and not name.startswith("_")
-    for number in (value if isinstance(value, tuple) else (value,))
-    if isinstance(number, int)
+KEPT: Final = (
+    frozenset(
+        value
+        for name, value in list(globals().items())
+        if name.isupper() and not name.startswith("_") and isinstance(value, int)
+    )
+    | private_elements.KEPT
 )
-"""Every element named above: the walk keeps these and steps over the rest."""
+"""Every element named above, and the private ones: the walk keeps these and steps over the rest."""
 
 SEQUENCES: Final = frozenset(number for number, entry in DicomDictionary.items() if entry[0] == "SQ")
 """Public sequences: implicit VR does not say which elements are."""
-
-PRIVATE_VR: Final = {
-    SIEMENS_MOSAIC_COUNT: "US",
-    SIEMENS_B_VALUE: "IS",
-    SIEMENS_B_DIRECTION: "FD",
-    GE_B_VALUE: "IS",
-    **dict.fromkeys(GE_B_DIRECTION, "DS"),
-    PHILIPS_B_VALUE: "FL",
-    **dict.fromkeys(PHILIPS_B_DIRECTION, "FL"),
-}
-"""Value representations of the private elements, for implicit VR and for UN."""
 
 
 def representation(number: int) -> str:
     """The value representation that the dictionary gives element `number`; UN where it knows none."""
     entry = DicomDictionary.get(number)
     if entry is None:
-        return PRIVATE_VR.get(number, "UN")
+        return private_elements.representation(number)
     return str(entry[0])

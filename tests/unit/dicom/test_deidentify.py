@@ -9,7 +9,8 @@ import pytest
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.dataset import Dataset
 
-from braingranary.dicom.reader import SeriesHeader, read_series
+from braingranary.dicom.reader import read_series
+from braingranary.imaging.series import SeriesHeader
 from braingranary.records import Plane
 from tests.fixtures.dicom_factory import Scan, classic_series, enhanced_series
 

@@ -7,8 +7,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from braingranary.dicom.limits import Limits
-from braingranary.dicom.reader import SeriesImages, read_series
+from braingranary.dicom.reader import read_series
 from braingranary.errors import Code, RejectedInput
+from braingranary.imaging.series import SeriesImages
 from tests.fixtures.dicom_factory import (
     CORONAL,
     SAGITTAL,

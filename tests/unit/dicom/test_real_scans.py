@@ -9,7 +9,8 @@ import pytest
 from pydicom import dcmread
 
 from braingranary.dicom.geometry import LPS_TO_RAS
-from braingranary.dicom.reader import SeriesImages, read_series
+from braingranary.dicom.reader import read_series
+from braingranary.imaging.series import SeriesImages
 
 # folder: slices, rows, columns, spacing (slice, row, column), dominant axis of the normal (0 = R, 1 = A, 2 = S)
 SERIES = {
