@@ -5,23 +5,23 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-UV_VERSION := 0.13.9
-TORCH_VERSION := $(shell sed -n 's/^torch==\([0-9.]*\).*/\1/p' requirements/dev.txt)
 STATE ?= .state
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-REQUIREMENTS := requirements/dev.txt
-# A folder of wheels of one's own is looked at only if the environment names one.
+# A folder of wheels of one's own is looked at only if the environment names one; it may hold torch without CUDA.
 FIND_LINKS := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)")
+TORCH ?= $(if $(wildcard $(PIP_FIND_LINKS:%=%/torch-*+cpu-*)),torch-cpu,torch)
+REQUIREMENTS := requirements/$(TORCH).txt requirements/dev.txt
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python $(FIND_LINKS)
 SOURCES := plugins/braingranary dags spark_jobs serving tests
 PYTEST := $(BIN)/pytest --durations=15
 # Each of these starts several services of its own, so they run one after the other.
 SERIAL := spark or e2e or browser or chaos or containers
+SERVERS := stack or $(SERIAL)
 WORKERS ?= 2
 
-.PHONY: help demo stop status test lint format bench train lock clean venv chromium
+.PHONY: help demo stop status test unit lint format bench train lock sbom dist clean venv debian
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do \
 		printf '  make %-8s %s\n' "$$target" "$$text"; done
@@ -29,16 +29,16 @@ help: ## this list
 	@echo '  DICOM=<folder>, or ARCHIVE=tcia COLLECTION=<name> LIMIT=<n>, choose what `make demo` ingests'
 
 venv: $(READY)
-$(READY): $(REQUIREMENTS) pyproject.toml Makefile
+$(READY): $(REQUIREMENTS) requirements/uv.txt pyproject.toml Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo 'Python 3.11 or newer is needed: make PYTHON=<program>' >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo 'Python has no venv here: install it (Debian: apt-get install python3-venv)' >&2; exit 1; }
 	@test -x $(BIN)/python || { echo 'Making $(VENV) ...'; $(PYTHON) -m venv $(VENV); }
-	@# torch before all else: its own version finds the wheel without CUDA where pip is pointed at one.
 	@echo 'Installing the locked requirements ...'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) torch==$(TORCH_VERSION)
-	@$(UV) --compile-bytecode -r $(REQUIREMENTS)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(UV) --require-hashes --compile-bytecode -r requirements/$(TORCH).txt
+	@$(UV) --require-hashes --compile-bytecode -r requirements/dev.txt
 	@$(UV) --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -64,8 +64,11 @@ format: $(READY) ## put the code into form
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix sql
 
+unit: $(READY) ## the tests that need no server, in under two minutes
+	$(PYTEST) -n $(WORKERS) --dist loadscope -m 'not ($(SERVERS) or slow or realdata or bench or gpu)' tests/unit tests/dags
+
 # Every part runs to its end, so that one failure does not hide the next; the first failure is the status.
-test: $(READY) chromium ## lint, then every test
+test: $(READY) debian ## lint, then every test
 	$(MAKE) lint
 	@status=0; \
 	$(PYTEST) -n $(WORKERS) --dist loadscope -m 'not bench and not gpu and not ($(SERIAL))' || status=$$?; \
@@ -76,10 +79,13 @@ bench: $(READY) ## measure against the peers; prints ratios
 	$(PYTEST) -m bench -s tests/bench
 	$(BIN)/python -m tests.bench.render
 
-chromium:
-	@if ! command -v chromium >/dev/null && test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
-		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
-			>/dev/null 2>&1 || echo 'chromium could not be installed: tests in a browser will say that they skip'; fi
+# Of Debian: a browser and a proxy to test with. Without them the tests that need them say that they skip.
+DEBIAN := chromium nginx
+debian:
+	@missing=; for program in $(DEBIAN); do PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing+=" $$program"; done; \
+	if test -n "$$missing" -a "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } \
+			>/dev/null 2>&1 || echo "not installed:$$missing; the tests that need it will say that they skip"; fi
 
 # The work folder keeps checkpoints, weights, figures and the model card; the same command again goes on from there.
 WORK ?= $(STATE)/detector/$(VERSION)
@@ -90,14 +96,30 @@ train: $(READY) ## train and judge the tumour detector on a folder of data
 	@$(BIN)/python -m braingranary.detector evaluate '$(DATA)' '$(WORK)' --card '$(WORK)/model-card.md'
 	@echo 'Register it: granary model register $(WORK)/all.safetensors'
 
-# What CUDA brings along depends on the machine that resolves; torch itself says what it needs when it is installed.
-lock: $(READY) ## resolve requirements/*.in anew
-	cd requirements && for name in dev airflow spark serving; do \
-		sed -i '/^torch==/d' "$$name.txt"; \
-		../$(BIN)/uv pip compile --quiet $(FIND_LINKS) --annotation-style line --no-header --no-emit-find-links \
-			--python-version 3.11 $$(test $$name = dev || echo '--constraints dev.txt') -o "$$name.txt" "$$name.in"; \
-		sed -i -e 's/^torch==\([0-9.]*\)+cpu/torch==\1/' -e '/^\(nvidia-\|cuda-\|triton\)/d' "$$name.txt"; done
+# pyproject.toml says what is needed. torch is resolved apart, because its builds with and without CUDA need different
+# packages: `without-torch.txt` takes it out of the others. The build without CUDA is looked for in PIP_FIND_LINKS.
+RESOLVE := ../$(BIN)/uv pip compile --quiet --generate-hashes --annotation-style line --python-version 3.11 \
+	--custom-compile-command 'make lock'
+UPGRADED := $(if $(UPGRADE),--upgrade)
+lock: $(READY) ## resolve pyproject.toml into requirements/*.txt anew; UPGRADE=1 takes newer versions
+	cd requirements; \
+	$(RESOLVE) $(UPGRADED) --override without-torch.txt --all-extras --group ../pyproject.toml:dev -o dev.txt ../pyproject.toml; \
+	for extra in airflow spark serving; do \
+		$(RESOLVE) --override without-torch.txt -c dev.txt --extra $$extra -o $$extra.txt ../pyproject.toml; done; \
+	$(RESOLVE) -c dev.txt -o uv.txt - <<<uv; \
+	torch=$$(sed -n 's/^ *"\(torch==[0-9.]*\)".*/\1/p' ../pyproject.toml); \
+	$(RESOLVE) -c dev.txt -o torch.txt - <<<"$$torch"; \
+	if test $(TORCH) = torch-cpu; then $(RESOLVE) $(FIND_LINKS) -c dev.txt -o torch-cpu.txt - <<<"$$torch+cpu"; fi
 
-clean: stop ## end everything, then remove state, caches and .venv
-	@if test -x $(BIN)/granary; then $(BIN)/granary clean --state '$(STATE)'; fi
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis artifacts spark-warehouse
+sbom: $(READY) ## write build/sbom-<name>.json (CycloneDX) of every file of locked requirements
+	@mkdir -p build
+	@for file in airflow dev serving spark torch torch-cpu; do \
+		$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible -o build/sbom-$$file.json \
+			requirements/$$file.txt && echo build/sbom-$$file.json; done
+
+dist: $(READY) ## build the wheel and the source archive into dist/
+	@$(BIN)/python -m hatchling build --directory dist
+
+clean: stop ## end everything, then remove state, caches and .venv; asks first, YES=1 does not
+	@if test -x $(BIN)/granary; then $(BIN)/granary clean $(if $(YES),--yes) --state '$(STATE)'; fi
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis artifacts build dist spark-warehouse

@@ -22,6 +22,8 @@ from braingranary.errors import Code, ConfigurationError
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 KEY_BYTES: Final = 32
 """Length of a key for HMAC-SHA-256: shorter than its output would be weaker than the hash (RFC 7518, 3.2)."""
+DEMO_SETTINGS_FILE: Final = "operator.env"
+"""Name of the file in the demo's state folder that holds the settings of its catalogue, store and accounts."""
 _KID: Final = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _DISTINCT_CHARACTERS: Final = 20  # 32 random bytes have about 31 in base64; words and repetitions have fewer
 _SAMPLE: Final = re.compile("sample|example|change|secret|default|password|insert", re.IGNORECASE)
@@ -51,7 +53,9 @@ StrongSecret: TypeAlias = Annotated[SecretStr, AfterValidator(_strong)]
 class StoreSettings(BaseSettings):
     """Where objects live: any S3. Without keys the usual AWS chain (instance role, profile) is used."""
 
-    model_config = SettingsConfigDict(env_prefix="GRANARY_S3_", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="GRANARY_S3_", frozen=True, use_attribute_docstrings=True, extra="ignore"
+    )
 
     bucket: str = "braingranary"
     """Bucket of everything."""
@@ -68,7 +72,9 @@ class StoreSettings(BaseSettings):
 class CatalogSettings(BaseSettings):
     """Where the catalogue lives: one PostgreSQL URL, `postgresql://role:password@host:port/database`."""
 
-    model_config = SettingsConfigDict(env_prefix="GRANARY_CATALOG_", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="GRANARY_CATALOG_", frozen=True, use_attribute_docstrings=True, extra="ignore"
+    )
 
     dsn: SecretStr
     """PostgreSQL URL; for the front door of a login in the role granary_reader."""
@@ -127,7 +133,9 @@ class ServingSettings(BaseSettings):
 class AccountsSettings(BaseSettings):
     """Accounts of the front door: their own login to PostgreSQL, and the keys that nobody else may know."""
 
-    model_config = SettingsConfigDict(env_prefix="GRANARY_ACCOUNTS_", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="GRANARY_ACCOUNTS_", frozen=True, use_attribute_docstrings=True, extra="ignore"
+    )
 
     dsn: SecretStr
     """PostgreSQL URL of a login in the role granary_accounts."""
@@ -186,14 +194,18 @@ class SqlSettings(BaseSettings):
     folder: Path | None = None
 
 
-def load_store_settings() -> StoreSettings:
-    """Settings from the environment; raises ConfigurationError naming what is wrong, never a value."""
-    return _checked(StoreSettings)
+def load_store_settings(env_file: Path | None = None) -> StoreSettings:
+    """Settings from the environment, and below it a file of variables (NAME='value' a line).
+
+    Raises:
+        ConfigurationError: a setting is wrong; its name is given, never its value.
+    """
+    return _checked(StoreSettings, env_file)
 
 
-def load_catalog_settings() -> CatalogSettings:
-    """Settings from the environment; raises ConfigurationError naming what is missing, never a value."""
-    return _checked(CatalogSettings)
+def load_catalog_settings(env_file: Path | None = None) -> CatalogSettings:
+    """Settings from the environment, and below it a file of variables; raises ConfigurationError likewise."""
+    return _checked(CatalogSettings, env_file)
 
 
 def load_serving_settings() -> ServingSettings:
@@ -201,9 +213,13 @@ def load_serving_settings() -> ServingSettings:
     return _checked(ServingSettings)
 
 
-def load_accounts_settings() -> AccountsSettings:
-    """Settings from the environment; raises ConfigurationError when a secret is missing, short or a sample."""
-    return _checked(AccountsSettings)
+def load_accounts_settings(env_file: Path | None = None) -> AccountsSettings:
+    """Settings from the environment, and below it a file of variables (NAME='value' a line).
+
+    Raises:
+        ConfigurationError: a secret is missing, short or a sample.
+    """
+    return _checked(AccountsSettings, env_file)
 
 
 def load_limits_settings() -> LimitsSettings:
@@ -225,9 +241,27 @@ def child_environment(extra: Mapping[str, str], *, without: tuple[str, ...] = ()
     return {**kept, **extra}
 
 
-def _checked(model: type[SettingsT]) -> SettingsT:
+def store_environment(settings: StoreSettings) -> dict[str, str]:
+    """The variables from which `load_store_settings` builds equal settings in another process."""
+    secret = settings.secret_key.get_secret_value() if settings.secret_key else None
+    values = {
+        "GRANARY_S3_BUCKET": settings.bucket,
+        "GRANARY_S3_ENDPOINT_URL": settings.endpoint_url,
+        "GRANARY_S3_REGION": settings.region,
+        "GRANARY_S3_ACCESS_KEY": settings.access_key,
+        "GRANARY_S3_SECRET_KEY": secret,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def any_variable_set(*prefixes: str) -> bool:
+    """Whether the environment has a variable whose name starts with one of the prefixes."""
+    return any(name.startswith(prefixes) for name in os.environ)
+
+
+def _checked(model: type[SettingsT], env_file: Path | None = None) -> SettingsT:
     try:
-        return model()
+        return model(_env_file=env_file)
     except ValidationError as error:
         names = ", ".join(".".join(map(str, item["loc"])) for item in error.errors())
         prefix = model.model_config.get("env_prefix", "")

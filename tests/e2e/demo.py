@@ -67,7 +67,7 @@ class DemoStack:
 
     def clean(self) -> None:
         """End it and delete its data."""
-        self._granary("clean")
+        self._granary("clean", "--yes")
 
     def get(self, path: str) -> Any:
         """JSON of the front door."""

@@ -1,26 +1,36 @@
-"""How a command of the shell tells an error: one line for people instead of a traceback, and exit status 1."""
+"""Errors of the command line: one line with the stable code instead of a traceback, and an exit status for scripts.
+
+Exit status: 0 done, 1 refused, 2 wrong arguments, 75 not possible now (the same command may pass later).
+"""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import ParamSpec
+from typing import Final
 
 import click
 
-from braingranary.errors import GranaryError
+from braingranary.errors import GranaryError, TransientFailure
 
-Arguments = ParamSpec("Arguments")
+EXIT_REFUSED: Final = 1
+EXIT_TRY_AGAIN: Final = 75
+"""EX_TEMPFAIL of sysexits.h."""
 
 
-def told(command: Callable[Arguments, None]) -> Callable[Arguments, None]:
-    """Make a GranaryError one line."""
+class CommandError(click.ClickException):
+    """A GranaryError as click shows errors: `Error: <code>: <message>`, exit status 1."""
 
-    @functools.wraps(command)
-    def wrapped(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
-        try:
-            command(*arguments, **named)
-        except GranaryError as error:
-            raise click.ClickException(error.message) from error
+    exit_code = EXIT_REFUSED
 
-    return wrapped
+    def __init__(self, error: GranaryError) -> None:
+        super().__init__(f"{error.code}: {error.message}")
+
+
+class TryAgainError(CommandError):
+    """The same for a TransientFailure: exit status 75."""
+
+    exit_code = EXIT_TRY_AGAIN
+
+
+def command_error(error: GranaryError) -> CommandError:
+    """What click raises for `error`."""
+    return TryAgainError(error) if isinstance(error, TransientFailure) else CommandError(error)

@@ -1,89 +1,84 @@
-"""The command `granary`: start the demo, end it, look at it; keep accounts and models; make volumes.
+"""The command `granary`: run the demo, keep accounts and models, write volumes.
 
-In: arguments. Out: what the demo tells, and exit status 0; a GranaryError is one line on standard error and status 1,
-wrong arguments are status 2.
+`granary -h` lists the commands, `granary <command> -h` explains one. Exit statuses are told in `cli.errors`.
 """
 
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Final
 
 import click
 import structlog
-from rich.console import Console
 
-from braingranary.cli.accounts import account, token
-from braingranary.cli.errors import told
-from braingranary.cli.models import model
-from braingranary.cli.volumes import volume
-from braingranary.devstack import demo, processes, stack
-from braingranary.devstack.source import Choice
-from braingranary.devstack.state import State
+from braingranary.cli.lazy_group import LazyCommand, LazyGroup
 
-CHECKOUT: Final = Path(__file__).resolve().parents[3]
-
-_state_option = click.option(
-    "--state",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=CHECKOUT / ".state",
-    help="Folder for data, logs, ports and passwords.  [default: .state of the checkout]",
+COMMANDS: Final = (
+    LazyCommand(
+        name="account",
+        module="braingranary.cli.accounts",
+        attribute="account",
+        summary="Create, change and disable accounts; print keys and invitations.",
+        extra="serving",
+    ),
+    LazyCommand(
+        name="token",
+        module="braingranary.cli.accounts",
+        attribute="token",
+        summary="Make an access token for a program.",
+        extra="serving",
+    ),
+    LazyCommand(
+        name="model",
+        module="braingranary.cli.models",
+        attribute="model",
+        summary="Register, activate and list versions of the tumour detector.",
+        extra="detector",
+    ),
+    LazyCommand(
+        name="volume",
+        module="braingranary.cli.volumes",
+        attribute="volume",
+        summary="Write the NIfTI files of one series.",
+    ),
+    LazyCommand(
+        name="demo",
+        module="braingranary.cli.demo",
+        attribute="demo",
+        summary="Start everything on this machine, ingest, and show the result.",
+        extra="demo",
+    ),
+    LazyCommand(
+        name="stop",
+        module="braingranary.cli.demo",
+        attribute="stop",
+        summary="End every process of the demo.",
+        extra="demo",
+    ),
+    LazyCommand(
+        name="status",
+        module="braingranary.cli.demo",
+        attribute="status",
+        summary="List the processes of the demo.",
+        extra="demo",
+    ),
+    LazyCommand(
+        name="clean",
+        module="braingranary.cli.demo",
+        attribute="clean",
+        summary="End every process of the demo and delete its data.",
+        extra="demo",
+    ),
 )
 
 
-@click.group(help="BrainGranary on one machine.")
+@click.group(
+    cls=LazyGroup,
+    commands_on_use=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="BrainGranary: brain MRI from archives to a searchable, tumour-scored catalogue.",
+)
+@click.version_option(package_name="braingranary", prog_name="granary")
 def main() -> None:
-    """Group of the commands below; of the library's own log only trouble is shown among what they tell."""
+    """Set up logging for every command: only warnings and errors of the library are shown."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-
-
-main.add_command(account)
-main.add_command(model)
-main.add_command(token)
-main.add_command(volume)
-
-
-@main.command("demo")
-@_state_option
-@click.option("--dicom", type=click.Path(path_type=Path), help="Serve this folder of DICOM instead of the sample.")
-@click.option("--archive", default="sample", show_default=True, help="sample or tcia.")
-@click.option("--collection", help="Only this collection; needed for tcia.")
-@click.option("--limit", type=int, help="At most this many series.")
-@told
-def demo_command(folder: Path, dicom: Path | None, archive: str, collection: str | None, limit: int | None) -> None:
-    """Start the embedded stack, ingest through Airflow and show the result."""
-    choice = Choice(dicom=dicom, archive=archive, collection=collection, limit=limit)
-    demo.run(checkout=CHECKOUT, state=State(folder), choice=choice, console=Console())
-
-
-@main.command("stop")
-@_state_option
-@told
-def stop_command(folder: Path) -> None:
-    """End every process of the stack."""
-    if not folder.is_dir():
-        click.echo("nothing was started")
-        return
-    ended = stack.stop(State(folder))
-    click.echo(f"ended: {', '.join(ended)}" if ended else "nothing was running")
-
-
-@main.command("status")
-@_state_option
-@told
-def status_command(folder: Path) -> None:
-    """List the processes of the stack and whether they run."""
-    for record in processes.load_records(State(folder).records) if folder.is_dir() else []:
-        state = "running" if processes.leader(record) else "ended"
-        click.echo(f"{record.name:10} {state:8} pid {record.pid:<8} log {record.log}")
-
-
-@main.command("clean")
-@_state_option
-@told
-def clean_command(folder: Path) -> None:
-    """End every process, then delete all data of the stack."""
-    if folder.is_dir():
-        stack.remove(State(folder))

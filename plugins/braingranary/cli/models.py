@@ -1,7 +1,8 @@
 """`granary model`: the registry of detectors from the shell.
 
-Settings come from the environment (GRANARY_CATALOG_DSN of a writer, GRANARY_S3_*). Weights are registered with the hash
-that was pinned where they were made: beside the library's own in pin.json, beside a training's in <name>.sha256.
+Settings come from the environment (GRANARY_CATALOG_DSN of a writer, GRANARY_S3_*) or else from the demo. Weights
+are registered with the hash that was pinned where they were made: beside the library's own in pin.json,
+beside a training's in <name>.sha256.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import psycopg
 
 from braingranary.catalog import model_registry as models
 from braingranary.catalog.model_registry import ModelRecord
-from braingranary.cli.errors import told
+from braingranary.cli.state_option import operator_settings, state_option
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from braingranary.orchestration.model_files import (
     FIGURES,
@@ -37,38 +38,38 @@ def model() -> None:
 @model.command("register")
 @click.argument("weights", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--figures", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="An evaluation.json.")
-@told
-def register(weights: Path | None, figures: Path | None) -> None:
+@state_option
+def register(folder: Path, weights: Path | None, figures: Path | None) -> None:
     """Register WEIGHTS, or those that come with the library; active at once only where no model is.
 
     Beside WEIGHTS their hash is expected (<name>.sha256), and an evaluation.json is taken along.
     """
-    store = ObjectStore.from_settings(load_store_settings())
-    with _catalog() as connection:
+    store = ObjectStore.from_settings(load_store_settings(operator_settings(folder)))
+    with _catalog(folder) as connection:
         if weights is None:
             record = register_shipped(connection, store)
             if record is None:
                 raise RejectedInput(Code.MODEL_INVALID, "no weights come with this library: name a file")
         else:
-            told_figures = read_figures(figures or weights.with_name(FIGURES))
-            record = register_weights(connection, store, *read_pinned(weights), figures=told_figures)
+            evaluation = read_figures(figures or weights.with_name(FIGURES))
+            record = register_weights(connection, store, *read_pinned(weights), figures=evaluation)
     click.echo(_line(record))
 
 
 @model.command("activate")
 @click.argument("version")
-@told
-def activate(version: str) -> None:
-    """Let the named queries offer the word of VERSION from now on."""
-    with _catalog() as connection:
+@state_option
+def activate(folder: Path, version: str) -> None:
+    """Make VERSION the model whose labels searches, named queries and /detect use from now on."""
+    with _catalog(folder) as connection:
         click.echo(_line(models.activate(connection, version)))
 
 
 @model.command("list")
-@told
-def list_models() -> None:
+@state_option
+def list_models(folder: Path) -> None:
     """Every registered version, the newest first."""
-    with _catalog() as connection:
+    with _catalog(folder) as connection:
         found = models.listed(connection)
     for record in found:
         click.echo(_line(record))
@@ -84,8 +85,8 @@ def _line(record: ModelRecord) -> str:
 
 
 @contextmanager
-def _catalog() -> Iterator[psycopg.Connection[Any]]:
-    dsn = load_catalog_settings().dsn.get_secret_value()
+def _catalog(folder: Path) -> Iterator[psycopg.Connection[Any]]:
+    dsn = load_catalog_settings(operator_settings(folder)).dsn.get_secret_value()
     try:
         connection = psycopg.connect(dsn, application_name="granary-model")
     except psycopg.OperationalError as error:

@@ -31,6 +31,7 @@ from braingranary.devstack.source import Choice, content_digest
 from braingranary.devstack.state import State
 from braingranary.devstack.web import FrontDoor, SampleArchiveService
 from braingranary.errors import ConfigurationError
+from braingranary.settings import store_environment
 
 STACK_STAGES: Final = ("PostgreSQL", "object store", "archive", "Airflow", "front door")
 _PASSED_ON: Final = (  # of the caller's environment; anything else could change what the services do
@@ -73,15 +74,16 @@ class Stack:
         self.catalog_dsn = self.postgres.dsn(self.catalog_database)
         self.store = self.objects.settings()
         self.front_logins = roles.front_logins(state, self.catalog_database.name)
+        self._accounts = front_accounts.environment(
+            state, dsn=self.postgres.dsn(self.front_logins.accounts), limits_url=self.limits.url
+        )
         self.front_door = FrontDoor(
             state=state,
             checkout=checkout,
             port=self._ports("serving", 1)[0],
             catalog_dsn=self.postgres.dsn(self.front_logins.reader),
             store=self.store,
-            accounts=front_accounts.environment(
-                state, dsn=self.postgres.dsn(self.front_logins.accounts), limits_url=self.limits.url
-            ),
+            accounts=self._accounts,
             base_environment=self._environment,
         )
         self.archive: SampleArchiveService | None = None
@@ -127,6 +129,10 @@ class Stack:
             self._bring_up(self.limits)
             migrate(self.catalog_dsn)
             roles.ensure(self.postgres, self.front_logins)
+            front_accounts.write_operator_settings(
+                self._state,
+                {"GRANARY_CATALOG_DSN": self.catalog_dsn, **store_environment(self.store), **self._accounts},
+            )
             self._bring_up(self.front_door)
 
     def _start_archive(self, progress: Progress) -> None:

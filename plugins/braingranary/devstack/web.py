@@ -19,7 +19,7 @@ from braingranary.detector.contracts.model_metadata import SHIPPED
 from braingranary.devstack import processes
 from braingranary.devstack.sample_archive.server import API_PATH
 from braingranary.devstack.state import State
-from braingranary.settings import StoreSettings
+from braingranary.settings import StoreSettings, store_environment
 
 START_TIMEOUT_S: Final = 300.0
 _PROBE_TIMEOUT_S: Final = 15.0
@@ -62,7 +62,6 @@ class FrontDoor:
 
     def command(self) -> processes.Command:
         """What starts it."""
-        secret = self._store.secret_key.get_secret_value() if self._store.secret_key else ""
         return processes.Command(
             name=self.name,
             argv=[
@@ -74,11 +73,7 @@ class FrontDoor:
             env={
                 **self._base_environment,
                 "GRANARY_CATALOG_DSN": self._catalog_dsn,
-                "GRANARY_S3_BUCKET": self._store.bucket,
-                "GRANARY_S3_ENDPOINT_URL": self._store.endpoint_url or "",
-                "GRANARY_S3_REGION": self._store.region,
-                "GRANARY_S3_ACCESS_KEY": self._store.access_key or "",
-                "GRANARY_S3_SECRET_KEY": secret,
+                **store_environment(self._store),
                 "GRANARY_SERVING_METRICS_NETWORKS": '["127.0.0.0/8"]',
                 "GRANARY_SERVING_READY_TIMEOUT_S": str(_PARTS_TIMEOUT_S),
                 "GRANARY_SERVING_DETECT_PROCESSES": str(int(any(SHIPPED.glob("*.json")))),

@@ -94,19 +94,6 @@ def store_settings() -> StoreSettings:
     )
 
 
-def store_environment(settings: StoreSettings) -> dict[str, str]:
-    """The variables from which `load_store_settings` builds equal settings in another process."""
-    secret = settings.secret_key.get_secret_value() if settings.secret_key else None
-    values = {
-        "GRANARY_S3_BUCKET": settings.bucket,
-        "GRANARY_S3_ENDPOINT_URL": settings.endpoint_url,
-        "GRANARY_S3_REGION": settings.region,
-        "GRANARY_S3_ACCESS_KEY": settings.access_key,
-        "GRANARY_S3_SECRET_KEY": secret,
-    }
-    return {name: value for name, value in values.items() if value}
-
-
 def catalog_dsn() -> str:
     """The URL of `granary_postgres`, with its password: it must not be logged."""
     connection = _connection(POSTGRES_CONNECTION)

@@ -10,7 +10,7 @@ import pytest
 
 from braingranary.errors import Code, ConfigurationError
 from braingranary.orchestration import connections
-from braingranary.settings import load_store_settings
+from braingranary.settings import load_store_settings, store_environment
 
 Connect = Callable[..., None]
 
@@ -78,7 +78,7 @@ def test_store_environment_gives_the_same_settings_in_another_process(
         extra={"bucket": "b", "endpoint_url": "u"},
     )
     settings = connections.store_settings()
-    for name, value in connections.store_environment(settings).items():
+    for name, value in store_environment(settings).items():
         monkeypatch.setenv(name, value)
     assert load_store_settings() == settings
 

@@ -25,9 +25,9 @@ from braingranary.orchestration.connections import (
     SPARK_CONNECTION,
     SparkSettings,
     spark_settings,
-    store_environment,
     store_settings,
 )
+from braingranary.settings import store_environment
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg

@@ -89,7 +89,8 @@ def test_keys_added_to_known_ones_keep_the_old_key_and_sign_with_the_new(monkeyp
 
 
 def test_no_command_takes_a_password_as_an_argument() -> None:
-    for group in (main.commands["account"], main.commands["token"]):
+    for name in ("account", "token"):
+        group = main.get_command(click.Context(main), name)
         assert isinstance(group, click.Group)
         for command in group.commands.values():
             for parameter in command.params:
