@@ -63,6 +63,7 @@ class Code(StrEnum):
     IMAGE_TOO_LARGE = "image_too_large"
     NOT_BRAIN_MR = "not_brain_mr"
     MODEL_INVALID = "model_invalid"
+    MODEL_UNSUPPORTED = "model_unsupported"
     MODEL_UNAVAILABLE = "model_unavailable"
     DETECTION_FAILED = "detection_failed"
     TRAINING_DATA_INVALID = "training_data_invalid"

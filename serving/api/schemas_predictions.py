@@ -37,6 +37,9 @@ class Model(Answer):
     sha256: str = Field(description="of the weights")
     data_sha256: str = Field(description="of what it was trained on")
     trained_on: str
+    architecture: str | None = Field(description="id of the network; null where not recorded")
+    preprocessing: str | None = Field(description="id of how pictures are prepared; null where not recorded")
+    license: str | None = Field(description="SPDX id of the licence of the weights; null where not recorded")
     figures: dict[str, Any] = Field(description="its evaluation, as the model card tells it")
     calibration_slope: float
     calibration_offset: float

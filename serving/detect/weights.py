@@ -24,7 +24,7 @@ import structlog
 from braingranary.catalog import model_registry as models
 from braingranary.catalog.db import Connection
 from braingranary.catalog.model_registry import ActiveWeights
-from braingranary.detector.contracts.model_metadata import SHIPPED, facts_of, invalid, shipped_file
+from braingranary.detector.contracts.model_metadata import SHIPPED, invalid, read_metadata, shipped_file
 from braingranary.detector.contracts.score_run import ModelPin
 from braingranary.detector.contracts.stored_weights import stored_weights
 from braingranary.errors import Code, GranaryError
@@ -109,4 +109,6 @@ def _of_registry(store: ObjectStore, active: ActiveWeights) -> Weights:
 
 def _of_folder(folder: Path | None) -> Weights:
     data, sha256 = shipped_file(folder or SHIPPED)
-    return Weights(data=data, sha256=sha256, version=facts_of(data).version, origin="settings" if folder else "shipped")
+    return Weights(
+        data=data, sha256=sha256, version=read_metadata(data).version, origin="settings" if folder else "shipped"
+    )

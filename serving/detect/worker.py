@@ -59,7 +59,7 @@ def prepare(weights: bytes, sha256: str, memory_mib: int, timeout_s: float) -> N
 
 def version() -> str:
     """The version of the loaded model; raises TransientFailure(MODEL_UNAVAILABLE)."""
-    return _scorer().model.facts.version
+    return _scorer().model.metadata.version
 
 
 def detect(data: bytes, overlay: bool) -> Answer:

@@ -22,16 +22,18 @@ from numpy.typing import NDArray
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import stream_encode_multipart
 
-from braingranary.detector.inference.preprocess import prepare
+from braingranary.detector.contracts.model_metadata import SHIPPED, Calibration
 from braingranary.detector.inference.score import BATCH_SIZE, Scorer
-from braingranary.detector.model.fused import fused
-from braingranary.detector.model.network import TumorNet
-from braingranary.detector.model.weights import SHIPPED, Calibration, Facts, Model, assemble, load_shipped, ship
+from braingranary.detector.model.encoder_decoder.fused import fused
+from braingranary.detector.model.encoder_decoder.network import TumorNet
+from braingranary.detector.model.preprocessing.pipeline import HEAD_BOX
+from braingranary.detector.model.weights import Model, assemble, load_shipped, ship
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.bench.harness import compare
 from tests.bench.levels import Figure, hammer, quantile, record
 from tests.fixtures import scans
+from tests.fixtures.tiny_detector import metadata
 from tests.serving import live
 from tests.serving.house import furnish
 
@@ -51,15 +53,7 @@ def model() -> Model:
     if (SHIPPED / "pin.json").exists():
         return load_shipped()
     torch.manual_seed(1)
-    network = TumorNet()
-    facts = Facts(
-        version="bench-1",
-        widths=network.widths,
-        data_sha256="00",
-        trained_on="nothing",
-        calibration=Calibration(brain_threshold=0.0),
-    )
-    return assemble(network, facts)
+    return assemble(TumorNet(), metadata("bench-1", Calibration(brain_threshold=0.0)))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +84,7 @@ def test_bench_batches_against_one_slice_at_a_time(model: Model, pictures: list[
         logits = []
         with torch.inference_mode():
             for picture in pictures:
-                answers = model.network(torch.from_numpy(prepare(picture).plane)[None, None])
+                answers = model.network(torch.from_numpy(HEAD_BOX.prepare(picture).plane)[None, None])
                 torch.sigmoid(answers.lesion)
                 logits.append(float(answers.tumor))
         return logits
@@ -108,7 +102,7 @@ def test_bench_batches_against_one_slice_at_a_time(model: Model, pictures: list[
 
 
 def test_bench_network_against_onnxruntime(model: Model, pictures: list[NDArray[np.uint8]], tmp_path: Path) -> None:
-    planes = np.stack([prepare(picture).plane for picture in pictures])[:, None]
+    planes = np.stack([HEAD_BOX.prepare(picture).plane for picture in pictures])[:, None]
     network = fused(model.network)
 
     def answer(batch: Planes) -> NDArray[np.float32]:

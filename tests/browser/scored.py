@@ -14,14 +14,16 @@ import torch
 from braingranary.catalog import model_registry as models
 from braingranary.catalog.load.score_run import load_scores
 from braingranary.catalog.read import unscored as predictions
+from braingranary.detector.contracts.model_metadata import SHIPPED, Calibration, shipped_file
 from braingranary.detector.contracts.score_run import ModelPin, PackToScore, ScoreJob, SeriesToScore, publish
 from braingranary.detector.inference.batch import score_batch
 from braingranary.detector.inference.score import Scorer
 from braingranary.detector.model import weights
-from braingranary.detector.model.network import TumorNet
+from braingranary.detector.model.encoder_decoder.network import TumorNet
 from braingranary.errors import RejectedInput
 from braingranary.storage.location import StorePlace
 from tests.fixtures.kept import touch_scored
+from tests.fixtures.tiny_detector import WIDTHS, metadata
 from tests.serving.house import House
 
 RUN = "scored"
@@ -57,13 +59,8 @@ SERIES_MAX = 100
 def made() -> weights.Model:
     """A tiny model without knowledge, whose thresholds let everything through."""
     torch.manual_seed(3)
-    calibration = weights.Calibration(
-        tumor_threshold=0.0, series_threshold=0.0, brain_threshold=1e-6, lesion_threshold=0.0
-    )
-    facts = weights.Facts(
-        version="tiny-1", widths=(8, 16, 16), data_sha256="0" * 64, trained_on="nothing", calibration=calibration
-    )
-    return weights.assemble(TumorNet(facts.widths), facts)
+    calibration = Calibration(tumor_threshold=0.0, series_threshold=0.0, brain_threshold=1e-6, lesion_threshold=0.0)
+    return weights.assemble(TumorNet(WIDTHS), metadata("tiny-1", calibration, data_sha256="0" * 64))
 
 
 def shipped_or_made(folder: Path) -> Path:
@@ -73,7 +70,7 @@ def shipped_or_made(folder: Path) -> Path:
     except RejectedInput:
         weights.ship(made(), folder)
         return folder
-    return weights.SHIPPED
+    return SHIPPED
 
 
 def tell(house: House, model: weights.Model) -> None:
@@ -88,8 +85,10 @@ def tell(house: House, model: weights.Model) -> None:
         touch_scored(connection)
 
 
-def score(house: House, model: weights.Model) -> None:
-    """Register `model` and score everything in the house by it."""
+def score(house: House, folder: Path) -> None:
+    """Register the model in `folder` and score everything in the house by it."""
+    data, sha256 = shipped_file(folder)
+    model = weights.unpack(data, sha256)
     record = _record(model)
     pin = ModelPin(version=record.version, sha256=record.sha256, weights_key=record.weights_key)
     settings = house.store_settings
@@ -117,19 +116,22 @@ def score(house: House, model: weights.Model) -> None:
             for one in predictions.unscored(connection, standing, limit=SERIES_MAX)
         ]
         job = ScoreJob(run=RUN, store=place, model=pin, series=tuple(waiting))
-        house.store.put(pin.weights_key, weights.pack(model.network, model.facts))
+        house.store.put(pin.weights_key, data)
         publish(house.store, job, [score_batch(house.store, waiting, pin, RUN, Scorer(model))])
         load_scores(connection, house.store, RUN)
 
 
 def _record(model: weights.Model) -> models.ModelRecord:
-    calibration = model.facts.calibration
+    calibration = model.metadata.calibration
     return models.ModelRecord(
-        version=model.facts.version,
+        version=model.metadata.version,
         sha256=model.sha256,
-        weights_key=f"models/{model.facts.version}/{model.sha256}.safetensors",
-        data_sha256=model.facts.data_sha256,
-        trained_on=model.facts.trained_on,
+        weights_key=f"models/{model.metadata.version}/{model.sha256}.safetensors",
+        data_sha256=model.metadata.data_sha256,
+        trained_on=model.metadata.trained_on,
+        architecture=model.metadata.architecture,
+        preprocessing=model.metadata.preprocessing,
+        license=model.metadata.license,
         calibration_slope=calibration.slope,
         calibration_offset=calibration.offset,
         tumor_threshold=calibration.tumor_threshold,

@@ -15,7 +15,6 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
-from braingranary.detector.model import weights
 from braingranary.devstack.sample_head import build
 from braingranary.devstack.sample_head.headers import series_uid
 from tests.browser import sample, scored
@@ -75,7 +74,7 @@ def main() -> None:
             expect.set_options(timeout=PATIENCE_MS)
             house = sample.furnish_with(scratch / "dicom", dsn, objects)
             model = scored.shipped_or_made(scratch / "weights")
-            scored.score(house, weights.load_shipped(model))
+            scored.score(house, model)
             browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             settings = {"GRANARY_SERVING_DETECT_PROCESSES": "1", "GRANARY_SERVING_DETECT_WEIGHTS": str(model)}
             with live.door(house, scratch / "log", settings=settings) as running:

@@ -20,8 +20,7 @@ BUDGET_RSS_MAX_MIB = 700
 READ = """
 import sys
 from pathlib import Path
-from braingranary.detector.preprocess import prepare
-from braingranary.detector.uploads import read_upload
+from braingranary.detector.inference.uploads import read_upload
 from braingranary.errors import RejectedInput
 for path in sys.argv[1:]:
     try:

@@ -51,9 +51,9 @@ class _Program:
 
 def hostile_weights() -> dict[str, bytes]:
     """Bytes in the place of the weights; none may ever answer."""
-    facts = scans.tiny_model().facts
-    good = pack(scans.tiny_model().network, facts)
-    other = pack(scans.tiny_model().network.apply(_shifted), facts)
+    metadata = scans.tiny_model().metadata
+    good = pack(scans.tiny_model().network, metadata)
+    other = pack(scans.tiny_model().network.apply(_shifted), metadata)
     nan = scans.tiny_model().network
     with torch.no_grad():
         next(nan.parameters()).fill_(float("nan"))
@@ -65,7 +65,7 @@ def hostile_weights() -> dict[str, bytes]:
         "cut short": good[:-100],
         "pickle": pickle.dumps(_Program()),
         "torch checkpoint": checkpoint.getvalue(),
-        "nan": pack(nan, facts),
+        "nan": pack(nan, metadata),
         "empty": b"",
     }
 
@@ -165,9 +165,10 @@ def scored_by_spark(
     monkeypatch.setenv("GRANARY_S3_ACCESS_KEY", settings.access_key or "")
     monkeypatch.setenv("GRANARY_S3_SECRET_KEY", settings.secret_key.get_secret_value())
     tiny = scans.tiny_model()
-    data = pack(tiny.network, tiny.facts)
+    data = pack(tiny.network, tiny.metadata)
     digest = hashlib.sha256(data).hexdigest()
-    model = ModelPin(version=scans.FACTS.version, sha256=digest, weights_key=keys.weights(scans.FACTS.version, digest))
+    version = tiny.metadata.version
+    model = ModelPin(version=version, sha256=digest, weights_key=keys.weights(version, digest))
     store.put(model.weights_key, data)
     key = keys.slice_pack("v1", UID, 0, Plane.AXIAL)
     store.put(key, stored)

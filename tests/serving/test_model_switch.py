@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from braingranary.catalog import model_registry as models
-from braingranary.detector.contracts.model_metadata import facts_of, shipped_file
+from braingranary.detector.contracts.model_metadata import read_metadata, shipped_file
 from braingranary.detector.model.weights import Model, assemble, pack
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
@@ -31,7 +31,7 @@ from tests.serving.members import join
 from tests.serving.own_house import own_house
 
 pytestmark = pytest.mark.stack
-SHIPPED = facts_of(shipped_file()[0]).version
+SHIPPED = read_metadata(shipped_file()[0]).version
 FAST = {"pool_timeout_s": WAIT_S, "ready_timeout_s": WAIT_S, "detect_processes": 1, "detect_model_check_s": 0.1}
 
 
@@ -61,11 +61,11 @@ def registry_of(house: House) -> Registry:
 def other(version: str) -> Model:
     """The test's network under another name, with another hash therefore."""
     model = scans.tiny_model()
-    return assemble(model.network, replace(model.facts, version=version))
+    return assemble(model.network, replace(model.metadata, version=version))
 
 
 def register(house: House, model: Model) -> None:
-    data = pack(model.network, model.facts)
+    data = pack(model.network, model.metadata)
     with psycopg.connect(house.dsn) as connection:
         register_weights(connection, house.store, data, hashlib.sha256(data).hexdigest())
 

@@ -50,6 +50,12 @@ class ModelRecord:
     series_threshold: float
     brain_threshold: float
     lesion_threshold: float
+    architecture: str | None = None
+    """Id of the network; None in a row from before ids were recorded, as the next two."""
+    preprocessing: str | None = None
+    """Id of the way from a picture to the network."""
+    license: str | None = None
+    """SPDX id of the licence of the weights."""
     figures: Mapping[str, Any] = field(default_factory=dict)
     active: bool = False
     registered_at: datetime | None = None
@@ -74,7 +80,7 @@ def model_id(version: str) -> int:
 def register(connection: Connection, record: ModelRecord) -> ModelRecord:
     """Register `record`, active at once where no model is; returns what stands in the registry then.
 
-    A version that is known keeps its row; figures that are given replace the ones before.
+    A known version keeps its row, which takes the ids that it lacks; figures that are given replace the ones before.
     """
     values = {name: getattr(record, name) for name in _WRITTEN}
     with load_transaction(connection):
@@ -83,6 +89,7 @@ def register(connection: Connection, record: ModelRecord) -> ModelRecord:
         standing = _of_version(connection, record.version)
         if standing.sha256 != record.sha256:
             raise RejectedInput(Code.MODEL_INVALID, f"version {record.version} is registered with other weights")
+        connection.execute(statement("scores/complete_model"), values)
         if record.figures:
             connection.execute(statement("scores/tell_figures"), values)
         if not any(known.active for known in _all(connection)):
@@ -133,7 +140,8 @@ def of_version(connection: Connection, version: str) -> ModelRecord:
 
 _WRITTEN: Final = (
     "version", "sha256", "weights_key", "data_sha256", "trained_on", "calibration_slope", "calibration_offset",
-    "tumor_threshold", "series_threshold", "brain_threshold", "lesion_threshold",
+    "tumor_threshold", "series_threshold", "brain_threshold", "lesion_threshold", "architecture", "preprocessing",
+    "license",
 )  # fmt: skip
 
 

@@ -18,10 +18,11 @@ import torch
 from PIL import Image
 from rich.progress import Progress
 
+from braingranary.detector.contracts.model_metadata import SHIPPED
 from braingranary.detector.data.labelled import read_all
 from braingranary.detector.evaluation.evaluate import GroupReport, decline_report
 from braingranary.detector.evaluation.model_card import Evaluation, card, failure_gallery
-from braingranary.detector.model.weights import SHIPPED, Model, assemble, load, pack, ship
+from braingranary.detector.model.weights import Model, assemble, load, pack, ship
 from braingranary.detector.training import workflow
 from braingranary.errors import GranaryError
 
@@ -56,20 +57,20 @@ def train_command(
 ) -> None:
     """Train what ships on DATA, resuming in WORK."""
     slices = tuple(read_all(data))
-    bank = workflow.bank_of(slices, work)
+    cache = workflow.cache_of(slices, work)
     stage = workflow.lasting(workflow.ALL, longer)
-    workflow.audit_stage(bank, stage, force=force)
+    workflow.audit_stage(cache, stage, force=force)
     with Progress() as progress:
         network = workflow.run_stage(
-            bank,
+            cache,
             stage,
             work,
             loaders=loaders,
             pause_file=pause_file,
             progress=_told(progress, stage.name, stage.plan.steps),
         )
-    model = workflow.finish(network, slices, stage, work, version=version, data_sha256=bank.sha256())
-    (work / f"{stage.name}.safetensors").write_bytes(pack(model.network, model.facts))
+    model = workflow.finish(network, slices, stage, work, version=version, data_sha256=cache.sha256())
+    (work / f"{stage.name}.safetensors").write_bytes(pack(model.network, model.metadata))
     (work / f"{stage.name}.sha256").write_text(model.sha256)
 
 
@@ -85,31 +86,31 @@ def evaluate_command(
 ) -> None:
     """Judge the model in WORK on the patients of DATA that it did not see."""
     slices = tuple(read_all(data))
-    bank = workflow.bank_of(slices, work)
+    cache = workflow.cache_of(slices, work)
     model = _model(work)
     elsewhere: tuple[GroupReport, ...] = ()
     cross_validated: tuple[GroupReport, ...] = ()
     stage = workflow.lasting(workflow.ONE_HOSPITAL, longer)
     with Progress() as progress:
         if new_site:
-            network = workflow.run_stage(bank, stage, work, progress=_told(progress, stage.name, stage.plan.steps))
-            version = f"{model.facts.version}-{stage.name}"
-            judge = workflow.finish(network, slices, stage, work, version=version, data_sha256=bank.sha256())
+            network = workflow.run_stage(cache, stage, work, progress=_told(progress, stage.name, stage.plan.steps))
+            version = f"{model.metadata.version}-{stage.name}"
+            judge = workflow.finish(network, slices, stage, work, version=version, data_sha256=cache.sha256())
             elsewhere = workflow.judge_new_site(judge, slices)
         if folds:
             plan = workflow.FOLD_PLAN.lasting(longer)
             tell = _told(progress, "folds", folds * plan.steps)
-            cross_validated = workflow.cross_validate(bank, slices, work, plan=plan, folds=folds, progress=tell)
+            cross_validated = workflow.cross_validate(cache, slices, work, plan=plan, folds=folds, progress=tell)
     audited = (workflow.ALL, workflow.ONE_HOSPITAL) if new_site else (workflow.ALL,)
     evaluation = Evaluation(
-        version=model.facts.version,
+        version=model.metadata.version,
         sha256=model.sha256,
-        data_sha256=model.facts.data_sha256,
+        data_sha256=model.metadata.data_sha256,
         test=workflow.judge_test(model, slices),
         new_site=elsewhere,
         cross_validated=cross_validated,
-        declines=decline_report(model.network, model.facts.calibration),
-        audits=tuple(workflow.audit_stage(bank, one, force=True) for one in audited),
+        declines=decline_report(model),
+        audits=tuple(workflow.audit_stage(cache, one, force=True) for one in audited),
     )
     (work / EVALUATION).write_text(evaluation.as_json())
     text = card(evaluation, model)
@@ -138,7 +139,7 @@ def _told(progress: Progress, name: str, steps: int) -> workflow.Progress:
 def _model(work: Path) -> Model:
     name = workflow.ALL.name
     model = load(work / f"{name}.safetensors", (work / f"{name}.sha256").read_text().strip())
-    return assemble(model.network, model.facts)
+    return assemble(model.network, model.metadata)
 
 
 if __name__ == "__main__":

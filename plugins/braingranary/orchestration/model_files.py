@@ -1,4 +1,4 @@
-"""From a weights file to the registry: the bytes go to the object store, their facts to the catalogue.
+"""From a weights file to the registry: the bytes go to the object store, their metadata to the catalogue.
 
 What a person does with `granary model register`, what training does at its end and what the scoring DAG does with the
 weights that come with the library. Reads no tensor and imports no torch. In: bytes with their hash, figures if there
@@ -16,7 +16,7 @@ from typing import Any, Final
 from braingranary.catalog import model_registry as models
 from braingranary.catalog.load.transaction import Connection
 from braingranary.catalog.model_registry import ModelRecord
-from braingranary.detector.contracts.model_metadata import SHIPPED, checked, facts_of, read_file, shipped_file
+from braingranary.detector.contracts.model_metadata import SHIPPED, checked, read_file, read_metadata, shipped_file
 from braingranary.errors import Code, RejectedInput
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
@@ -29,21 +29,24 @@ def register_weights(
     connection: Connection, store: ObjectStore, data: bytes, sha256: str, *, figures: Mapping[str, Any] | None = None
 ) -> ModelRecord:
     """Register the weights in `data`; they become active where no model is."""
-    facts = facts_of(checked(data, sha256))
-    key = keys.weights(facts.version, sha256.lower())
+    metadata = read_metadata(checked(data, sha256))
+    key = keys.weights(metadata.version, sha256.lower())
     store.put(key, data, if_absent=True)
     record = ModelRecord(
-        version=facts.version,
+        version=metadata.version,
         sha256=sha256.lower(),
         weights_key=key,
-        data_sha256=facts.data_sha256,
-        trained_on=facts.trained_on,
-        calibration_slope=facts.calibration.slope,
-        calibration_offset=facts.calibration.offset,
-        tumor_threshold=facts.calibration.tumor_threshold,
-        series_threshold=facts.calibration.series_threshold,
-        brain_threshold=facts.calibration.brain_threshold,
-        lesion_threshold=facts.calibration.lesion_threshold,
+        data_sha256=metadata.data_sha256,
+        trained_on=metadata.trained_on,
+        architecture=metadata.architecture,
+        preprocessing=metadata.preprocessing,
+        license=metadata.license,
+        calibration_slope=metadata.calibration.slope,
+        calibration_offset=metadata.calibration.offset,
+        tumor_threshold=metadata.calibration.tumor_threshold,
+        series_threshold=metadata.calibration.series_threshold,
+        brain_threshold=metadata.calibration.brain_threshold,
+        lesion_threshold=metadata.calibration.lesion_threshold,
         figures=figures or {},
     )
     return models.register(connection, record)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from braingranary.detector.data.labelled import read_healthy, read_lgg, read_progression
-from braingranary.detector.evaluation.confound_audit import audit, enforce, examples_of_bank
-from braingranary.detector.training.cache import build_bank
+from braingranary.detector.evaluation.confound_audit import audit, enforce, examples_of_cache
+from braingranary.detector.training.cache import build_cache
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Plane
 
@@ -52,7 +52,7 @@ def test_read_healthy_turns_every_volume_for_display(real_data: Path) -> None:
 def test_audit_refuses_label_equals_data_set(real_data: Path) -> None:
     ill = [item for item in read_progression(real_data) if item.tumor]
     well = [item for item in read_healthy(real_data) if item.source == "ptbp_healthy"]
-    result = audit(examples_of_bank(build_bank([*ill, *well])))
+    result = audit(examples_of_cache(build_cache([*ill, *well])))
     assert result.trivial_auc > 0.95
     with pytest.raises(RejectedInput) as caught:
         enforce(result)

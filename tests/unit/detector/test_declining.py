@@ -20,8 +20,9 @@ from braingranary.detector.data.synthetic_scenes import (
     tomogram,
     trunk,
 )
-from braingranary.detector.inference.preprocess import INPUT_SIDE_PX, Picture, prepare
-from braingranary.detector.model.gate import Gate
+from braingranary.detector.model.encoder_decoder.gate import Gate
+from braingranary.detector.model.preprocessing.picture import Picture
+from braingranary.detector.model.preprocessing.pipeline import HEAD_BOX, INPUT_SIDE_PX
 from braingranary.detector.training import gate_examples as declining
 from braingranary.detector.training.lesions import squared
 from braingranary.detector.training.train_gate import GatePlan, train_gate, varied
@@ -38,7 +39,7 @@ def slices(tmp_path_factory: pytest.TempPathFactory) -> tuple[LabelledSlice, ...
 
 
 def _answers(gate: Gate, pictures: list[Picture]) -> torch.Tensor:
-    planes = torch.from_numpy(np.stack([prepare(picture).plane for picture in pictures]))[:, None]
+    planes = torch.from_numpy(np.stack([HEAD_BOX.prepare(picture).plane for picture in pictures]))[:, None]
     with torch.inference_mode():
         logits: torch.Tensor = gate(planes)
     return logits
@@ -89,14 +90,14 @@ def test_brain_planes_leave_out_what_shows_no_head(slices: tuple[LabelledSlice, 
 
 
 def test_plane_of_turns_bytes_back_into_prepared_planes() -> None:
-    plane = prepare(head()).plane
+    plane = HEAD_BOX.prepare(head()).plane
     back = declining.plane_of(declining._plane8(plane)[None])[0]
     assert float(np.abs(back - plane).max()) < 1 / 200
     assert back.dtype == np.float32
 
 
 def test_varied_turns_every_plane_and_warps_some() -> None:
-    planes = np.stack([declining._plane8(prepare(head(seed=n)).plane) for n in range(24)])
+    planes = np.stack([declining._plane8(HEAD_BOX.prepare(head(seed=n)).plane) for n in range(24)])
     plain = varied(planes, 0.0, np.random.default_rng(1), torch.Generator().manual_seed(1))
     shown = declining.plane_of(planes)
     assert sorted(plain.sum(axis=(1, 2)).tolist()) == pytest.approx(sorted(shown.sum(axis=(1, 2)).tolist()))
@@ -111,7 +112,7 @@ def test_tilted_and_as_shown_keep_a_picture_that_prepare_takes() -> None:
     for _ in range(50):
         shown = declining.as_shown(declining.tilted(head(), rng), rng)
         assert np.isfinite(shown).all()
-        assert not prepare(shown).blank
+        assert not HEAD_BOX.prepare(shown).blank
 
 
 def test_swollen_holds_a_large_lesion_and_keeps_the_rest() -> None:
@@ -148,7 +149,7 @@ def test_scenes_are_pictures_of_their_own_and_the_same_for_a_seed(maker: object,
         assert picture.dtype == np.float32
         assert float(picture.min()) >= 0.0
         assert float(picture.max()) <= 255.0
-        assert not prepare(picture).blank
+        assert not HEAD_BOX.prepare(picture).blank
 
 
 def test_squeezed_changes_the_ratio_within_its_range() -> None:

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from braingranary.detector.inference.preprocess import INPUT_SIDE_PX
-from braingranary.detector.model.fused import fused
-from braingranary.detector.model.gate import Gate
-from braingranary.detector.model.network import TumorNet, guarded
+from braingranary.detector.model.encoder_decoder.fused import fused
+from braingranary.detector.model.encoder_decoder.gate import Gate
+from braingranary.detector.model.encoder_decoder.network import TumorNet, with_gate
+from braingranary.detector.model.preprocessing.pipeline import INPUT_SIDE_PX
 
 TOLERANCE = 2e-6
 
@@ -17,7 +17,7 @@ TOLERANCE = 2e-6
 def trained(widths: tuple[int, ...], *, gated: bool) -> TumorNet:
     """A random network whose statistics are those of no fresh one."""
     torch.manual_seed(3)
-    network = guarded(TumorNet(widths), Gate()) if gated else TumorNet(widths)
+    network = with_gate(TumorNet(widths), Gate()) if gated else TumorNet(widths)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             assert module.running_mean is not None

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from braingranary.detector.model.network import Answers
+from braingranary.detector.model.interface import Answers
 from braingranary.detector.training.batches import Batch
 from braingranary.detector.training.losses import losses
 

@@ -9,28 +9,26 @@ import pytest
 import torch
 from PIL import Image
 
+from braingranary.detector.contracts.model_metadata import LARGEST_FILE_BYTES, Calibration
 from braingranary.detector.inference.overlay import OUTLINE_COLOUR, overlay, overlay_png
-from braingranary.detector.inference.preprocess import INPUT_SIDE_PX, Frame
 from braingranary.detector.inference.score import Scorer, SliceScore, require_brain, score_series, series_logit, sigmoid
-from braingranary.detector.model.gate import WIDTHS, Gate
-from braingranary.detector.model.network import HEAD_SHARE, TumorNet, evidence, guarded
-from braingranary.detector.model.weights import LARGEST_FILE_BYTES, Calibration, Facts, Model, assemble, pack
+from braingranary.detector.model.encoder_decoder.gate import WIDTHS, Gate
+from braingranary.detector.model.encoder_decoder.network import HEAD_SHARE, TumorNet, evidence, with_gate
+from braingranary.detector.model.preprocessing.frame import Frame
+from braingranary.detector.model.preprocessing.pipeline import INPUT_SIDE_PX
+from braingranary.detector.model.weights import Model, assemble, pack
 from braingranary.errors import Code, RejectedInput
+from tests.fixtures import tiny_detector
+from tests.fixtures.tiny_detector import metadata
 from tests.unit.detector.heads import head
 
-FACTS = Facts(
-    version="test-1",
-    widths=(8, 16, 16),
-    data_sha256="00",
-    trained_on="nothing",
-    calibration=Calibration(brain_threshold=0.01, tumor_threshold=0.5, series_threshold=0.6),
-)
+METADATA = metadata("test-1", Calibration(brain_threshold=0.01, tumor_threshold=0.5, series_threshold=0.6))
 
 
 @pytest.fixture
 def model() -> Model:
     torch.manual_seed(0)
-    return assemble(TumorNet(FACTS.widths), FACTS)
+    return assemble(TumorNet(tiny_detector.WIDTHS), METADATA)
 
 
 def _score(logit: float, *, declined: bool = False) -> SliceScore:
@@ -51,7 +49,7 @@ def _score(logit: float, *, declined: bool = False) -> SliceScore:
 
 
 def test_network_shipped_size_fits_its_limit() -> None:
-    assert len(pack(TumorNet(), replace(FACTS, widths=TumorNet().widths))) < LARGEST_FILE_BYTES
+    assert len(pack(TumorNet(), METADATA)) < LARGEST_FILE_BYTES
 
 
 def test_network_answers_have_their_shapes() -> None:
@@ -107,8 +105,9 @@ def test_gate_says_whether_it_is_a_brain_and_travels_with_the_weights(
     model: Model, widths: tuple[int, ...], *, alone: bool
 ) -> None:
     torch.manual_seed(4)
-    network = guarded(model.network, Gate(widths).eval(), alone=alone)
-    again = assemble(network, FACTS).network
+    assert isinstance(model.network, TumorNet)
+    network = with_gate(model.network, Gate(widths).eval(), gate_alone=alone)
+    again = assemble(network, METADATA).network
     planes = torch.rand(2, 1, INPUT_SIDE_PX, INPUT_SIDE_PX)
     with torch.inference_mode():
         before, after = model.network(planes), again(planes)
@@ -123,9 +122,9 @@ def test_gate_says_whether_it_is_a_brain_and_travels_with_the_weights(
 
 def test_score_calibration_moves_probability_and_keeps_the_logit() -> None:
     torch.manual_seed(0)
-    network = TumorNet(FACTS.widths)
-    moved = replace(FACTS, calibration=replace(FACTS.calibration, slope=2.0, offset=-0.5))
-    plain, other = (Scorer(assemble(network, facts)).score([head()])[0] for facts in (FACTS, moved))
+    network = TumorNet(tiny_detector.WIDTHS)
+    moved = replace(METADATA, calibration=replace(METADATA.calibration, slope=2.0, offset=-0.5))
+    plain, other = (Scorer(assemble(network, told)).score([head()])[0] for told in (METADATA, moved))
     assert plain.tumor_logit == other.tumor_logit
     assert other.tumor_probability == pytest.approx(sigmoid(2.0 * plain.tumor_logit - 0.5))
 

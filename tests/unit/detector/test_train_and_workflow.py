@@ -19,7 +19,7 @@ from braingranary.detector.evaluation.evaluate import DeclineReport
 from braingranary.detector.evaluation.model_card import Evaluation, card, failure_gallery
 from braingranary.detector.model.weights import load
 from braingranary.detector.training import workflow
-from braingranary.detector.training.cache import Bank, build_bank
+from braingranary.detector.training.cache import TrainingCache, build_cache
 from braingranary.detector.training.train import Plan, train
 from braingranary.detector.training.train_gate import GatePlan
 from braingranary.errors import Code, ConfigurationError, RejectedInput
@@ -44,8 +44,8 @@ def slices(folder: Path) -> tuple[LabelledSlice, ...]:
 
 
 @pytest.fixture(scope="module")
-def bank(slices: tuple[LabelledSlice, ...]) -> Bank:
-    return build_bank(slices)
+def cache(slices: tuple[LabelledSlice, ...]) -> TrainingCache:
+    return build_cache(slices)
 
 
 def _same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
@@ -61,47 +61,49 @@ def test_plan_rate_warms_up_and_decays() -> None:
     assert all(a >= b for a, b in pairwise(rates[11:]))
 
 
-def test_train_killed_and_resumed_equals_one_run(bank: Bank, tmp_path: Path) -> None:
-    whole = train(bank, TINY, tmp_path / "whole")
+def test_train_killed_and_resumed_equals_one_run(cache: TrainingCache, tmp_path: Path) -> None:
+    whole = train(cache, TINY, tmp_path / "whole")
 
     def die(step: int, _: int) -> None:
         if step == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(bank, TINY, tmp_path / "cut", progress=die)
-    half = train(bank, TINY, tmp_path / "cut", stop_after=1)
+        train(cache, TINY, tmp_path / "cut", progress=die)
+    half = train(cache, TINY, tmp_path / "cut", stop_after=1)
     assert not _same(whole, half)
-    resumed = train(bank, TINY, tmp_path / "cut", loaders=2)
+    resumed = train(cache, TINY, tmp_path / "cut", loaders=2)
     assert _same(whole, resumed)
     with (tmp_path / "cut" / "curves.csv").open() as lines:
         assert [row["epoch"] for row in csv.DictReader(lines)] == ["1", "2"]
 
 
-def test_train_learns_something(bank: Bank, tmp_path: Path) -> None:
+def test_train_learns_something(cache: TrainingCache, tmp_path: Path) -> None:
     plan = replace(TINY, epochs=2, steps_an_epoch=15, learning_rate=3e-3, batch_size=8)
-    train(bank, plan, tmp_path)
+    train(cache, plan, tmp_path)
     with (tmp_path / "curves.csv").open() as lines:
         first, last = (float(row["total"]) for row in csv.DictReader(lines))
     assert last < 0.9 * first
 
 
-def test_train_other_plan_or_data_in_the_same_folder_is_rejected(bank: Bank, tmp_path: Path) -> None:
-    train(bank, TINY, tmp_path)
-    for plan, data in ((replace(TINY, seed=4), bank), (TINY, bank.where(bank.splits != "test"))):
+def test_train_other_plan_or_data_in_the_same_folder_is_rejected(cache: TrainingCache, tmp_path: Path) -> None:
+    train(cache, TINY, tmp_path)
+    for plan, data in ((replace(TINY, seed=4), cache), (TINY, cache.where(cache.splits != "test"))):
         with pytest.raises(RejectedInput) as caught:
             train(data, plan, tmp_path)
         assert caught.value.code is Code.TRAINING_DATA_INVALID
 
 
-def test_train_waits_while_the_pause_file_exists(bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_waits_while_the_pause_file_exists(
+    cache: TrainingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("braingranary.detector.training.train.PAUSE_CHECK_SECONDS", 0.01)
     pause = tmp_path / "pause"
     pause.touch()
     steps: list[int] = []
     worker = threading.Thread(
         target=train,
-        args=(bank, TINY, tmp_path / "work"),
+        args=(cache, TINY, tmp_path / "work"),
         kwargs={"pause_file": pause, "progress": lambda step, _: steps.append(step)},
     )
     worker.start()
@@ -121,21 +123,21 @@ def test_what_ships_sees_all_and_its_judge_one_hospital_for_as_long() -> None:
     assert workflow.ONE_HOSPITAL.plan.steps == workflow.FOLD_PLAN.steps == workflow.ALL.plan.steps == longer // 3
 
 
-def test_fold_of_patients_covers_every_tumour_patient_once(bank: Bank) -> None:
-    folds = workflow.fold_of_patients(bank, 3)
+def test_fold_of_patients_covers_every_tumour_patient_once(cache: TrainingCache) -> None:
+    folds = workflow.fold_of_patients(cache, 3)
     assert set(folds) == set(PATIENTS)
     assert sorted(folds.values()) == [0, 0, 1, 1, 2, 2]
 
 
 def test_stage_trains_calibrates_and_is_judged_on_patients_it_never_saw(
-    slices: tuple[LabelledSlice, ...], bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    slices: tuple[LabelledSlice, ...], cache: TrainingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("braingranary.detector.evaluation.metrics.RESAMPLES", 20)
     stage = replace(workflow.ALL, plan=TINY, gate=TINY_GATE)
     seen: list[int] = []
-    network = workflow.run_stage(bank, stage, tmp_path, progress=lambda _, step, __: seen.append(step))
+    network = workflow.run_stage(cache, stage, tmp_path, progress=lambda _, step, __: seen.append(step))
     assert seen[-1] == TINY.steps
-    model = workflow.finish(network, slices, stage, tmp_path, version="tiny", data_sha256=bank.sha256())
+    model = workflow.finish(network, slices, stage, tmp_path, version="tiny", data_sha256=cache.sha256())
     reports = workflow.judge_test(model, slices)
     assert [(r.source, r.contrast) for r in reports] == [("lgg", "flair"), ("lgg", "t1"), ("lgg", "t1c")]
     assert reports[0].auc.patients == 2
@@ -147,7 +149,7 @@ def test_stage_trains_calibrates_and_is_judged_on_patients_it_never_saw(
     evaluation = Evaluation(
         version="tiny",
         sha256=model.sha256,
-        data_sha256=bank.sha256(),
+        data_sha256=cache.sha256(),
         test=reports,
         new_site=site,
         cross_validated=(),
@@ -165,11 +167,11 @@ def test_stage_trains_calibrates_and_is_judged_on_patients_it_never_saw(
 
 
 def test_cross_validate_judges_every_patient_once(
-    slices: tuple[LabelledSlice, ...], bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    slices: tuple[LabelledSlice, ...], cache: TrainingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("braingranary.detector.evaluation.metrics.RESAMPLES", 20)
     plan = replace(TINY, epochs=1, steps_an_epoch=1)
-    reports = workflow.cross_validate(bank, slices, tmp_path, plan=plan, gate_plan=TINY_GATE, folds=2)
+    reports = workflow.cross_validate(cache, slices, tmp_path, plan=plan, gate_plan=TINY_GATE, folds=2)
     assert {r.auc.patients for r in reports} == {6}
     assert [r.auc.count for r in reports] == [36, 36, 30]
 
@@ -187,7 +189,7 @@ def test_command_line_trains_and_evaluates(folder: Path, tmp_path: Path, monkeyp
     result = runner.invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     model = load(work / "all.safetensors", (work / "all.sha256").read_text())
-    assert model.facts.version == "tiny-1"
+    assert model.metadata.version == "tiny-1"
     assert not (work / "one_hospital").exists()
     arguments = ["evaluate", str(folder), str(work), "--new-site", "--card", str(tmp_path / "card.md")]
     result = runner.invoke(main, arguments, catch_exceptions=False)

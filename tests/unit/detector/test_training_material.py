@@ -1,4 +1,4 @@
-"""Lesions, augmentation, pictures of no brain, the bank and the batches: what training is made of."""
+"""Lesions, augmentation, pictures of no brain, the cache and the batches: what training is made of."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from braingranary.detector.data.negatives import (
     procedural,
 )
 from braingranary.detector.evaluation.predict import is_empty
-from braingranary.detector.inference.preprocess import INPUT_SIDE_PX, foreground_of, prepare
+from braingranary.detector.model.preprocessing.picture import foreground_of
+from braingranary.detector.model.preprocessing.pipeline import HEAD_BOX, INPUT_SIDE_PX
 from braingranary.detector.training.augment import mix_contrasts, warp_geometry, warp_intensity
 from braingranary.detector.training.batches import BatchMaker, structured
-from braingranary.detector.training.cache import BANK_SIDE_PX, Bank, build_bank
+from braingranary.detector.training.cache import CACHE_SIDE_PX, TrainingCache, build_cache
 from braingranary.detector.training.lesions import implant
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Plane
@@ -48,11 +49,11 @@ def _slice(
     )
 
 
-def _bank(healthy: str = "ixi") -> Bank:
+def _bank(healthy: str = "ixi") -> TrainingCache:
     ill = [_slice(lesion=(100, 80 + n, 15), patient=f"a{n}", seed=n) for n in range(4)]
     well = [_slice(lesion=None, patient=f"a{n}", seed=50 + n) for n in range(4)]
     hosts = [_slice(lesion=None, patient=f"h{n}", source=healthy, seed=90 + n) for n in range(4)]
-    return build_bank([*ill, *well, *hosts])
+    return build_cache([*ill, *well, *hosts])
 
 
 def test_implant_changes_the_lesion_and_little_else() -> None:
@@ -82,7 +83,7 @@ def test_implant_is_deterministic_and_needs_a_head() -> None:
 
 
 def test_warp_geometry_moves_mask_and_picture_together() -> None:
-    square = torch.from_numpy(np.where(disc((90, 120, 14), BANK_SIDE_PX), 255.0, 0.0).astype(np.float32))
+    square = torch.from_numpy(np.where(disc((90, 120, 14), CACHE_SIDE_PX), 255.0, 0.0).astype(np.float32))
     mask = square > 0
     count = 24
     images, masks = warp_geometry(
@@ -140,21 +141,21 @@ def test_body_part_pictures_are_2d_numbers() -> None:
 
 
 def test_bank_keeps_masks_on_their_lesions_and_round_trips(tmp_path: Path) -> None:
-    bank = _bank()
-    assert bank.tumor.tolist() == [True] * 4 + [False] * 8
-    lesion, tissue = bank.images[0, 0][bank.masks[0]], bank.images[0, 0][~bank.masks[0] & (bank.images[0, 0] > 80)]
+    cache = _bank()
+    assert cache.tumor.tolist() == [True] * 4 + [False] * 8
+    lesion, tissue = cache.images[0, 0][cache.masks[0]], cache.images[0, 0][~cache.masks[0] & (cache.images[0, 0] > 80)]
     assert np.median(lesion) > np.median(tissue) + 40
-    bank.save(tmp_path / "bank.npz")
-    again = Bank.load(tmp_path / "bank.npz")
-    assert again.sha256() == bank.sha256()
-    assert bank.where(bank.tumor).sha256() != bank.sha256()
+    cache.save(tmp_path / "cache.npz")
+    again = TrainingCache.load(tmp_path / "cache.npz")
+    assert again.sha256() == cache.sha256()
+    assert cache.where(cache.tumor).sha256() != cache.sha256()
 
 
 def test_bank_load_of_something_else_is_rejected(tmp_path: Path) -> None:
-    path = tmp_path / "bank.npz"
+    path = tmp_path / "cache.npz"
     np.savez(path, images=np.zeros(3))
     with pytest.raises(RejectedInput) as caught:
-        Bank.load(path)
+        TrainingCache.load(path)
     assert caught.value.code is Code.TRAINING_DATA_INVALID
 
 
@@ -164,28 +165,28 @@ def test_structured_tells_noise_from_a_head() -> None:
         source="lgg", site="DU", patient="e", split="train", series="e", index=0, position=0.0, plane=Plane.AXIAL,
         contrasts=("t1",), pictures=noise, mask=np.zeros((200, 200), dtype=np.bool_),
     )  # fmt: skip
-    assert structured(build_bank([empty, _slice(lesion=None, patient="a")])).tolist() == [False, True]
+    assert structured(build_cache([empty, _slice(lesion=None, patient="a")])).tolist() == [False, True]
 
 
 def test_is_empty_tells_noise_from_a_head() -> None:
     noise = np.random.default_rng(0).integers(0, 9, (200, 200)).astype(np.uint8)
-    assert is_empty(prepare(noise))
-    assert is_empty(prepare(np.pad(noise, ((0, 0), (60, 60)))))
+    assert is_empty(HEAD_BOX.prepare(noise))
+    assert is_empty(HEAD_BOX.prepare(np.pad(noise, ((0, 0), (60, 60)))))
     spot = noise.copy()
     spot[95:103, 90:99] = 40
-    assert is_empty(prepare(spot))
+    assert is_empty(HEAD_BOX.prepare(spot))
     noisy = np.random.default_rng(1).normal(0, 8, head().shape) + head()
-    assert not is_empty(prepare(noisy))
-    assert not is_empty(prepare(head()))
+    assert not is_empty(HEAD_BOX.prepare(noisy))
+    assert not is_empty(HEAD_BOX.prepare(head()))
 
 
 def test_batch_depends_on_seed_and_step_alone() -> None:
-    bank = _bank()
-    first, second = BatchMaker(bank, seed=4).batch(9), BatchMaker(bank, seed=4).batch(9)
+    cache = _bank()
+    first, second = BatchMaker(cache, seed=4).batch(9), BatchMaker(cache, seed=4).batch(9)
     assert torch.equal(first.images, second.images)
     assert first.sources == second.sources
-    assert not torch.equal(first.images, BatchMaker(bank, seed=4).batch(10).images)
-    assert not torch.equal(first.images, BatchMaker(bank, seed=5).batch(9).images)
+    assert not torch.equal(first.images, BatchMaker(cache, seed=4).batch(10).images)
+    assert not torch.equal(first.images, BatchMaker(cache, seed=5).batch(9).images)
 
 
 def test_batches_give_every_source_both_labels() -> None:
@@ -203,9 +204,9 @@ def test_batches_give_every_source_both_labels() -> None:
 
 
 def test_batch_maker_without_tumour_is_rejected() -> None:
-    bank = _bank()
+    cache = _bank()
     with pytest.raises(RejectedInput):
-        BatchMaker(bank.where(~bank.tumor), seed=0)
+        BatchMaker(cache.where(~cache.tumor), seed=0)
 
 
 def test_read_lgg_missing_contrast_is_left_out(tmp_path: Path) -> None:

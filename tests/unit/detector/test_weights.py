@@ -9,36 +9,19 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from braingranary.detector.model.network import TumorNet
-from braingranary.detector.model.weights import (
-    FORMAT,
-    LARGEST_FILE_BYTES,
-    Calibration,
-    Facts,
-    Model,
-    assemble,
-    load,
-    load_shipped,
-    pack,
-    ship,
-    unpack,
-)
+from braingranary.detector.contracts.model_metadata import FORMAT, LARGEST_FILE_BYTES, Calibration
+from braingranary.detector.model.encoder_decoder.network import TumorNet
+from braingranary.detector.model.weights import Model, assemble, load, load_shipped, pack, ship, unpack
 from braingranary.errors import Code, RejectedInput
+from tests.fixtures.tiny_detector import WIDTHS, metadata
 
-WIDTHS = (8, 16, 16)
-FACTS = Facts(
-    version="test-1",
-    widths=WIDTHS,
-    data_sha256="00",
-    trained_on="nothing",
-    calibration=Calibration(slope=2.0, offset=-1.0, tumor_threshold=0.25, brain_threshold=0.125),
-)
+METADATA = metadata("test-1", Calibration(slope=2.0, offset=-1.0, tumor_threshold=0.25, brain_threshold=0.125))
 
 
 @pytest.fixture
 def model() -> Model:
     torch.manual_seed(0)
-    return assemble(TumorNet(WIDTHS), FACTS)
+    return assemble(TumorNet(WIDTHS), METADATA)
 
 
 def _refused(data: bytes, digest: str | None = None) -> str:
@@ -48,10 +31,10 @@ def _refused(data: bytes, digest: str | None = None) -> str:
     return caught.value.message
 
 
-def test_pack_and_unpack_keep_weights_facts_and_hash(model: Model) -> None:
-    data = pack(model.network, model.facts)
+def test_pack_and_unpack_keep_weights_metadata_and_hash(model: Model) -> None:
+    data = pack(model.network, model.metadata)
     again = unpack(data, hashlib.sha256(data).hexdigest())
-    assert again.facts == FACTS
+    assert again.metadata == METADATA
     assert all(
         torch.equal(a, b)
         for a, b in zip(model.network.state_dict().values(), again.network.state_dict().values(), strict=True)
@@ -60,14 +43,14 @@ def test_pack_and_unpack_keep_weights_facts_and_hash(model: Model) -> None:
 
 
 def test_unpack_flipped_byte_is_refused(model: Model) -> None:
-    data = bytearray(pack(model.network, model.facts))
+    data = bytearray(pack(model.network, model.metadata))
     digest = hashlib.sha256(bytes(data)).hexdigest()
     data[-1] ^= 1
     assert "sha256" in _refused(bytes(data), digest)
 
 
 def test_unpack_swapped_weights_are_refused(model: Model) -> None:
-    other = pack(TumorNet(WIDTHS), FACTS)
+    other = pack(TumorNet(WIDTHS), METADATA)
     assert "sha256" in _refused(other, model.sha256)
 
 
@@ -93,7 +76,7 @@ def test_unpack_nan_weights_are_refused(model: Model) -> None:
     network = TumorNet(WIDTHS)
     with torch.no_grad():
         next(network.parameters()).fill_(float("nan"))
-    assert "NaN" in _refused(pack(network, FACTS))
+    assert "NaN" in _refused(pack(network, METADATA))
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "shape"])
@@ -105,30 +88,29 @@ def test_unpack_other_tensors_are_refused(change: str) -> None:
         tensors["more"] = torch.zeros(1)
     else:
         tensors["lesion_head.bias"] = torch.zeros(3)
-    metadata = {FORMAT: _facts_json()}
+    metadata = {FORMAT: METADATA.to_json()}
     _refused(save(tensors, metadata=metadata))
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "text",
     ["", "{}", "[]", '{"calibration": 3}'],
 )
-def test_unpack_broken_facts_are_refused(facts: str) -> None:
+def test_unpack_broken_metadata_is_refused(text: str) -> None:
     tensors = {name: value.contiguous() for name, value in TumorNet(WIDTHS).state_dict().items()}
-    _refused(save(tensors, metadata={FORMAT: facts}))
+    _refused(save(tensors, metadata={FORMAT: text}))
 
 
 def test_unpack_absurd_widths_are_refused_before_they_are_built() -> None:
-    facts = json.loads(_facts_json())
-    facts["widths"] = [8, 100_000_000, 8]
-    assert "widths" in _refused(save({"a": torch.zeros(1)}, metadata={FORMAT: json.dumps(facts)}))
+    levels = {f"encoder.{n}.first.weight": torch.zeros((width, 0)) for n, width in enumerate((8, 100_000_000, 8))}
+    assert "widths" in _refused(save(levels, metadata={FORMAT: METADATA.to_json()}))
 
 
 @pytest.mark.parametrize("shape", [(), (0, 16, 3, 3), (12, 16, 3, 3), (48,)])
 def test_unpack_gate_of_absurd_tensors_is_refused(shape: tuple[int, ...]) -> None:
     tensors = {name: value.contiguous() for name, value in TumorNet(WIDTHS).state_dict().items()}
     tensors |= {f"gate.levels.{n}.first.weight": torch.zeros(shape) for n in range(3)}
-    _refused(save(tensors, metadata={FORMAT: _facts_json()}))
+    _refused(save(tensors, metadata={FORMAT: METADATA.to_json()}))
 
 
 def test_load_missing_and_oversized_files_are_refused(tmp_path: Path) -> None:
@@ -155,9 +137,3 @@ def test_load_shipped_pin_outside_its_folder_is_refused(tmp_path: Path, name: st
     (tmp_path / "pin.json").write_text(json.dumps({"file": name, "sha256": "00"}))
     with pytest.raises(RejectedInput, match="outside"):
         load_shipped(tmp_path)
-
-
-def _facts_json() -> str:
-    header = pack(TumorNet(WIDTHS), FACTS)
-    length = int.from_bytes(header[:8], "little")
-    return str(json.loads(header[8 : 8 + length])["__metadata__"][FORMAT])

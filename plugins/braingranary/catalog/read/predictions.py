@@ -24,6 +24,9 @@ class ModelItem:
     sha256: str
     data_sha256: str
     trained_on: str
+    architecture: str | None
+    preprocessing: str | None
+    license: str | None
     figures: dict[str, Json]
     calibration_slope: float
     calibration_offset: float

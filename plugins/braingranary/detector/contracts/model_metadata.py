@@ -1,8 +1,9 @@
-"""What a weights file says about itself, read without torch: hash, calibration, thresholds, where it was trained.
+"""What a weights file says about itself, read without torch: version, ids, licence, calibration, where it was trained.
 
 The registry and a plan need no network, and importing torch costs seconds and hundreds of megabytes. In: bytes of a
-file and the hash that was pinned. Out: `Facts`. Fails with RejectedInput, code `model_invalid`, on another hash,
-another format or a file above `LARGEST_FILE_BYTES`; whether the tensors fit is for `weights.unpack` to say.
+file and the hash that was pinned. Out: `ModelMetadata`. Fails with RejectedInput: MODEL_INVALID on another hash,
+another format or a file above `LARGEST_FILE_BYTES`, MODEL_UNSUPPORTED on a file that names no architecture and
+preprocessing and is none of `legacy_weights`. Whether the tensors fit is for `model.weights.unpack` to say.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from braingranary.detector.contracts.legacy_weights import LEGACY_WEIGHTS
 from braingranary.errors import Code, RejectedInput
 
 FORMAT = "braingranary-detector-1"
 LARGEST_FILE_BYTES = 12_000_000
 LARGEST_HEADER_BYTES = 100_000
-WIDTH_LIMIT = 512
 SHIPPED = Path(__file__).parent.parent / "shipped"
 """Folder of the weights that come with the library, and of their pin."""
 
@@ -41,15 +42,24 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class ModelMetadata:
     """What a model says about itself; stored in the weights file."""
 
     version: str
-    widths: tuple[int, ...]
+    architecture: str
+    """Id of the network, see `model.registry`."""
+    preprocessing: str
+    """Id of the way from a picture to the network, see `model.registry`."""
+    license: str
+    """SPDX id of the licence of the weights."""
     data_sha256: str
     trained_on: str
     """Sources and patients in words, for the model card and the registry."""
     calibration: Calibration
+
+    def to_json(self) -> str:
+        """Canonical JSON, as it stands in the weights file."""
+        return json.dumps(asdict(self), sort_keys=True)
 
 
 def checked(data: bytes, sha256: str) -> bytes:
@@ -83,31 +93,38 @@ def shipped_file(folder: Path = SHIPPED) -> tuple[bytes, str]:
     return checked(read_file(folder / name), digest), digest
 
 
-def facts_of(data: bytes) -> Facts:
-    """The facts out of a safetensors header: 8 bytes of length, then JSON (the format's specification)."""
+def read_metadata(data: bytes) -> ModelMetadata:
+    """The metadata out of a safetensors header: 8 bytes of length, then JSON (the format's specification)."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or not 0 < length <= min(LARGEST_HEADER_BYTES, len(data) - 8):
         raise invalid("the weights are no safetensors")
     try:
-        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
-        raw = json.loads(metadata[FORMAT])
+        raw = dict(json.loads(json.loads(data[8 : 8 + length])["__metadata__"][FORMAT]))
         calibration = Calibration(**{name: float(value) for name, value in raw.pop("calibration").items()})
-        widths = tuple(int(width) for width in raw.pop("widths"))
-        facts = Facts(**{name: str(value) for name, value in raw.items()}, widths=widths, calibration=calibration)
+        raw.pop("widths", None)  # of legacy files; the tensors tell their own shapes
+        if "architecture" not in raw:
+            raw |= _legacy_ids(data)
+        metadata = ModelMetadata(**{name: str(value) for name, value in raw.items()}, calibration=calibration)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise invalid("the weights lack their facts") from error
-    check_widths(widths)
+        raise invalid("the weights lack their metadata") from error
     if not all(math.isfinite(value) for value in asdict(calibration).values()):
         raise invalid("the weights hold a calibration that is no number")
-    return facts
+    return metadata
 
 
-def check_widths(widths: tuple[int, ...]) -> None:
-    """Raises unless levels of these widths may be built."""
-    if len(widths) < 3 or any(width % 8 or not 8 <= width <= WIDTH_LIMIT for width in widths):
-        raise invalid("the weights claim widths that this network does not have")
+def _legacy_ids(data: bytes) -> dict[str, str]:
+    """Ids and licence of weights from before files named their own."""
+    known = LEGACY_WEIGHTS.get(hashlib.sha256(data).hexdigest())
+    if known is None:
+        raise unsupported("the weights name no architecture and preprocessing, and are none of those known without")
+    return asdict(known)
 
 
 def invalid(message: str) -> RejectedInput:
     """The error of every weights file that cannot be trusted."""
     return RejectedInput(Code.MODEL_INVALID, message)
+
+
+def unsupported(message: str) -> RejectedInput:
+    """The error of weights that this library cannot answer with as they once did."""
+    return RejectedInput(Code.MODEL_UNSUPPORTED, message)

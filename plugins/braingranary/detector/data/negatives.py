@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from braingranary.detector.inference.preprocess import Picture, Plane32, grey_of
+from braingranary.detector.model.preprocessing.picture import Picture, Plane32, grey_of
 from braingranary.errors import RejectedInput
 
 PHOTOGRAPHS_TO_TRAIN = (

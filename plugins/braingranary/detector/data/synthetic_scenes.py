@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from braingranary.detector.inference.preprocess import Plane32
+from braingranary.detector.model.preprocessing.picture import Plane32
 
 SMALLEST_LEAF_PX = 3.0
 LARGEST_LEAF = 0.45

@@ -2,9 +2,9 @@
 
 Where tumour slices come from one archive and healthy ones from another, a net learns the archive and looks perfect.
 Three guessers that cannot see a lesion are measured: the source (or site) alone, and a random forest on trivial
-statistics of the picture (area, brightness percentiles), judged on patients it did not see. In: `Examples`, from a bank
-as it stands or from the batches that training would see. Out: `Audit` with the AUC of each. `enforce` raises
-RejectedInput, code `training_data_confounded`, above the limits, naming the figure, unless it is forced.
+statistics of the picture (area, brightness percentiles), judged on patients it did not see. In: `Examples`, from a
+training cache as it stands or from the batches that training would see. Out: `Audit` with the AUC of each. `enforce`
+raises RejectedInput, code `training_data_confounded`, above the limits, naming the figure, unless it is forced.
 
 The limits leave room for what anatomy itself tells: on patient-split slices of one collection brain area, position and
 statistics reach 0.86, since tumours seldom lie at the crown or in the neck.
@@ -19,9 +19,9 @@ import structlog
 from numpy.typing import NDArray
 
 from braingranary.detector.evaluation.metrics import Labels, Scores, auc
-from braingranary.detector.inference.preprocess import foreground_of
+from braingranary.detector.model.preprocessing.picture import foreground_of
 from braingranary.detector.training.batches import BatchMaker
-from braingranary.detector.training.cache import Bank
+from braingranary.detector.training.cache import TrainingCache
 from braingranary.errors import Code, RejectedInput
 
 log = structlog.get_logger(__name__)
@@ -87,16 +87,16 @@ def enforce(result: Audit, *, force: bool = False) -> None:
         log.warning("confounded training data, forced", finding=finding)
 
 
-def examples_of_bank(bank: Bank) -> Examples:
+def examples_of_cache(cache: TrainingCache) -> Examples:
     """The data as they stand, one picture a slice and distinct contrast."""
-    rows = [(n, c) for n in range(len(bank)) for c in range(len(set(bank.contrasts[n].tolist())))]
+    rows = [(n, c) for n in range(len(cache)) for c in range(len(set(cache.contrasts[n].tolist())))]
     slices = np.array([n for n, _ in rows], dtype=np.int64)
     return Examples(
-        tumor=bank.tumor[slices],
-        sources=bank.sources[slices],
-        sites=bank.sites[slices],
-        patients=bank.patients[slices],
-        statistics=np.stack([picture_statistics(bank.images[n, c].astype(np.float32)) for n, c in rows]),
+        tumor=cache.tumor[slices],
+        sources=cache.sources[slices],
+        sites=cache.sites[slices],
+        patients=cache.patients[slices],
+        statistics=np.stack([picture_statistics(cache.images[n, c].astype(np.float32)) for n, c in rows]),
     )
 
 

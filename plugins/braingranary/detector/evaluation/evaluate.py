@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from braingranary.detector.contracts.model_metadata import Calibration
 from braingranary.detector.data.negatives import PHOTOGRAPHS_TO_JUDGE, body_part_pictures, photographs, procedural
 from braingranary.detector.evaluation.metrics import (
     Figure,
@@ -27,11 +28,10 @@ from braingranary.detector.evaluation.metrics import (
     volume_dice,
 )
 from braingranary.detector.evaluation.predict import LESION_THRESHOLDS, Predictions
-from braingranary.detector.inference.preprocess import Picture, prepare
 from braingranary.detector.inference.score import sigmoid
-from braingranary.detector.model.fused import fused
-from braingranary.detector.model.network import TumorNet
-from braingranary.detector.model.weights import Calibration
+from braingranary.detector.model.interface import Answers
+from braingranary.detector.model.preprocessing.picture import Picture
+from braingranary.detector.model.weights import Model
 
 PROCEDURAL_COUNT = 300
 PROCEDURAL_SEED = 990_001
@@ -139,19 +139,19 @@ def probabilities(logits: Scores, calibration: Calibration) -> Scores:
     return np.array([sigmoid(calibration.slope * logit + calibration.offset) for logit in logits], dtype=np.float64)
 
 
-def decline_report(network: TumorNet, calibration: Calibration) -> tuple[DeclineReport, ...]:
+def decline_report(model: Model) -> tuple[DeclineReport, ...]:
     """Photographs, body parts, made-up pictures and blanks that training never saw, kind by kind."""
-    reports, answering = [], fused(network)
+    reports, network, threshold = [], model.optimized(), model.metadata.calibration.brain_threshold
     for kind, named in _no_brains():
         passed = []
         for name, picture in named:
             if picture is None:
                 continue
-            prepared = prepare(picture)
+            prepared = model.prepare(picture)
             with torch.inference_mode():
-                answer = answering(torch.from_numpy(prepared.plane)[None, None])
+                answer: Answers = network(torch.from_numpy(prepared.plane)[None, None])
             probability = 0.0 if prepared.blank else sigmoid(float(answer.brain[0]))
-            if probability >= calibration.brain_threshold:
+            if probability >= threshold:
                 passed.append(name)
         part = 1.0 - len(passed) / max(len(named), 1)
         reports.append(DeclineReport(kind=kind, declined=part, count=len(named), passed=tuple(passed)))

@@ -101,13 +101,15 @@ def card(evaluation: Evaluation, model: Model) -> str:
 
 
 def _model_text(model: Model, evaluation: Evaluation) -> str:
-    calibration = model.facts.calibration
+    calibration = model.metadata.calibration
     count = sum(parameter.numel() for parameter in model.network.parameters())
     lines = (
         f"weights: safetensors, sha256 `{evaluation.sha256}`",
-        f"data: bank sha256 `{evaluation.data_sha256}`",
-        f"trained on: {model.facts.trained_on}",
-        f"network: encoder-decoder, widths {list(model.facts.widths)}, {count:,} parameters, one channel, any contrast",
+        f"data: training cache sha256 `{evaluation.data_sha256}`",
+        f"trained on: {model.metadata.trained_on}",
+        f"architecture: `{model.metadata.architecture}`, {count:,} parameters, one channel, any contrast",
+        f"preprocessing: `{model.metadata.preprocessing}`",
+        f"licence of the weights: {model.metadata.license}",
         f"slice verdict: Tumor from a calibrated probability of {calibration.tumor_threshold:.3f} on",
         f"declined: brain probability below {calibration.brain_threshold:.3f}",
         f"series verdict: from {calibration.series_threshold:.3f} on, for the best {SERIES_SPAN_SLICES} neighbours",

@@ -1,7 +1,7 @@
 """Predictions on labelled slices: what calibration and evaluation start from, one row a slice and contrast.
 
-Every picture goes through `preprocess.prepare`, the path of uploads and of the catalogue, never through the bank.
-In: a network and labelled slices. Out: `Predictions`, columns of equal length. Fails as the readers do.
+Every picture goes through the model's preprocessing, as uploads and the catalogue's slices do, never through the
+training cache. In: a model and labelled slices. Out: `Predictions`, columns of equal length. Fails as the readers do.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from braingranary.detector.data.labelled import LabelledSlice
-from braingranary.detector.inference.preprocess import Prepared, foreground_of, prepare
-from braingranary.detector.model.fused import fused
-from braingranary.detector.model.network import TumorNet
+from braingranary.detector.model.interface import Answers
+from braingranary.detector.model.preprocessing.picture import foreground_of
+from braingranary.detector.model.preprocessing.pipeline import Prepared
+from braingranary.detector.model.weights import Model
 
 BATCH_SIZE = 16
 LESION_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -69,20 +70,20 @@ class Predictions:
         return Predictions(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
 
-def predict(network: TumorNet | None, slices: Iterable[LabelledSlice]) -> Predictions:
-    """Run the network over every contrast of every slice.
+def predict(model: Model | None, slices: Iterable[LabelledSlice]) -> Predictions:
+    """Run the model over every contrast of every slice; its calibration plays no part.
 
-    Without a network the answers are NaN and the truths and statistics remain: what the baseline learns from.
+    Without a model the answers are NaN and the truths and statistics remain: what the baseline learns from.
     """
-    if network is None:
+    if model is None:
         return _table([_row(item, n, None, _NOTHING) for item in slices for n in range(len(item.contrasts))])
-    answering = fused(network)
+    network = model.optimized()
     rows: list[tuple[object, ...]] = []
     for chunk in _chunks(((item, n) for item in slices for n in range(len(item.contrasts))), BATCH_SIZE):
-        prepared = [prepare(item.pictures[n]) for item, n in chunk]
+        prepared = [model.prepare(item.pictures[n]) for item, n in chunk]
         planes = torch.from_numpy(np.stack([ready.plane for ready in prepared]))[:, None]
         with torch.inference_mode():
-            answers = answering(planes)
+            answers: Answers = network(planes)
         lesions = torch.sigmoid(answers.lesion[:, 0]).numpy()
         for (item, n), ready, plane, tumor, brain in zip(
             chunk, prepared, lesions, answers.tumor.tolist(), answers.brain.tolist(), strict=True

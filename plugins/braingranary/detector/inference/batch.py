@@ -36,8 +36,8 @@ from braingranary.detector.contracts.score_run import (
     part_name,
 )
 from braingranary.detector.contracts.stored_weights import stored_weights
-from braingranary.detector.inference.preprocess import Picture
 from braingranary.detector.inference.score import Scorer, SliceScore, score_series, series_logit
+from braingranary.detector.model.preprocessing.picture import Picture
 from braingranary.detector.model.weights import unpack
 from braingranary.errors import Code, ConfigurationError, RejectedInput, TransientFailure
 from braingranary.imaging import jpeg

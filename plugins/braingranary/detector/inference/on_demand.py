@@ -43,7 +43,7 @@ def detect(data: bytes, scorer: Scorer, *, overlay: bool = False) -> Answer:
 def answer(upload: Upload, scorer: Scorer, *, overlay: bool = False) -> Answer:
     """The answer for pictures that have been read; raises RejectedInput(NOT_BRAIN_MR)."""
     scores = scorer.score(upload.pictures)
-    calibration = scorer.model.facts.calibration
+    calibration = scorer.model.metadata.calibration
     if upload.series:
         series = score_series(scores, scorer.model)
         require_brain(series)
@@ -60,7 +60,7 @@ def answer(upload: Upload, scorer: Scorer, *, overlay: bool = False) -> Answer:
         probability=probability,
         threshold=threshold,
         brain_probability=shown.brain_probability,
-        model=scorer.model.facts.version,
+        model=scorer.model.metadata.version,
         kind=str(upload.kind),
         plane=None if upload.plane is None else str(upload.plane),
         slices=len(scores),

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from braingranary.detector.inference.preprocess import FLOOR_PERCENTILE, HIGH_PERCENTILE, Picture, checked
 from braingranary.detector.inference.score import SliceScore
+from braingranary.detector.model.preprocessing.picture import FLOOR_PERCENTILE, HIGH_PERCENTILE, Picture, checked
 
 OUTLINE_COLOUR = (255, 176, 0)
 """Amber: stands out on grey also for colour-blind eyes."""

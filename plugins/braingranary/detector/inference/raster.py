@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageOps
 
-from braingranary.detector.inference.preprocess import PIXEL_BUDGET_PX, Picture, grey_of
+from braingranary.detector.model.preprocessing.picture import PIXEL_BUDGET_PX, Picture, grey_of
 from braingranary.errors import Code, RejectedInput
 
 SIDE_MAX_PX: Final = 2048

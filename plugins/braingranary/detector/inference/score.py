@@ -6,8 +6,8 @@ slices are averaged over `SERIES_SPAN_SLICES` neighbours along the normal and th
 so that one odd slice alone does not make a tumour and a lesion of two or three slices is not drowned by a whole head; a
 series with less than `ACCEPTED_PART` of its slices accepted is declined.
 
-In: 2-D pictures as `preprocess.prepare` takes them. Out: `SliceScore`, `SeriesScore`. Fails with RejectedInput as
-`prepare` does; declining is an answer here, and an error (`not_brain_mr`) only for who calls `require_brain`.
+In: 2-D pictures of any size. Out: `SliceScore`, `SeriesScore`. Fails with RejectedInput as the model's preprocessing
+does; declining is an answer here, and an error (`not_brain_mr`) only for who calls `require_brain`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from braingranary.detector.inference.preprocess import Frame, Picture, Plane32, Prepared, prepare
-from braingranary.detector.model.fused import fused
+from braingranary.detector.model.interface import Answers
+from braingranary.detector.model.preprocessing.frame import Frame
+from braingranary.detector.model.preprocessing.picture import Picture, Plane32
+from braingranary.detector.model.preprocessing.pipeline import Prepared
 from braingranary.detector.model.weights import Model
 from braingranary.errors import Code, RejectedInput
 
@@ -92,7 +94,7 @@ class Scorer:
     def __init__(self, model: Model, *, batch_size: int = BATCH_SIZE, workers: int = 1) -> None:
         """`workers` threads share the batches, each with one core; a single one uses as many as torch is told to."""
         self.model, self._batch_size, self._workers = model, batch_size, workers
-        self._network = fused(model.network)
+        self._network = model.optimized()
 
     def score(self, pictures: Sequence[Picture]) -> list[SliceScore]:
         """One answer a picture, in order."""
@@ -112,10 +114,10 @@ class Scorer:
                     yield from scores
 
     def _batch(self, pictures: Sequence[Picture]) -> list[SliceScore]:
-        prepared = [prepare(picture) for picture in pictures]
+        prepared = [self.model.prepare(picture) for picture in pictures]
         planes = torch.from_numpy(np.stack([item.plane for item in prepared]))[:, None]
         with torch.inference_mode():
-            answers = self._network(planes)
+            answers: Answers = self._network(planes)
             lesions = torch.sigmoid(answers.lesion[:, 0]).numpy()
         return [
             self._answer(item, plane, logit, brain)
@@ -125,7 +127,7 @@ class Scorer:
         ]
 
     def _answer(self, item: Prepared, plane: Plane32, logit: float, brain: float) -> SliceScore:
-        calibration = self.model.facts.calibration
+        calibration = self.model.metadata.calibration
         probability = sigmoid(calibration.slope * logit + calibration.offset)
         brain_probability = 0.0 if item.blank else sigmoid(brain)
         declined = brain_probability < calibration.brain_threshold
@@ -162,7 +164,7 @@ def series_logit(logits: Sequence[float], accepted: Sequence[bool]) -> float:
 def score_series(scores: Sequence[SliceScore], model: Model) -> SeriesScore:
     """The series rule over its slices' answers, in order along the normal."""
     accepted = [not score.declined for score in scores]
-    calibration = model.facts.calibration
+    calibration = model.metadata.calibration
     if not scores or sum(accepted) < ACCEPTED_PART * len(scores) or not any(accepted):
         return SeriesScore(tumor_probability=0.0, declined=True, tumor=False, peak=0)
     logit = series_logit([score.tumor_logit for score in scores], accepted)

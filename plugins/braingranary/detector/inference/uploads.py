@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from braingranary.detector.inference.preprocess import Picture
 from braingranary.detector.inference.raster import read_raster
+from braingranary.detector.model.preprocessing.picture import Picture
 from braingranary.dicom.bundle import read_members
 from braingranary.dicom.limits import Limits, ZipLimits
 from braingranary.dicom.reader import read_series

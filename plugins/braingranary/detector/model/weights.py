@@ -1,89 +1,80 @@
 """Weights on disk: safetensors alone, pinned by sha256, checked before a single tensor is read.
 
 A model file as code is a known way into such systems, so nothing here unpickles. The file's own metadata, and with it
-the calibration and the thresholds, is covered by the pinned hash. In: bytes of a file and the hash that was pinned.
-Out: `Model`, a network in eval mode with its `Facts`. Fails with RejectedInput, code `model_invalid`, on another hash,
-another format, foreign or missing tensors, NaN weights, a file above `LARGEST_FILE_BYTES`.
+ids, calibration and thresholds, is covered by the pinned hash. Fails with RejectedInput: MODEL_INVALID on another hash,
+another format, foreign or missing tensors, NaN weights, a file above `LARGEST_FILE_BYTES`; MODEL_UNSUPPORTED on an
+architecture or a preprocessing that this library does not have.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_of
 from safetensors.torch import save as bytes_of
+from torch import nn
 
 from braingranary.detector.contracts.model_metadata import (
     FORMAT,
-    LARGEST_FILE_BYTES,
     SHIPPED,
-    Calibration,
-    Facts,
-    check_widths,
+    ModelMetadata,
     checked,
-    facts_of,
     invalid,
     read_file,
+    read_metadata,
     shipped_file,
 )
-from braingranary.detector.model.gate import Gate
-from braingranary.detector.model.network import TumorNet, guarded
-
-__all__ = [
-    "FORMAT", "LARGEST_FILE_BYTES", "SHIPPED", "Calibration", "Facts", "Model", "assemble", "load", "load_shipped",
-    "pack", "ship", "unpack",
-]  # fmt: skip
-
-
-GATE_LEVEL = re.compile(r"gate\.levels\.\d\.first\.weight")
-"""A gate tells its widths by its tensors."""
+from braingranary.detector.model.interface import Architecture
+from braingranary.detector.model.preprocessing.pipeline import Prepare
+from braingranary.detector.model.registry import architecture_of, preprocessing_of
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Model:
-    """A network that is ready to answer, and what is known about it."""
+    """A network that is ready to answer, the way pictures take to it, and what is known about both."""
 
-    network: TumorNet
-    facts: Facts
+    network: nn.Module
+    """In eval mode, (N, 1, S, S) float32 to `Answers`."""
+    architecture: Architecture
+    prepare: Prepare
+    metadata: ModelMetadata
     sha256: str
 
+    def optimized(self) -> nn.Module:
+        """A copy of the network that answers the same up to rounding, faster."""
+        return self.architecture.optimize(self.network)
 
-def pack(network: TumorNet, facts: Facts) -> bytes:
-    """The weights file: float32 tensors and the facts as metadata."""
+
+def pack(network: nn.Module, metadata: ModelMetadata) -> bytes:
+    """The weights file: float32 tensors and the metadata."""
     tensors = {name: value.detach().float().contiguous().cpu() for name, value in network.state_dict().items()}
     # One metadata key alone: the format writes several in random order, and equal weights must have equal bytes.
-    return bytes_of(tensors, metadata={FORMAT: json.dumps(asdict(facts), sort_keys=True)})
+    return bytes_of(tensors, metadata={FORMAT: metadata.to_json()})
 
 
 def unpack(data: bytes, sha256: str) -> Model:
     """The model in `data`, whose hash has to be `sha256`."""
-    facts = facts_of(checked(data, sha256))
-    network = TumorNet(facts.widths)
+    metadata = read_metadata(checked(data, sha256))
+    architecture, prepare = architecture_of(metadata.architecture), preprocessing_of(metadata.preprocessing)
     try:
         tensors = tensors_of(data)
-        gate_widths = tuple(len(tensors[name]) for name in sorted(filter(GATE_LEVEL.fullmatch, tensors)))
-        if gate_widths:
-            check_widths(gate_widths)
-            # Models up to detector-3 asked the gate alone.
-            alone = not any(name.startswith("brain_head.") for name in tensors)
-            network = guarded(network, Gate(gate_widths), alone=alone)
         if any(not torch.isfinite(value).all() for value in tensors.values()):
             raise invalid("the weights hold NaN or infinity")
-        network.load_state_dict(tensors, strict=True)
+        network = architecture.build(tensors)
     except (SafetensorError, RuntimeError, KeyError, TypeError) as error:
         raise invalid("the weights are no safetensors of this network") from error
-    return Model(network=network.eval().requires_grad_(False), facts=facts, sha256=sha256.lower())
+    network = network.eval().requires_grad_(False)
+    return Model(network=network, architecture=architecture, prepare=prepare, metadata=metadata, sha256=sha256.lower())
 
 
-def assemble(network: TumorNet, facts: Facts) -> Model:
+def assemble(network: nn.Module, metadata: ModelMetadata) -> Model:
     """A model from a network in memory, through its own bytes, so that it is what a later `load` will be."""
-    data = pack(network, facts)
+    data = pack(network, metadata)
     return unpack(data, hashlib.sha256(data).hexdigest())
 
 
@@ -94,11 +85,11 @@ def load(path: Path, sha256: str) -> Model:
 
 def ship(model: Model, folder: Path = SHIPPED) -> str:
     """Write the weights, then their pin, into `folder`; return the hash. A pin always names what is already there."""
-    data = pack(model.network, model.facts)
+    data = pack(model.network, model.metadata)
     digest = hashlib.sha256(data).hexdigest()
     unpack(data, digest)
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{model.facts.version}.safetensors"
+    name = f"{model.metadata.version}.safetensors"
     partial = folder / f"{name}.partial"
     partial.write_bytes(data)
     partial.replace(folder / name)

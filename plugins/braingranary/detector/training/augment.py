@@ -5,7 +5,7 @@ that no scanner made, brightness goes through monotone and (rarely) non-monotone
 resolution, noise and windows; geometry is flipped, turned by any right angle and a little more, scaled, squeezed,
 shifted and cropped; now and then the skull is shaved off.
 
-In: bank squares (N, 3, B, B) in 0..255 and masks (N, B, B). Out: raw squares (N, S, S) in about 0..1 and masks, to be
+In: cache squares (N, 3, B, B) in 0..255 and masks (N, B, B). Out: raw squares (N, S, S) in about 0..1 and masks, to be
 finished by `preprocess.normalize`. Works on torch tensors; every draw comes from the generator that is passed in.
 """
 
@@ -19,13 +19,13 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from braingranary.detector.inference.preprocess import MARGIN_FRACTION
-from braingranary.detector.training.cache import BANK_MARGIN_FRACTION
+from braingranary.detector.model.preprocessing.frame import MARGIN_FRACTION
+from braingranary.detector.training.cache import CACHE_MARGIN_FRACTION
 
 Change = Callable[[Tensor, Generator], Tensor]
 """(n, S, S) in 0..1 to the same."""
-STANDARD_ZOOM = (1 + 2 * MARGIN_FRACTION) / (1 + 2 * BANK_MARGIN_FRACTION)
-"""The part of a bank square that `preprocess` would have cut."""
+STANDARD_ZOOM = (1 + 2 * MARGIN_FRACTION) / (1 + 2 * CACHE_MARGIN_FRACTION)
+"""The part of a cache square that `preprocess` would have cut."""
 
 
 def mix_contrasts(images: Tensor, shares: Tensor, generator: Generator, blend_rate: float = 0.25) -> Tensor:

@@ -4,8 +4,8 @@ Every batch has the same make-up: LGG, tumour progression, healthy heads and pic
 share, tumour and no tumour balanced inside each source. Healthy heads get implanted lesions as often as tumour sources
 show real ones, more or less: the shares below keep "which source" from telling the label, and `audit` measures it.
 
-In: a bank (training split only) and a seed with a step number. Out: `Batch` of tensors. Deterministic for (seed, step),
-so a resumed run continues with the batches that an uninterrupted one would have seen.
+In: a cache (training split only), a seed and a step number. Out: `Batch` of tensors. Deterministic for (seed, step), so
+a resumed run continues with the batches that an uninterrupted one would have seen.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from braingranary.detector.data.negatives import PHOTOGRAPHS_TO_TRAIN, crop_of, jigsaw, photographs, procedural
-from braingranary.detector.inference.preprocess import INPUT_SIDE_PX, Plane32, normalize
+from braingranary.detector.model.preprocessing.picture import Plane32
+from braingranary.detector.model.preprocessing.pipeline import INPUT_SIDE_PX
+from braingranary.detector.model.preprocessing.tone import normalize
 from braingranary.detector.training.augment import mix_contrasts, warp_geometry, warp_intensity
-from braingranary.detector.training.cache import BANK_SIDE_PX, CHANNELS, Bank
+from braingranary.detector.training.cache import CACHE_SIDE_PX, CHANNELS, TrainingCache
 from braingranary.detector.training.lesions import implant
 from braingranary.errors import Code, RejectedInput
 
@@ -90,16 +92,16 @@ class Batch:
 
 
 class BatchMaker:
-    """Makes the batch of any step from the bank of training slices."""
+    """Makes the batch of any step from the cache of training slices."""
 
-    def __init__(self, bank: Bank, *, seed: int, batch_size: int = 16, ease: Ease = FULL_STRENGTH) -> None:
-        self._bank, self._seed, self._size, self._ease = bank, seed, batch_size, ease
-        self._tumor = bank.tumor
-        usable = structured(bank)
+    def __init__(self, cache: TrainingCache, *, seed: int, batch_size: int = 16, ease: Ease = FULL_STRENGTH) -> None:
+        self._bank, self._seed, self._size, self._ease = cache, seed, batch_size, ease
+        self._tumor = cache.tumor
+        usable = structured(cache)
         self._groups: dict[tuple[str, bool], NDArray[np.int64]] = {}
         for source in SHARES:
             for tumor in (False, True):
-                members = np.flatnonzero((bank.sources == source) & (self._tumor == tumor) & usable)
+                members = np.flatnonzero((cache.sources == source) & (self._tumor == tumor) & usable)
                 if members.size:
                     self._groups[source, tumor] = members
         present = [source for source in SHARES if any(key[0] == source for key in self._groups)]
@@ -114,9 +116,9 @@ class BatchMaker:
         """The batch of one step."""
         rng = np.random.default_rng((self._seed, step))
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        images = np.zeros((self._size, CHANNELS, BANK_SIDE_PX, BANK_SIDE_PX), dtype=np.float32)
+        images = np.zeros((self._size, CHANNELS, CACHE_SIDE_PX, CACHE_SIDE_PX), dtype=np.float32)
         shares = np.ones((self._size, CHANNELS), dtype=np.float32)
-        masks = np.zeros((self._size, BANK_SIDE_PX, BANK_SIDE_PX), dtype=np.bool_)
+        masks = np.zeros((self._size, CACHE_SIDE_PX, CACHE_SIDE_PX), dtype=np.bool_)
         brain = np.ones(self._size, dtype=np.float32)
         lesions: list[tuple[int, int]] = []
         origins = [("", "")] * self._size
@@ -172,21 +174,21 @@ class BatchMaker:
     def _no_brain(self, rng: np.random.Generator) -> Plane32:
         kind = rng.random()
         if kind < 0.3 and self._photographs:
-            return crop_of(self._photographs[int(rng.integers(len(self._photographs)))], rng, BANK_SIDE_PX)
+            return crop_of(self._photographs[int(rng.integers(len(self._photographs)))], rng, CACHE_SIDE_PX)
         if kind < 0.42:
             square = self._bank.images[int(rng.integers(len(self._bank))), int(rng.integers(CHANNELS))]
             return jigsaw(square.astype(np.float32), rng)
-        return procedural(rng, BANK_SIDE_PX)
+        return procedural(rng, CACHE_SIDE_PX)
 
 
-def structured(bank: Bank) -> NDArray[np.bool_]:
+def structured(cache: TrainingCache) -> NDArray[np.bool_]:
     """(N,): slices that show more than air and noise; the first and last slices of some heads are empty."""
-    kept = np.zeros(len(bank), dtype=np.bool_)
+    kept = np.zeros(len(cache), dtype=np.bool_)
     # The margin may lie outside the picture, and its edge would pass for structure.
-    edge = BANK_SIDE_PX // 6
-    side = (BANK_SIDE_PX - 2 * edge) // 8
-    for index in range(len(bank)):
-        square = bank.images[index].max(axis=0)[edge:-edge, edge:-edge].astype(np.float32)
+    edge = CACHE_SIDE_PX // 6
+    side = (CACHE_SIDE_PX - 2 * edge) // 8
+    for index in range(len(cache)):
+        square = cache.images[index].max(axis=0)[edge:-edge, edge:-edge].astype(np.float32)
         coarse = square.reshape(side, 8, side, 8).mean(axis=(1, 3))
         kept[index] = float(coarse.std()) > STRUCTURE_LIMIT * float(square.std())
     return kept

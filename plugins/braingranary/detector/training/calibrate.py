@@ -3,7 +3,7 @@
 Platt scaling (Platt 1999) by Newton's method, sources and contrasts weighing by the root of their slices, so that the
 many slices of one do not set the scale for all. The thresholds go into the weights file; none stands in code.
 
-In: predictions on the validation split. Out: `weights.Calibration`. Fails with RejectedInput where validation lacks
+In: predictions on the validation split. Out: `Calibration`. Fails with RejectedInput where validation lacks
 tumour or tumour-free slices.
 """
 
@@ -12,10 +12,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from braingranary.detector.contracts.model_metadata import Calibration
 from braingranary.detector.evaluation.metrics import Scores, threshold_for
 from braingranary.detector.evaluation.predict import LESION_THRESHOLDS, Predictions
 from braingranary.detector.inference.score import series_logit
-from braingranary.detector.model.weights import Calibration
 from braingranary.errors import Code, RejectedInput
 
 NEWTON_STEPS = 50

@@ -22,7 +22,9 @@ from braingranary.detector.data.labelled import LabelledSlice
 from braingranary.detector.data.negatives import PHOTOGRAPHS_TO_TRAIN, crop_of, jigsaw, photographs, procedural
 from braingranary.detector.data.synthetic_scenes import scene, squeezed
 from braingranary.detector.evaluation.predict import is_empty
-from braingranary.detector.inference.preprocess import SMALLEST_SIDE_PX, TONE_CEILING, Picture, Plane32, prepare
+from braingranary.detector.model.preprocessing.picture import SMALLEST_SIDE_PX, Picture, Plane32
+from braingranary.detector.model.preprocessing.pipeline import HEAD_BOX
+from braingranary.detector.model.preprocessing.tone import TONE_CEILING
 from braingranary.detector.training.augment import blur, shave
 from braingranary.detector.training.lesions import implant, squared
 
@@ -80,14 +82,14 @@ def brain_planes(slices: Sequence[LabelledSlice], count: int, rng: np.random.Gen
         group = tumors if tumors and rng.random() < TUMOR_PART else group
         item = group[int(rng.integers(len(group)))]
         picture: Picture = item.pictures[int(rng.integers(len(item.pictures)))]
-        if is_empty(prepare(picture)):
+        if is_empty(HEAD_BOX.prepare(picture)):
             continue
         unusual = rng.random()
         if unusual < SWOLLEN_PART:
             picture = swollen(picture, rng)
         elif unusual < SWOLLEN_PART + DISTANT_PART:
             picture = distant(picture, rng)
-            if is_empty(prepare(picture)):
+            if is_empty(HEAD_BOX.prepare(picture)):
                 continue
         elif item.position > STRIPPED_FROM and rng.random() < STRIPPED_PART:
             bare = stripped(picture, rng)
@@ -96,7 +98,7 @@ def brain_planes(slices: Sequence[LabelledSlice], count: int, rng: np.random.Gen
             picture = bare
         if rng.random() < SHOWN_PART:
             picture = as_shown(tilted(picture, rng), rng)
-        planes.append(_plane8(prepare(picture).plane))
+        planes.append(_plane8(HEAD_BOX.prepare(picture).plane))
     return np.stack(planes)
 
 
@@ -110,7 +112,7 @@ def other_planes(slices: Sequence[LabelledSlice], count: int, rng: np.random.Gen
             picture = as_shown(tilted(picture, rng) if rng.random() < 0.5 else picture, rng)
         if min(picture.shape) < SMALLEST_SIDE_PX:
             continue
-        ready = prepare(picture)
+        ready = HEAD_BOX.prepare(picture)
         if not ready.blank:
             planes.append(_plane8(ready.plane))
     return np.stack(planes)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from braingranary.detector.inference.preprocess import Plane32, foreground_of
+from braingranary.detector.model.preprocessing.picture import Plane32, foreground_of
 
 RADII = (0.035, 0.15)
 """Of the side."""

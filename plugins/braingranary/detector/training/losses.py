@@ -11,7 +11,7 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn import functional
 
-from braingranary.detector.model.network import Answers
+from braingranary.detector.model.interface import Answers
 from braingranary.detector.training.batches import Batch
 
 LESION_WEIGHT = 4.0

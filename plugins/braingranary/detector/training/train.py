@@ -1,10 +1,10 @@
-"""Training: from a bank of slices to weights, seeded, resumable, on CPU or GPU, with its curves in a CSV file.
+"""Training: from a cache of slices to weights, seeded, resumable, on CPU or GPU, with its curves in a CSV file.
 
 AdamW with warm-up and cosine decay; an exponential moving average of the weights is what is judged and shipped. The
 checkpoint after every epoch holds all that the next epoch needs, so a killed run continues where it stood; batches
 depend on (seed, step) alone. On a CPU with bfloat16 arithmetic it is used for the convolutions (2.5 times the rate).
 
-In: the training part of a bank, a plan, a folder. Out: `checkpoint.pt`, `curves.csv` in the folder and the averaged
+In: the training part of a cache, a plan, a folder. Out: `checkpoint.pt`, `curves.csv` in the folder and the averaged
 network. Fails with RejectedInput where the folder holds a checkpoint of another plan or of other data.
 """
 
@@ -23,10 +23,10 @@ import structlog
 import torch
 from torch import Tensor
 
-from braingranary.detector.model.network import TumorNet
+from braingranary.detector.model.encoder_decoder.network import TumorNet
 from braingranary.detector.training import optimization as learning
 from braingranary.detector.training.batches import Batch, BatchMaker, Ease
-from braingranary.detector.training.cache import Bank
+from braingranary.detector.training.cache import TrainingCache
 from braingranary.detector.training.losses import Losses, losses
 from braingranary.errors import Code, RejectedInput
 
@@ -83,7 +83,7 @@ class _State:
 
 
 def train(
-    bank: Bank,
+    cache: TrainingCache,
     plan: Plan,
     folder: Path,
     *,
@@ -93,7 +93,7 @@ def train(
     pause_file: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TumorNet:
-    """Train on every slice of `bank` (pass the training split only) and return the averaged network in eval mode.
+    """Train on every slice of `cache` (pass the training split only) and return the averaged network in eval mode.
 
     `loaders` threads make batches ahead, for a GPU that would wait for them; `stop_after` ends after so many of the
     plan's epochs, its schedule left alone, so that a later call without it goes on. `progress(step, steps)` is called
@@ -102,10 +102,10 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     chosen = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     ease = Ease(first=plan.gentle_first, last=plan.gentle_last, steps=plan.steps)
-    maker = BatchMaker(bank, seed=plan.seed, batch_size=plan.batch_size, ease=ease)
+    maker = BatchMaker(cache, seed=plan.seed, batch_size=plan.batch_size, ease=ease)
     tumor_rate, brain_rate = maker.balance(4)
     log.info("class balance of batches", tumor_rate=round(tumor_rate, 3), brain_rate=round(brain_rate, 3))
-    identity = learning.identity(asdict(plan), data=bank.sha256())
+    identity = learning.identity(asdict(plan), data=cache.sha256())
     state = _state(plan, folder / "checkpoint.pt", identity, chosen)
     for epoch in range(state.epoch, min(plan.epochs, stop_after or plan.epochs)):
         began = time.monotonic()

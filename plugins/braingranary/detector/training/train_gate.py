@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from braingranary.detector.data.labelled import LabelledSlice
-from braingranary.detector.inference.preprocess import normalize
-from braingranary.detector.model.gate import Gate
+from braingranary.detector.model.encoder_decoder.gate import Gate
+from braingranary.detector.model.preprocessing.tone import normalize
 from braingranary.detector.training import optimization as learning
 from braingranary.detector.training.augment import warp_intensity
 from braingranary.detector.training.gate_examples import Planes8, brain_planes, other_planes, plane_of

@@ -11,7 +11,7 @@ In: a data folder, a work folder (resumable). Out: calibrated `Model`s. Fails as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -22,14 +22,17 @@ import structlog
 import torch
 from numpy.typing import NDArray
 
+from braingranary.detector.contracts.model_metadata import Calibration, ModelMetadata
 from braingranary.detector.data.labelled import LabelledSlice
 from braingranary.detector.evaluation.confound_audit import Audit, audit, enforce, examples_of_batches
 from braingranary.detector.evaluation.evaluate import GroupReport, baseline, report
 from braingranary.detector.evaluation.predict import LESION_THRESHOLDS, Predictions, join, predict
-from braingranary.detector.model.network import TumorNet, guarded
-from braingranary.detector.model.weights import Calibration, Facts, Model, assemble
+from braingranary.detector.model.encoder_decoder.architecture import ENCODER_DECODER
+from braingranary.detector.model.encoder_decoder.network import TumorNet, with_gate
+from braingranary.detector.model.preprocessing.pipeline import HEAD_BOX
+from braingranary.detector.model.weights import Model, assemble
 from braingranary.detector.training.batches import BatchMaker
-from braingranary.detector.training.cache import Bank, build_bank
+from braingranary.detector.training.cache import TrainingCache, build_cache
 from braingranary.detector.training.calibrate import calibrate
 from braingranary.detector.training.train import Plan, train
 from braingranary.detector.training.train_gate import GatePlan, train_gate
@@ -40,6 +43,8 @@ FIRST_HOSPITAL = "DU"
 HEALTHY = ("ixi", "ptbp_healthy")
 AUDIT_BATCHES = 40
 FOLDS = 3
+WEIGHTS_LICENSE = "CC-BY-NC-SA-4.0"
+"""SPDX id: LGG slices are among what every stage learns from, and are licensed so."""
 Progress = Callable[[str, int, int], None]
 """(stage, step, steps)."""
 
@@ -88,27 +93,27 @@ def lasting(stage: Stage, times: int) -> Stage:
     return replace(stage, plan=stage.plan.lasting(times))
 
 
-def bank_of(slices: Sequence[LabelledSlice], work: Path) -> Bank:
-    """The bank of all slices, kept in `work` for the next run."""
-    path = work / "bank.npz"
+def cache_of(slices: Sequence[LabelledSlice], work: Path) -> TrainingCache:
+    """The cache of all slices, kept in `work` for the next run."""
+    path = work / "cache.npz"
     if path.is_file():
-        return Bank.load(path)
+        return TrainingCache.load(path)
     work.mkdir(parents=True, exist_ok=True)
-    bank = build_bank(slices)
-    bank.save(path)
-    return bank
+    cache = build_cache(slices)
+    cache.save(path)
+    return cache
 
 
-def audit_stage(bank: Bank, stage: Stage, *, force: bool = False) -> Audit:
+def audit_stage(cache: TrainingCache, stage: Stage, *, force: bool = False) -> Audit:
     """The confound audit of what the stage would see; raises unless it passes or is forced."""
-    result = audit(examples_of_batches(BatchMaker(_training(bank, stage), seed=stage.plan.seed), AUDIT_BATCHES))
+    result = audit(examples_of_batches(BatchMaker(_training(cache, stage), seed=stage.plan.seed), AUDIT_BATCHES))
     log.info("confound audit", stage=stage.name, source=result.source_auc, trivial=result.trivial_auc)
     enforce(result, force=force)
     return result
 
 
 def run_stage(
-    bank: Bank,
+    cache: TrainingCache,
     stage: Stage,
     work: Path,
     *,
@@ -120,7 +125,7 @@ def run_stage(
     """Train one stage on the training patients it may see, on a GPU if there is one; resumes in `work`/`stage.name`."""
     tell = None if progress is None else partial(progress, stage.name)
     network = train(
-        _training(bank, stage),
+        _training(cache, stage),
         stage.plan,
         work / stage.name,
         device=device,
@@ -143,23 +148,33 @@ def finish(
     """Train the stage's gate, calibrate on the validation patients that it may see, put the model together."""
     training = [item for item in slices if item.split == "train" and _sees(stage, item)]
     gate = train_gate(training, stage.gate, work / stage.name, data_sha256=data_sha256)
-    network = guarded(network, gate)
-    calibration = calibrate(predict(network, (item for item in slices if item.split == "val" and _sees(stage, item))))
-    facts = Facts(
+    metadata = _uncalibrated(version, data_sha256, stage.trained_on)
+    validation = (item for item in slices if item.split == "val" and _sees(stage, item))
+    return _calibrated(with_gate(network, gate), metadata, validation)
+
+
+def _uncalibrated(version: str, data_sha256: str, trained_on: str) -> ModelMetadata:
+    return ModelMetadata(
         version=version,
-        widths=network.widths,
+        architecture=ENCODER_DECODER.id,
+        preprocessing=HEAD_BOX.id,
+        license=WEIGHTS_LICENSE,
         data_sha256=data_sha256,
-        trained_on=stage.trained_on,
-        calibration=calibration,
+        trained_on=trained_on,
+        calibration=Calibration(),
     )
-    return assemble(network, facts)
+
+
+def _calibrated(network: TumorNet, metadata: ModelMetadata, validation: Iterable[LabelledSlice]) -> Model:
+    calibration = calibrate(predict(assemble(network, metadata), validation))
+    return assemble(network, replace(metadata, calibration=calibration))
 
 
 def judge_test(model: Model, slices: Sequence[LabelledSlice]) -> tuple[GroupReport, ...]:
     """The shipped model on the test patients; the baseline learns from the training patients."""
-    test = predict(model.network, (item for item in slices if item.split == "test"))
+    test = predict(model, (item for item in slices if item.split == "test"))
     known = predict(None, (item for item in slices if item.split == "train"))
-    return report(test, model.facts.calibration, baseline(known, test))
+    return report(test, model.metadata.calibration, baseline(known, test))
 
 
 def judge_new_site(model: Model, slices: Sequence[LabelledSlice]) -> tuple[GroupReport, ...]:
@@ -168,12 +183,12 @@ def judge_new_site(model: Model, slices: Sequence[LabelledSlice]) -> tuple[Group
     unseen = (item for item in slices if not _sees(stage, item) and item.source != "mni152")
     healthy = (item for item in slices if item.split == "test" and item.source in {*HEALTHY, "mni152"})
     known = predict(None, (item for item in slices if item.split == "train" and _sees(stage, item)))
-    judged = predict(model.network, chain(unseen, healthy))
-    return report(judged, model.facts.calibration, baseline(known, judged))
+    judged = predict(model, chain(unseen, healthy))
+    return report(judged, model.metadata.calibration, baseline(known, judged))
 
 
 def cross_validate(
-    bank: Bank,
+    cache: TrainingCache,
     slices: Sequence[LabelledSlice],
     work: Path,
     *,
@@ -186,22 +201,23 @@ def cross_validate(
 
     Each fold is calibrated on the validation patients that are not in it. Returns figures over all folds' predictions.
     """
-    groups = fold_of_patients(bank, folds)
+    groups = fold_of_patients(cache, folds)
     held: list[Predictions] = []
     guesses = []
     thresholds: list[tuple[float, float]] = []
     for fold in range(folds):
         name = f"fold_{fold}"
-        outside = np.array([groups.get(patient, -1) != fold for patient in bank.patients.tolist()])
-        training = bank.where(outside & (bank.splits != "val") & (bank.sources != "mni152"))
+        outside = np.array([groups.get(patient, -1) != fold for patient in cache.patients.tolist()])
+        training = cache.where(outside & (cache.splits != "val") & (cache.sources != "mni152"))
         tell = None if progress is None else partial(_after, progress, name, fold * plan.steps)
         network = train(training, replace(plan, seed=plan.seed + fold), work / name, progress=tell).cpu().eval()
         seen = [i for i in slices if i.split != "val" and i.source != "mni152" and groups.get(i.patient, -1) != fold]
-        gate = train_gate(seen, gate_plan, work / name, data_sha256=bank.sha256())
-        network = guarded(network, gate)
+        gate = train_gate(seen, gate_plan, work / name, data_sha256=cache.sha256())
+        metadata = _uncalibrated(name, cache.sha256(), f"all but {name} of {folds}")
         validation = (i for i in slices if i.split == "val" and groups.get(i.patient, -1) != fold)
-        calibration = calibrate(predict(network, validation))
-        judged = predict(network, (item for item in slices if groups.get(item.patient, -1) == fold))
+        model = _calibrated(with_gate(network, gate), metadata, validation)
+        calibration = model.metadata.calibration
+        judged = predict(model, (item for item in slices if groups.get(item.patient, -1) == fold))
         # Folds differ in calibration: their probabilities may be pooled, their raw logits may not.
         known = predict(None, (i for i in slices if i.split != "val" and groups.get(i.patient, -1) not in {-1, fold}))
         guesses.append(baseline(known, judged))
@@ -219,16 +235,16 @@ def _after(progress: Progress, name: str, before: int, step: int, steps: int) ->
     progress(name, before + step, steps)
 
 
-def fold_of_patients(bank: Bank, folds: int) -> dict[str, int]:
+def fold_of_patients(cache: TrainingCache, folds: int) -> dict[str, int]:
     """Fold of every patient of the tumour collections: sites are spread evenly, the order is by name."""
-    tumour = [source for source in np.unique(bank.sources).tolist() if bank.tumor[bank.sources == source].any()]
-    chosen = np.isin(bank.sources, tumour)
-    keys = sorted(set(zip(bank.sites[chosen].tolist(), bank.patients[chosen].tolist(), strict=True)))
+    tumour = [source for source in np.unique(cache.sources).tolist() if cache.tumor[cache.sources == source].any()]
+    chosen = np.isin(cache.sources, tumour)
+    keys = sorted(set(zip(cache.sites[chosen].tolist(), cache.patients[chosen].tolist(), strict=True)))
     return {patient: number % folds for number, (_, patient) in enumerate(keys)}
 
 
-def _training(bank: Bank, stage: Stage) -> Bank:
-    return bank.where((bank.splits == "train") & stage.sees(bank.sources, bank.sites))
+def _training(cache: TrainingCache, stage: Stage) -> TrainingCache:
+    return cache.where((cache.splits == "train") & stage.sees(cache.sources, cache.sites))
 
 
 def _sees(stage: Stage, item: LabelledSlice) -> bool:

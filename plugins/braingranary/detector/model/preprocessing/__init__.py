@@ -1,0 +1,1 @@
+"""Ways from a picture to what a network sees, each under an id that weights files name; numpy and Pillow, no torch."""
