@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -12,9 +13,10 @@ from braingranary.catalog.schema.migrate import migrate
 from braingranary.cli.main import main
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
-from tests.fixtures import score_set
+from tests.fixtures import score_set, tiny_detector
 
 pytestmark = pytest.mark.stack
+IDS = "SELECT architecture, preprocessing, license FROM model"
 
 
 @pytest.fixture
@@ -64,3 +66,15 @@ def test_model_register_list_activate_and_refuse(tmp_path: Path, object_store: O
     swapped = granary("register", str(second))
     assert (swapped.exit_code, "pinned sha256" in swapped.output) == (1, True)
     assert granary("activate", "tiny-9").exit_code == 1
+
+
+@pytest.mark.usefixtures("environment")
+def test_model_register_again_fills_in_ids_that_an_older_row_lacks(tmp_path: Path, postgres_dsn: str) -> None:
+    weights = trained(tmp_path / "tiny-1", "tiny-1", seed=1)
+    assert granary("register", str(weights)).exit_code == 0
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        wanted = ("encoder-decoder-1", "head-box-1", tiny_detector.LICENSE)
+        assert connection.execute(IDS).fetchall() == [wanted]
+        connection.execute("UPDATE model SET architecture = NULL, preprocessing = NULL, license = NULL")
+        assert granary("register", str(weights)).exit_code == 0
+        assert connection.execute(IDS).fetchall() == [wanted]
