@@ -95,7 +95,7 @@ def create_app(
         identity=Identity(accounts or settings.load_accounts_settings()),
     )
     bounds = Limits(limits or settings.load_limits_settings())
-    service.readiness["limits"] = bounds.ready
+    service.readiness.add("limits", bounds.check_store, fallback=True)
     app.config["TRUSTED_HOSTS"] = list(serving.trusted_hosts) or None
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
         SecurityHeaders(app.wsgi_app), serving.trusted_proxies, hops=serving.proxy_hops

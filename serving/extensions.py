@@ -49,11 +49,11 @@ class Services:
         registry = Registry(catalog=lambda: self.catalog(wait_s=_REGISTRY_WAIT_S), store=lambda: self.store)
         self.detection = Detection(serving, WeightsSource(serving.detect_weights, registry))
         self.readiness = Readiness()
-        self.readiness["database"] = self._ask_catalog
-        self.readiness["accounts"] = identity.ready
-        self.readiness["object_store"] = lambda _timeout_s: self.store.check()
+        self.readiness.add("database", self._ask_catalog)
+        self.readiness.add("accounts", identity.ready)
+        self.readiness.add("object_store", lambda _timeout_s: self.store.check())
         if self.detection.enabled:
-            self.readiness["model"] = self.detection.ask
+            self.readiness.add("model", self.detection.ask)
         self._search = SearchKeeper(self.catalog)
         self._store_settings = store
         self._lock = threading.Lock()

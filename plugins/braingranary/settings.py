@@ -180,6 +180,8 @@ class LimitsSettings(BaseSettings):
     """The same for detections."""
     download: str = "240/minute"
     """The same for downloads."""
+    health: str = "6000/minute"
+    """Requests of one address to the addresses of health, counted by each process for itself."""
     login: str = "30/minute;300/hour"
     """Attempts of one address to sign in or up."""
     login_email: str = "10/minute;30/hour"

@@ -26,24 +26,21 @@ api = APIBlueprint(
 
 
 @api.get("/healthz", summary="Whether this process answers", responses={"200": Health})
-@access(Access.PUBLIC, rate=Rate.NONE)
+@access(Access.PUBLIC, rate=Rate.HEALTH)
 def healthz(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """200 as long as a request finds a thread."""
     return unkept(jsonify(Health(status="ok").model_dump()))
 
 
 @api.get("/readyz", summary="Whether every part answers", responses={"200": Readiness, "503": Readiness})
-@access(Access.PUBLIC, rate=Rate.NONE)
+@access(Access.PUBLIC, rate=Rate.HEALTH)
 def readyz(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """200 when all that requests need works; 503 naming the parts that do not."""
     service = services()
     service.open()  # a first request pays for that itself, not out of the time of the parts
     parts = service.readiness.ask(service.serving.ready_timeout_s)
-    ready = all(parts.values())
-    body = Readiness(
-        status="ready" if ready else "unready",
-        parts={name: "ok" if works else "failing" for name, works in parts.items()},
-    )
+    ready = "failing" not in parts.values()
+    body = Readiness.model_validate({"status": "ready" if ready else "unready", "parts": parts})
     response = unkept(jsonify(body.model_dump()))
     response.status_code = 200 if ready else 503
     return response

@@ -53,4 +53,5 @@ class Readiness(BaseModel):
     """Whether what requests need works."""
 
     status: Literal["ready", "unready"]
-    parts: dict[str, Literal["ok", "failing"]]
+    parts: dict[str, Literal["ok", "degraded", "failing"]]
+    """`degraded`: the part does not answer, and something else does its work for the time being."""

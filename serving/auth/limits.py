@@ -1,123 +1,118 @@
-"""How many requests one address and one account may send: flask-limiter over a store that all processes share.
+"""Budgets of requests: how many one address and one account may send, counted by the library `limits`.
 
-Every view takes from the budget that its policy names, once for the network address and once for the account; signing
-in also takes from a budget for the pair of address and e-mail address, so that guessing at an account from elsewhere
-never shuts its owner out. A budget of thousands is counted by samples: one request in ten pays for all ten, because
-the way to the store costs more than many an answer. Goes in: the settings. Comes out: 429 with Retry-After as a
-problem. When the store does not answer, each process counts for itself until it does. Fails with ConfigurationError
-for a budget that cannot be read.
+Every request takes from the budget of its policy, once for its network address and once for its account; an address
+that no route matches takes from the general one. Signing in also takes from a budget for the pair of address and e-mail
+address, so that guessing at an account from elsewhere never shuts its owner out. Counts are in a store that all
+processes share. While it does not answer, each process counts in its own memory; health is counted there always.
 """
 
 from __future__ import annotations
 
-import logging
-import random
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv6Address, ip_address
 from typing import Final, cast
 
 import structlog
-from flask import Flask, Response, current_app, g, request
-from flask_limiter import Limit, Limiter, RequestLimit
-from limits import parse_many
-from werkzeug.exceptions import HTTPException
+from flask import Flask, current_app, g, request
+from limits import RateLimitItem, parse_many
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, storage_from_string
+from limits.strategies import FixedWindowRateLimiter
+from werkzeug.exceptions import HTTPException, TooManyRequests
 
 from braingranary.accounts import emails
 from braingranary.errors import Code, ConfigurationError, GranaryError
 from braingranary.settings import LimitsSettings
 from serving.auth.identity import identity
-from serving.auth.policies import SIGN_IN, Policy, Rate, current_account, current_policy
+from serving.auth.policies import SIGN_IN, Policy, Rate, current_account
 from serving.http.problems import problem
 
 MEMORY: Final = "memory://"
 _PREFIX: Final = "granary"
-_EMAIL: Final = "e-mail"
 _STORE_TIMEOUT_S: Final = 0.5
+_STORE_RETRY_S: Final = 5.0
+"""How long a store that did not answer is left alone."""
 _IPV6_NETWORK_BITS: Final = 64  # what one subscriber has at least: any address of it is theirs (RFC 6177)
-_SAMPLE: Final = 10
-_SAMPLED_FROM: Final = 100 * _SAMPLE  # requests of a budget: its bound is then met within a few per cent
 _SCHEMES: Final = {"redis": "valkey", "rediss": "valkeys", "redis+unix": "valkey+unix"}
 
 _log = structlog.get_logger(__name__)
 
 
 class Limits:
-    """The budgets of one application."""
+    """The budgets of one application.
+
+    Raises:
+        ConfigurationError: CONFIGURATION_INVALID for a budget or a store's URL that cannot be read.
+    """
 
     def __init__(self, settings: LimitsSettings) -> None:
         self._budgets = {
-            Rate.GENERAL: settings.general,
-            Rate.DETECT: settings.detect,
-            Rate.DOWNLOAD: settings.download,
-            Rate.LOGIN: settings.login,
+            Rate.GENERAL: _parsed(settings.general),
+            Rate.DETECT: _parsed(settings.detect),
+            Rate.DOWNLOAD: _parsed(settings.download),
+            Rate.LOGIN: _parsed(settings.login),
+            Rate.HEALTH: _parsed(settings.health),
         }
-        self._login_email = settings.login_email
-        for budget in (*self._budgets.values(), self._login_email):
-            _checked(budget)
-        amounts = [item.amount for item in parse_many(settings.general)] if settings.general else []
-        self._sample = _SAMPLE if amounts and min(amounts) >= _SAMPLED_FROM else 1
-        store = _store_url(settings.store.get_secret_value())
-        timeouts: dict[str, str | int] = {}
-        if store != MEMORY:
-            # The annotation knows no fractions, the client of the store does.
-            seconds = cast(int, _STORE_TIMEOUT_S)
-            timeouts = {"socket_timeout": seconds, "socket_connect_timeout": seconds}
-        self.limiter = Limiter(
-            address,
-            default_limits=[
-                _limit(self._budget, address, "address", cost=self._cost),
-                _limit(self._budget, _account, "account", cost=self._cost, exempt_when=_anonymous),
-                _limit(lambda: self._login_email, _login, _EMAIL, exempt_when=_no_login),
-            ],
-            strategy="fixed-window",
-            storage_uri=store,
-            storage_options=timeouts,
-            in_memory_fallback_enabled=store != MEMORY,
-            key_prefix=_PREFIX,
-            on_breach=_refuse,
+        self._login_email = _parsed(settings.login_email)
+        url = _store_url(settings.store.get_secret_value())
+        # A store that hangs must cost a request this long at most. The annotation knows no fractions, the client does.
+        timeout = cast(int, _STORE_TIMEOUT_S)
+        options: dict[str, int] = (
+            {} if url == MEMORY else {"socket_timeout": timeout, "socket_connect_timeout": timeout}
         )
-        # Its hooks go to an application that answers nobody, so that a request pays for counting only when it counts.
-        counting = Flask("limits")
-        self.limiter.init_app(counting)
-        self._count = tuple(counting.before_request_funcs[None])
-        # It would tell the network address of whom it refuses; `rate_limited` below tells enough.
-        self.limiter.logger.setLevel(logging.WARNING)
+        storage = storage_from_string(url, wrap_exceptions=True, **options)
+        self._shared = FixedWindowRateLimiter(storage)
+        self._own = FixedWindowRateLimiter(MemoryStorage())
+        self._shared_again_at = 0.0
 
     def register(self, app: Flask) -> None:
-        """Be the limits of `app`, whose hooks call `count`."""
+        """Be the limits of `app`, whose request hook calls `count`."""
         app.extensions["granary_limits"] = self
 
-    def count(self, policy: Policy) -> None:
-        """Count the current request, whose caller was identified; raises flask-limiter's RateLimitExceeded."""
-        if policy.rate is Rate.NONE or (policy.rate is Rate.GENERAL and self._left_out()):
-            return
-        for hook in self._count:
-            hook()
+    def count(self, policy: Policy | None) -> None:
+        """Count the current request, whose caller was identified; no policy: an address that no route matches.
+
+        Raises:
+            TooManyRequests: with a problem as its response, whose Retry-After is the length of the window.
+        """
+        rate = policy.rate if policy else Rate.GENERAL
+        for item in self._budgets[rate]:
+            for kind, who in _callers():
+                if not self._hit(item, rate, f"{kind}:{rate}", who):
+                    raise _refusal(item, rate)
+        if policy == SIGN_IN:
+            for item in self._login_email:
+                if not self._hit(item, rate, _login(), f"e-mail:{rate}"):
+                    raise _refusal(item, rate)
 
     def forgive_login(self) -> None:
         """Forget the attempts of this address for this e-mail address: it has just signed in."""
-        try:
-            for item in parse_many(self._login_email) if self._login_email else ():
-                self.limiter.limiter.clear(item, _PREFIX, _login(), f"{_EMAIL}:{Rate.LOGIN}")
-        except self.limiter.storage.base_exceptions as error:
-            # A store that is away has nothing to forget, and is no reason to refuse who has signed in.
-            _log.warning("login_not_forgiven", error=type(error).__name__)
+        for item in self._login_email:
+            self._own.clear(item, _PREFIX, _login(), f"e-mail:{Rate.LOGIN}")
+            if time.monotonic() >= self._shared_again_at:
+                try:
+                    self._shared.clear(item, _PREFIX, _login(), f"e-mail:{Rate.LOGIN}")
+                except StorageError as error:
+                    self._leave_store_alone(error)
 
-    def ready(self, _timeout_s: float) -> None:
-        """Raise unless the store answers."""
-        if not self.limiter.storage.check():
+    def check_store(self, _timeout_s: float) -> None:
+        """Raise unless the shared store answers; for /readyz."""
+        if not self._shared.storage.check():
             raise ConnectionError("the store of the limits does not answer")
 
-    def _budget(self) -> str:
-        policy = current_policy()
-        return self._budgets.get(policy.rate, "") if policy else ""
+    def _hit(self, item: RateLimitItem, rate: Rate, *names: str) -> bool:
+        """Whether the budget `item` of what `names` say admits one more request."""
+        if rate is not Rate.HEALTH and time.monotonic() >= self._shared_again_at:
+            try:
+                return self._shared.hit(item, _PREFIX, *names)
+            except StorageError as error:
+                self._leave_store_alone(error)
+        return self._own.hit(item, _PREFIX, *names)
 
-    def _left_out(self) -> bool:
-        return not self._budgets[Rate.GENERAL] or random.random() * self._sample >= 1  # noqa: S311 - a sample, no secret
-
-    def _cost(self) -> int:
-        policy = current_policy()
-        return self._sample if policy and policy.rate is Rate.GENERAL else 1
+    def _leave_store_alone(self, error: StorageError) -> None:
+        self._shared_again_at = time.monotonic() + _STORE_RETRY_S
+        _log.warning("limits_store_unavailable", error=type(error.storage_error).__name__, retry_s=_STORE_RETRY_S)
 
 
 def limits() -> Limits:
@@ -139,39 +134,16 @@ def address() -> str:
     return text
 
 
-def _limit(
-    budget: Callable[[], str],
-    key: Callable[[], str],
-    kind: str,
-    *,
-    cost: int | Callable[[], int] = 1,
-    exempt_when: Callable[[], bool] | None = None,
-) -> Limit:
-    def scope(_endpoint: str) -> str:
-        policy = current_policy()
-        return f"{kind}:{policy.rate if policy else Rate.GENERAL}"
-
-    return Limit(budget, key_function=key, scope=scope, shared=True, cost=cost, exempt_when=exempt_when)
-
-
-def _anonymous() -> bool:
-    return current_account() is None
-
-
-def _no_login() -> bool:
-    return current_policy() != SIGN_IN
-
-
-def _account() -> str:
+def _callers() -> Iterator[tuple[str, str]]:
+    """Kind and name of those who pay for the current request."""
+    yield "address", address()
     account = current_account()
-    return str(account.account_id) if account else "none"
+    if account is not None:
+        yield "account", str(account.account_id)
 
 
 def _login() -> str:
-    """Who is tried from where. Read from the body before it is validated: nothing here trusts it.
-
-    It never fails: flask-limiter takes any error of a key for a store that is away, and would begin to count anew.
-    """
+    """The pair of address and e-mail address, read from the body before it is validated: nothing here trusts it."""
     if "login_key" not in g:
         try:
             sent = request.get_json(silent=True) if request.is_json else request.form
@@ -183,17 +155,16 @@ def _login() -> str:
     return cast(str, g.login_key)
 
 
-def _refuse(breached: RequestLimit) -> Response:
-    policy = current_policy()
-    _log.warning("rate_limited", budget=policy.rate if policy else None, limit=str(breached.limit))
-    response = problem(429, Code.RATE_LIMITED, f"too many requests: {breached.limit} are admitted; try again later")
-    response.headers["Retry-After"] = str(max(1, breached.limit.get_expiry()))
-    return response
+def _refusal(item: RateLimitItem, rate: Rate) -> TooManyRequests:
+    _log.warning("rate_limited", budget=rate, limit=str(item))
+    response = problem(429, Code.RATE_LIMITED, f"too many requests: {item} are admitted; try again later")
+    response.headers["Retry-After"] = str(max(1, item.get_expiry()))
+    return TooManyRequests(response=response)
 
 
-def _checked(budget: str) -> None:
+def _parsed(budget: str) -> list[RateLimitItem]:
     try:
-        parse_many(budget) if budget else ()
+        return parse_many(budget) if budget else []
     except ValueError:
         message = "GRANARY_LIMITS_*: a budget reads like 30/minute;300/hour"
         raise ConfigurationError(Code.CONFIGURATION_INVALID, message) from None

@@ -51,8 +51,8 @@ class Rate(StrEnum):
     DETECT = "detect"
     DOWNLOAD = "download"
     GENERAL = "general"
-    NONE = "none"
-    """Neither counted nor identified: for probes, which must answer when everything else is away."""
+    HEALTH = "health"
+    """Counted in the memory of the process, and nobody is identified: probes answer when everything else is away."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,7 @@ def audit(event: str, **facts: Fact) -> None:
         _log.error("audit_unwritten", audit_event=event, account_id=actor.account_id, facts=facts, code=error.code)
 
 
-def register(app: Flask, count: Callable[[Policy], None]) -> None:
+def register(app: Flask, count: Callable[[Policy | None], None]) -> None:
     """Hold every request of `app` to the marks of its views; `count` is asked once the caller is known."""
     if app.has_static_folder:
         access(Access.PUBLIC)(app.view_functions["static"])
@@ -134,11 +134,12 @@ def register(app: Flask, count: Callable[[Policy], None]) -> None:
         # One hook for all three: each of its own would cost as much as what it does.
         endpoint = request.endpoint
         if endpoint is None:
+            count(None)  # no route matches: that costs its sender as much as if one did
             return
         policy = policy_of(app.view_functions.get(endpoint))
         if policy is None:
             raise GranaryError(Code.INTERNAL, f"{endpoint}: a view without a policy")
-        refusal = None if policy.rate is Rate.NONE or policy == SIGN_IN else _identify()
+        refusal = None if policy.rate is Rate.HEALTH or policy == SIGN_IN else _identify()
         count(policy)
         if refusal is not None:
             raise refusal  # told only once the request is counted, so that guessing tokens has its price

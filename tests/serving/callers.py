@@ -67,7 +67,7 @@ def path_of(app: Flask, route: Route, value: str = "1") -> str:
 
 def verdict(policy: Policy, caller: Caller) -> tuple[int, str] | None:
     """Status and code that a policy answers a caller with; None where it lets them through."""
-    if policy.rate is Rate.NONE or policy == SIGN_IN:
+    if policy.rate is Rate.HEALTH or policy == SIGN_IN:
         return None
     if caller in {Caller.DISABLED, Caller.REVOKED, Caller.EXPIRED, Caller.FORGED}:
         return 401, "token_invalid"

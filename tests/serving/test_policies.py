@@ -27,7 +27,7 @@ KEPT = {
     ("POST", "/detect"): Policy(least=Access.READER, rate=Rate.DETECT),
     ("POST", "/api/v1/terms/<name>/acceptance"): Policy(least=Access.READER, rate=Rate.GENERAL),
     ("GET", "/Images/<query>"): Policy(least=Access.PUBLIC, rate=Rate.DOWNLOAD),
-    ("GET", "/healthz"): Policy(least=Access.PUBLIC, rate=Rate.NONE),
+    ("GET", "/healthz"): Policy(least=Access.PUBLIC, rate=Rate.HEALTH),
 }
 
 
