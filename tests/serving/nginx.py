@@ -56,7 +56,7 @@ class Site:
 def site(house: House, folder: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[Site]:
     """nginx and gunicorn, both as shipped; skips where there is no nginx."""
     if not Path(NGINX).exists():
-        pytest.skip("no nginx on this machine (Debian: apt-get install nginx-light)")
+        pytest.skip("no nginx on this machine (Debian: apt-get install nginx)")
     folder.mkdir(parents=True, exist_ok=True)
     with door(house, folder / "gunicorn.log", settings={**BEHIND_NGINX, **(settings or {})}) as running:
         port = processes.free_ports(1)[0]
