@@ -41,7 +41,7 @@ class Making(Answer):
     profile: str
     profile_values: dict[str, float | int] | None = Field(description="null where no sidecar tells")
     libraries: dict[str, str] | None = Field(description="versions of those that decide the bytes")
-    transfer_syntax: str = Field(description="encoding that the series arrived in")
+    transfer_syntax: str | None = Field(description="DICOM encoding that the series arrived in; null for NIfTI")
 
 
 class Loading(Answer):
@@ -126,7 +126,7 @@ class Sidecar(Answer):
     archive: str
     collection: str
     raw_sha256: str
-    transfer_syntax: str
+    transfer_syntax: str | None
     profile: str
     profile_values: dict[str, float | int]
     libraries: dict[str, str]

@@ -3,7 +3,7 @@ SELECT series_uid, 'value' AS trouble
 FROM stage_series
 WHERE
     series_uid IS NULL OR study_uid IS NULL OR archive IS NULL OR collection IS NULL OR subject IS NULL
-    OR modality IS NULL OR transfer_syntax IS NULL OR raw_key IS NULL OR sidecar_key IS NULL OR profile IS NULL
+    OR modality IS NULL OR raw_key IS NULL OR sidecar_key IS NULL OR profile IS NULL
     OR raw_sha256 !~ '^[0-9a-f]{64}$' IS NOT FALSE
     OR series_uid !~ '^[0-9.]{1,64}$' OR study_uid !~ '^[0-9.]{1,64}$'
     OR species IN ('human', 'dog', 'mouse', 'rat', 'phantom', 'other') IS NOT TRUE

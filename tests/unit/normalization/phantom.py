@@ -127,8 +127,9 @@ def receipt_of(
     collection: str = "Phantoms",
     modality: str = "MR",
     extra: Mapping[str, Json] | None = None,
+    media_type: str = "application/zip",
 ) -> Receipt:
-    """The receipt of one zip."""
+    """The receipt of one raw object."""
     sha256 = hashlib.sha256(data).hexdigest()
     record = SeriesRecord(
         archive="tcia",
@@ -142,19 +143,28 @@ def receipt_of(
     )
     return Receipt(
         record=record,
-        raw_key=keys.raw_object("tcia", collection, uid, sha256),
+        raw_key=keys.raw_object("tcia", collection, uid, sha256, media_type),
         sha256=sha256,
         zip_bytes=len(data),
         image_count=1,
         image_bytes=len(data),
         md5_verified=0,
         staged_at=STAGED_AT,
+        media_type=media_type,
     )
 
 
-def stage(store: ObjectStore, uid: str, data: bytes, *, collection: str = "Phantoms", modality: str = "MR") -> str:
-    """Put a zip and its receipt where staging puts them; the raw key."""
-    receipt = receipt_of(uid, data, collection=collection, modality=modality)
+def stage(
+    store: ObjectStore,
+    uid: str,
+    data: bytes,
+    *,
+    collection: str = "Phantoms",
+    modality: str = "MR",
+    media_type: str = "application/zip",
+) -> str:
+    """Put a raw object and its receipt where staging puts them; the raw key."""
+    receipt = receipt_of(uid, data, collection=collection, modality=modality, media_type=media_type)
     store.put(receipt.raw_key, data)
     store.put(keys.receipt(receipt.raw_key), TypeAdapter(Receipt).dump_json(receipt))
     return receipt.raw_key

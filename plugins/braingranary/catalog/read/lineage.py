@@ -28,7 +28,7 @@ class SeriesLineage:
     raw_sha256: str
     sidecar_key: str
     profile: str
-    transfer_syntax: str
+    transfer_syntax: str | None
     published_at: datetime
     run: str | None
     """The newest normalize run that carried it; None where that run is not among the loaded ones."""

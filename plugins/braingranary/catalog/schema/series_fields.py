@@ -176,7 +176,7 @@ SERIES_FIELDS: Final[tuple[SeriesField, ...]] = (
     SeriesField("window_low", SqlType.DOUBLE, "modality value shown as 0, of volume 0", required=True, shown="detail"),
     SeriesField("window_high", SqlType.DOUBLE, "modality value shown as 255, of volume 0", required=True,
                 shown="detail"),
-    SeriesField("transfer_syntax", _TEXT, "UID of the encoding it arrived in", required=True),
+    SeriesField("transfer_syntax", _TEXT, "UID of the DICOM encoding it arrived in; null for NIfTI"),
     SeriesField("license_name", _TEXT, "licence it may be passed on under", value_filter="license", facet=True,
                 shown="list"),
     SeriesField("license_url", _TEXT, "text of the licence", shown="list"),
