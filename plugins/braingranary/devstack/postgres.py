@@ -134,10 +134,12 @@ class PostgresServer:
                 str(binaries / "bin" / "pg_dump"),
                 "--restrict-key=braingranary",
                 "--no-owner",
-                "--dbname",
-                self.dsn(database),
+                "--host=127.0.0.1",
+                f"--port={self.port}",
+                f"--username={database.role}",
+                f"--dbname={database.name}",
             ],
-            env=_environment(binaries),
+            env={**_environment(binaries), "PGPASSWORD": database.password},  # arguments can be read by everybody
             check=True,
             capture_output=True,
         ).stdout

@@ -3,29 +3,40 @@
 Why this one: it keeps the promises the pipeline stands on (multipart, ranges, Content-MD5, If-None-Match), which the
 simpler stand-ins do not.
 
+Only the S3 port takes requests of clients, signed ones. The servers behind it (master, volume, filer, administration)
+listen on loopback as well, but want a client certificate for gRPC and a signed token for HTTP; both are generated.
+Secrets reach the program in its environment and in files of the owner alone, never as arguments.
+
 In: a state folder, ten ports, credentials. Out: a running server and the StoreSettings that reach it. Fails
 with ConfigurationError when it does not come up; nothing of the machine's AWS configuration is read.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import shutil
 import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import httpx
 from pydantic import SecretStr
 
 from braingranary.devstack import processes
-from braingranary.errors import Code, ConfigurationError
+from braingranary.devstack.certificates import self_signed
+from braingranary.errors import Code, ConfigurationError, GranaryError
 from braingranary.settings import StoreSettings
+from braingranary.storage.store import ObjectStore
 
 _PORT_COUNT: Final = 10  # S3, master, volume, filer and administration, each with a gRPC port
 _ADMIN_GRPC_OFFSET: Final = 10_000  # its maintenance worker looks for the gRPC port here, whatever is asked for
 START_TIMEOUT_S: Final = 300.0
-_PROBE_TIMEOUT_S: Final = 15.0
+_GRPC_COMPONENTS: Final = ("master", "volume", "filer", "s3", "admin", "worker", "client")
+_TOKEN_KEYS: Final = (
+    "WEED_JWT_SIGNING_KEY", "WEED_JWT_SIGNING_READ_KEY",
+    "WEED_JWT_FILER_SIGNING_KEY", "WEED_JWT_FILER_SIGNING_READ_KEY",
+)  # fmt: skip
 _SOCKETS: Final = Path("/tmp")  # noqa: S108 - where SeaweedFS puts them, without a choice
 
 
@@ -47,7 +58,7 @@ class ObjectServer:
         self.start_timeout_s = START_TIMEOUT_S
         self._state = state
         self._folder = state / "s3"
-        self._ports = tuple(ports)
+        self.ports = tuple(ports)
         self._access_key = access_key
         self._secret_key = secret_key
         self._log = logs / "s3.log"
@@ -57,7 +68,7 @@ class ObjectServer:
     @property
     def endpoint_url(self) -> str:
         """Where S3 clients connect."""
-        return f"http://127.0.0.1:{self._ports[0]}"
+        return f"http://127.0.0.1:{self.ports[0]}"
 
     def settings(self, bucket: str | None = None) -> StoreSettings:
         """What the library needs to use one bucket of this server."""
@@ -70,8 +81,16 @@ class ObjectServer:
         )
 
     def prepare(self) -> None:
-        """Make the folder, and remove what a killed server left."""
+        """Make the folder with the certificate of the inner servers, and remove what a killed server left."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+        certificate, key = self._folder / "grpc.crt", self._folder / "grpc.key"
+        if not (certificate.exists() and key.exists()):
+            self_signed("braingranary-demo", certificate=certificate, key=key)
+        lines = ["[grpc]", f'ca = "{certificate}"']
+        for component in _GRPC_COMPONENTS:
+            lines += [f"[grpc.{component}]", f'cert = "{certificate}"', f'key = "{key}"']
+        (self._folder / "security.toml").write_text("\n".join(lines) + "\n")  # found in the working folder
         self.sweep()
 
     def command(self) -> processes.Command:
@@ -84,6 +103,8 @@ class ObjectServer:
                 "HOME": str(self._folder),  # it looks for configuration files under the home folder
                 "AWS_ACCESS_KEY_ID": self._access_key,
                 "AWS_SECRET_ACCESS_KEY": self._secret_key,
+                "WEED_ADMIN_PASSWORD": self._derived_secret("admin"),
+                **{name: self._derived_secret(name) for name in _TOKEN_KEYS},
             },
             cwd=self._folder,
             log=self._log,
@@ -92,27 +113,29 @@ class ObjectServer:
         )
 
     def healthy(self) -> bool:
-        """Whether S3 answers and has its buckets."""
+        """Whether S3 takes the credentials and has its buckets."""
         try:
-            with httpx.Client(timeout=_PROBE_TIMEOUT_S, trust_env=False) as client:
-                # S3 itself tells nothing without a signature; the filer below it lists buckets as folders.
-                filer = f"http://127.0.0.1:{self._ports[6]}/buckets"
-                return client.get(f"{self.endpoint_url}/status").is_success and all(
-                    client.get(f"{filer}/{bucket}/", params={"limit": 1}).is_success for bucket in self._buckets
-                )
-        except httpx.HTTPError:
+            for bucket in self._buckets:
+                ObjectStore.from_settings(self.settings(bucket)).check()
+        except GranaryError:
             return False
+        return True
 
     def sweep(self) -> None:
         """Remove what a stopped server leaves outside its folder."""
-        sweep_sockets(self._ports)
+        sweep_sockets(self.ports)
+
+    def _derived_secret(self, purpose: str) -> str:
+        """Another secret for each purpose, the same at every start."""
+        return hmac.new(self._secret_key.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
     def _options(self) -> list[str]:
-        s3, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc, admin, admin_grpc = self._ports
+        s3, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc, admin, admin_grpc = self.ports
         return [
             f"-dir={self._folder}",
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
+            "-disableHttp",  # of master and filer, which would else answer without a signature
             f"-s3.port={s3}",
             f"-s3.port.grpc={s3_grpc}",
             "-s3.port.iceberg=0",
@@ -131,7 +154,6 @@ class ObjectServer:
             "-admin.ui=false",
             f"-admin.port={admin}",  # it listens even without its pages
             f"-admin.port.grpc={admin_grpc}",
-            f"-admin.password={self._secret_key}",
             f"-bucket={','.join(self._buckets)}",
         ]
 

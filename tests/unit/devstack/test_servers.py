@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import boto3
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -14,7 +18,9 @@ from botocore.exceptions import ClientError
 
 from braingranary.devstack import postgres, processes, services
 from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.devstack.s3 import ObjectServer
 from braingranary.settings import StoreSettings
+from braingranary.storage.store import ObjectStore
 
 pytestmark = pytest.mark.stack
 
@@ -83,3 +89,51 @@ def test_object_server_conditional_put_keeps_the_first(s3_settings: StoreSetting
         client.put_object(Bucket=s3_settings.bucket, Key="a", Body=b"second", IfNoneMatch="*")
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 412
     assert client.get_object(Bucket=s3_settings.bucket, Key="a")["Body"].read() == b"first"
+
+
+def test_object_server_gives_nothing_without_a_signature(
+    object_server: ObjectServer, s3_settings: StoreSettings
+) -> None:
+    store = ObjectStore.from_settings(s3_settings)
+    store.put("raw/secret", b"of a patient")
+    listening = [
+        one.laddr
+        for one in psutil.net_connections("tcp")
+        if one.status == "LISTEN" and one.laddr and one.laddr.port in object_server.ports
+    ]
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    paths = [f"/buckets/{s3_settings.bucket}/raw/secret", "/buckets/?limit=10", f"/{s3_settings.bucket}/raw/secret",
+             f"/{s3_settings.bucket}", "/dir/assign", "/dir/lookup?volumeId=1"]  # fmt: skip
+    for port in sorted({address.port for address in listening}):
+        for method, path in itertools.product(("GET", "PUT", "DELETE"), paths):
+            try:
+                answer = httpx.request(method, f"http://127.0.0.1:{port}{path}", timeout=10, trust_env=False)
+            except httpx.HTTPError:  # a gRPC port, which asks for a certificate
+                continue
+            assert answer.status_code in {400, 401, 403, 404, 405}, (port, method, path, answer.text[:200])
+    assert store.get("raw/secret") == b"of a patient"
+
+
+def test_object_server_grpc_without_its_certificate_refuses(object_server: ObjectServer) -> None:
+    accepted = []
+    for port in object_server.ports:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+            connection.settimeout(2)
+            with contextlib.suppress(TimeoutError):
+                answer = connection.recv(64)
+                # A frame of HTTP/2 settings: the server talks gRPC with anybody.
+                if len(answer) >= 9 and answer[3] == 4:
+                    accepted.append(port)
+    assert accepted == []
+
+
+def test_object_server_secrets_stand_in_no_argument_and_no_open_file(object_server: ObjectServer) -> None:
+    secret = object_server.settings().secret_key
+    assert secret is not None
+    command = object_server.command()
+    secrets_told = [secret.get_secret_value(), *(v for k, v in command.env.items() if k.startswith("WEED_"))]
+    assert not [one for one in secrets_told if one in " ".join(command.argv)]
+    for path in command.cwd.rglob("*"):
+        if path.is_file() and path.stat().st_mode & 0o077 and path.suffix in {".options", ".toml", ".key", ".json"}:
+            assert not [one for one in secrets_told if one.encode() in path.read_bytes()], path
