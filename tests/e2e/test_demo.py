@@ -88,7 +88,9 @@ def test_demo_after_kills_repairs_itself(demo_stack: DemoStack) -> None:
     demo_stack.demo()
     assert before.changes(demo_stack.snapshot()) == []
     owners = [
-        process for process in psutil.process_iter(["cmdline"]) if "standalone" in (process.info["cmdline"] or [])
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "supervisor.supervisord" in (process.info["cmdline"] or [])
     ]
     ours = [process for process in owners if process.environ().get(processes.OWNER) == str(demo_stack.state)]
     assert len(ours) == 1

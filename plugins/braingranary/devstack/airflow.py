@@ -1,8 +1,10 @@
-"""Airflow of the embedded stack: `airflow standalone` with LocalExecutor on the embedded PostgreSQL.
+"""Airflow of the embedded stack: its four components with LocalExecutor on the embedded PostgreSQL.
 
-Why standalone: one command runs scheduler, DAG processor, triggerer and API server as in any installation. What Airflow
-is comes from the checkout's airflow.cfg.template; only what differs from machine to machine (ports, passwords,
-addresses) is added here, as variables of the environment.
+Why not `airflow standalone`: it never starts a component again that ended, as all but the API server do when PostgreSQL
+goes away under them, and its components serve task logs on every network interface. supervisord restarts them, and the
+API server, on the same machine, reads the logs from disk. What Airflow is comes from the checkout's
+airflow.cfg.template; only what differs from machine to machine (ports, passwords, addresses) is added here, as
+variables of the environment.
 
 In: folders, ports, the addresses of the other services. Out: a running Airflow and its API client. Fails with
 ConfigurationError when it does not become healthy; its log is in the state folder.
@@ -14,6 +16,7 @@ import base64
 import json
 import os
 import secrets
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,8 +31,35 @@ from braingranary.errors import Code, ConfigurationError
 from braingranary.settings import StoreSettings
 
 USER: Final = "admin"
-PORT_COUNT: Final = 3  # API and pages, logs of tasks, logs of triggers
+PORT_COUNT: Final = 1  # API and pages
 START_TIMEOUT_S: Final = 900.0
+_COMPONENTS: Final = {
+    "api-server": "api-server",
+    "scheduler": "scheduler --skip-serve-logs",
+    "dag-processor": "dag-processor",
+    "triggerer": "triggerer --skip-serve-logs",
+}
+_SUPERVISOR: Final = """\
+[supervisord]
+nodaemon = true
+logfile = /dev/null
+logfile_maxbytes = 0
+pidfile = {home}/supervisord.pid
+"""
+_PROGRAM: Final = """
+[program:{name}]
+command = {python} -m airflow {arguments}
+autorestart = true
+; each try waits a second longer than the one before: hours, not a verdict about a database that is away
+startretries = 100
+stopasgroup = true
+killasgroup = true
+; the API server waits for clients that keep their connection, and never ends by itself
+stopwaitsecs = 4
+redirect_stderr = true
+stdout_logfile = /dev/fd/1
+stdout_logfile_maxbytes = 0
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,24 +109,33 @@ class AirflowServer:
 
     def command(self) -> processes.Command:
         """What starts it; made anew it is equal as long as nothing of the configuration changed."""
+        python, conf = shlex.quote(sys.executable), shlex.quote(str(self._home / "supervisord.conf"))
         return processes.Command(
             name=self.name,
-            argv=[sys.executable, "-m", "airflow", "standalone"],
+            argv=[
+                "/bin/sh",
+                "-c",
+                f"{python} -m airflow db migrate && exec {python} -m supervisor.supervisord -c {conf}",
+            ],
             env=self.environment(),
             cwd=self._home,
             log=self._state.logs / "airflow.log",
             owner=self._state.root,
-            stop_grace_s=5.0,  # its API server waits for clients that keep their connection, and never ends by itself
+            stop_grace_s=5.0,
         )
 
     def prepare(self) -> None:
-        """Write its home folder: configuration as the repository has it, and the administrator's password."""
+        """Write its home folder: configuration as the repository has it, components, the administrator's password."""
         template = self._checkout / "airflow.cfg.template"
         if not template.is_file():
             raise ConfigurationError(Code.CONFIGURATION_INVALID, f"{template} is missing")
         self._state.write("airflow/airflow.cfg", template.read_text())
         self._state.write("airflow/passwords.json", json.dumps({USER: self.password}), mode=0o600)
-        (self._home / "webserver_config.py").unlink(missing_ok=True)
+        programs = [
+            _PROGRAM.format(name=name, python=sys.executable, arguments=arguments)
+            for name, arguments in _COMPONENTS.items()
+        ]
+        self._state.write("airflow/supervisord.conf", _SUPERVISOR.format(home=self._home) + "".join(programs))
 
     def healthy(self) -> bool:
         """Whether every component is healthy now."""
@@ -105,7 +144,7 @@ class AirflowServer:
 
     def environment(self) -> dict[str, str]:
         """The whole environment of the process: what the template leaves open, and the Connections."""
-        api_port, task_log_port, trigger_log_port = self._ports
+        (api_port,) = self._ports
         asynchronous = self._database_dsn.replace("postgresql://", "postgresql+asyncpg://", 1)
         return {
             **self._base_environment,
@@ -123,8 +162,6 @@ class AirflowServer:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._home / "passwords.json"),
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self._home / "logs"),
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(task_log_port),
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_log_port),
             **self._connections(),
         }
 

@@ -33,6 +33,7 @@ _TCIA_TIMEOUT_S: Final = 12 * 3600.0
 
 def run(*, checkout: Path, state: State, choice: Choice, console: Console) -> Summary:
     """Start what is needed, ingest, and tell; returns what the catalogue holds then."""
+    source.check_folder(choice)
     with state.locked():
         services.end_strays(state)  # before ports are chosen: a stray holds some
         stack = Stack(checkout=checkout, state=state, choice=choice)

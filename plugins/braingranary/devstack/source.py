@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 import httpx
 
+from braingranary.devstack.sample_archive.index import FolderIndex, files_below
 from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.storage.keys import checked_uid
 
@@ -71,10 +72,20 @@ class Request:
     remarks: tuple[str, ...] = ()
 
 
+def check_folder(choice: Choice) -> None:
+    """Raise ConfigurationError unless the chosen folder holds a series of DICOM: asked before anything is started."""
+    if choice.dicom is None:
+        return
+    found = FolderIndex(choice.dicom.resolve()).series.values()
+    if not any(choice.collection in {None, series.collection} for series in found):
+        where = f"{choice.dicom}, collection {choice.collection}" if choice.collection else str(choice.dicom)
+        raise ConfigurationError(Code.CONFIGURATION_INVALID, f"no DICOM series found in {where}")
+
+
 def content_digest(folder: Path) -> str:
     """A digest of the names, sizes and times of all files below a folder; reads none of them."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(files_below(folder)):
         state = path.stat()
         digest.update(f"{path.relative_to(folder)}\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
     return digest.hexdigest()

@@ -27,6 +27,7 @@ from braingranary.devstack.airflow import AirflowServer, ArchiveAddress
 from braingranary.devstack.limits_store import LimitsStore
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.devstack.progress import Progress
+from braingranary.devstack.sample_head.build import VERSION as SAMPLE_VERSION
 from braingranary.devstack.source import Choice, content_digest
 from braingranary.devstack.state import State
 from braingranary.devstack.web import FrontDoor, SampleArchiveService
@@ -145,7 +146,7 @@ class Stack:
                 folder = self._state.root / "sample"
                 sample_head.build(folder)
                 # The built-in sample is the same on every machine, whatever the times of its files are.
-                self.content = "built-in"
+                self.content = f"built-in {SAMPLE_VERSION}"
             else:
                 folder = folder.resolve()
                 self.content = f"{folder} {content_digest(folder)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -10,8 +11,11 @@ from threading import Thread
 import pytest
 
 from braingranary.devstack import source
+from braingranary.devstack.sample_archive import answers
+from braingranary.devstack.sample_archive.index import FolderIndex
 from braingranary.devstack.source import Choice
 from braingranary.errors import ConfigurationError
+from tests.fixtures.archive import add_series, override
 
 
 class _Archive(BaseHTTPRequestHandler):
@@ -82,3 +86,48 @@ def test_content_digest_tells_every_change(tmp_path: Path) -> None:
     assert source.content_digest(tmp_path) == first
     (tmp_path / "a").rename(tmp_path / "b")
     assert source.content_digest(tmp_path) != first
+
+
+def test_folder_without_dicom_is_told_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "notes.dcm").write_text("no DICOM")
+    with pytest.raises(ConfigurationError, match="no DICOM series"):
+        source.check_folder(Choice(dicom=tmp_path))
+    uid = add_series(tmp_path, 1, collection="Heads", slices=2)
+    source.check_folder(Choice(dicom=tmp_path))
+    assert uid in FolderIndex(tmp_path).series
+    with pytest.raises(ConfigurationError, match="collection Other"):
+        source.check_folder(Choice(dicom=tmp_path, collection="Other"))
+
+
+def test_folder_as_laboratories_have_it_is_indexed_whole(tmp_path: Path) -> None:
+    """Some files name a patient and others none, some are gzipped or links, and one link leads in a circle."""
+    folder, elsewhere = tmp_path / "scans", tmp_path / "elsewhere"
+    named = add_series(folder, 1, collection="Mixed", slices=2)
+    nameless = add_series(folder, 2, collection="Mixed", slices=2, header={"PatientID": None})
+    linked = add_series(elsewhere, 3, collection="Linked", slices=2)
+    gzipped = add_series(folder, 4, collection="Gzipped", slices=2)
+    plain = {path.name: path.read_bytes() for path in (folder / "Gzipped" / "series-4").iterdir()}
+    for path in (folder / "Gzipped" / "series-4").iterdir():
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    (folder / "Linked").symlink_to(elsewhere / "Linked")
+    (folder / "Mixed" / "circle").symlink_to(folder)
+    (folder / "Mixed" / "broken.dcm.gz").write_bytes(b"\x1f\x8b broken")
+    series = FolderIndex(folder).series
+    assert set(series) == {named, nameless, linked, gzipped}
+    assert [file.open().read() for file in series[gzipped].files] == [plain[name] for name in sorted(plain)]
+    assert series[gzipped].size == sum(map(len, plain.values()))
+    assert all(len(one.files) == 2 for one in series.values())
+
+
+def test_folder_that_tells_no_licence_has_none_in_its_records(tmp_path: Path) -> None:
+    uid = add_series(tmp_path, 1, collection="Heads", slices=2)
+    row = answers.series_row(FolderIndex(tmp_path).series[uid], None)
+    assert not {"LicenseName", "LicenseURI", "DataDescriptionURI"} & row.keys()
+    assert answers.license_text(FolderIndex(tmp_path).series[uid]) is None
+    override(tmp_path, "Heads", LicenseName="CC0", LicenseURI="https://example.org/cc0")
+    told = FolderIndex(tmp_path).series[uid]
+    assert (answers.series_row(told, None)["LicenseName"], answers.license_text(told)) == (
+        "CC0",
+        "CC0\nhttps://example.org/cc0\n",
+    )

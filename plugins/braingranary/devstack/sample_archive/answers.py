@@ -16,8 +16,6 @@ from braingranary.devstack.sample_archive.index import Series
 
 Row: TypeAlias = dict[str, str | int | bool]
 
-LICENSE_NAME: Final = "Creative Commons Attribution 4.0 International License"
-LICENSE_URI: Final = "https://creativecommons.org/licenses/by/4.0/"
 NBIA_DATE: Final = "%m-%d-%Y"
 _METADATA_COLUMNS: Final = {
     "Series Instance UID": "SeriesInstanceUID",
@@ -76,9 +74,9 @@ def series_row(series: Series, released: date | None) -> Row:
         "SoftwareVersions": header.get("SoftwareVersions"),
         "ImageCount": len(series.files),
         "MaxSubmissionTimestamp": day,
-        "LicenseName": LICENSE_NAME,
-        "LicenseURI": LICENSE_URI,
-        "DataDescriptionURI": f"https://doi.org/10.0000/sample.{series.collection.replace(' ', '-')}",
+        "LicenseName": None,  # files do not tell their licence; `archive.json` of the collection may
+        "LicenseURI": None,
+        "DataDescriptionURI": None,
         "FileSize": series.size,
         "ReleasedStatus": "Yes",
         "DateReleased": day,
@@ -89,6 +87,12 @@ def series_row(series: Series, released: date | None) -> Row:
     }
     row.update({name: value for name, value in series.overrides.items() if name in row})
     return {name: value for name, value in row.items() if value is not None}
+
+
+def license_text(series: Series) -> str | None:
+    """The member LICENSE of the zip; None where no licence is known."""
+    told = [str(series.overrides[name]) for name in ("LicenseName", "LicenseURI") if series.overrides.get(name)]
+    return "".join(f"{line}\n" for line in told) or None
 
 
 def collection_rows(rows: Iterable[Row]) -> list[Row]:

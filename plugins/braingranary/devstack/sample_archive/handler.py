@@ -201,7 +201,7 @@ class ArchiveHandler(BaseHTTPRequestHandler):
         write_zip(
             series,
             send,
-            license_text=f"{answers.LICENSE_NAME}\n{answers.LICENSE_URI}\n" if plain else None,
+            license_text=answers.license_text(series) if plain else None,
             new_names=plain and _yes(parameters.get("NewFileNames")),
             with_md5=not plain or _yes(parameters.get("IncludeMD5")),
             level=self.archive.deflate_level,

@@ -2,21 +2,24 @@
 
 The name of the first-level folder is the collection; files above any folder belong to `DEFAULT_COLLECTION`. A file
 `archive.json` in a collection's folder overrides fields of its records (LicenseName, LicenseURI, DataDescriptionURI,
-Site, DateReleased, ...). Files that are not DICOM are ignored. Headers are read once a version (path, size, mtime).
+Site, DateReleased, ...). Files that are not DICOM are ignored; links are followed, and a gzipped file counts as what
+it holds. Headers are read once a version (path, size, mtime).
 """
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import os
 import threading
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 import pydicom
 from pydicom.filereader import read_preamble
@@ -25,6 +28,9 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 DEFAULT_COLLECTION: Final = "Sample"
 OVERRIDES_NAME: Final = "archive.json"
 _HEADER_BYTES_MAX: Final = 4 * 1024 * 1024  # what is wanted stands at the front of a file
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_INFLATED_BYTES_MAX: Final = 4 * 1024**3  # more than any file of a scanner; a bomb is no series
+_CHUNK_BYTES: Final = 1024 * 1024
 _TAGS: Final = (
     "SOPInstanceUID",
     "StudyDate",
@@ -54,8 +60,14 @@ class ImageFile:
 
     path: Path
     size: int
+    """Bytes of the DICOM file itself, inflated where the file is gzipped."""
     mtime: float
     header: Mapping[str, str]
+    gzipped: bool = False
+
+    def open(self) -> IO[bytes]:
+        """The bytes of the DICOM file itself."""
+        return _open(self.path, gzipped=self.gzipped)
 
 
 @dataclass(slots=True)
@@ -104,7 +116,7 @@ class FolderIndex:
             known: dict[tuple[Path, int, float], ImageFile | None] = {}
             found: dict[str, Series] = {}
             overrides: defaultdict[str, dict[str, Any]] = defaultdict(dict)
-            for path in sorted(item for item in self._root.rglob("*") if item.is_file()):
+            for path in sorted(files_below(self._root)):
                 relative = path.relative_to(self._root)
                 collection = relative.parts[0] if len(relative.parts) > 1 else DEFAULT_COLLECTION
                 if path.name == OVERRIDES_NAME:
@@ -119,8 +131,26 @@ class FolderIndex:
             for series in found.values():
                 series.files.sort(key=lambda item: (_number(item.header.get("InstanceNumber")), item.path))
                 series.overrides = overrides[series.collection]
-            ordered = sorted(found.values(), key=lambda item: (item.collection, item.header.get("PatientID"), item.uid))
+            ordered = sorted(
+                found.values(), key=lambda item: (item.collection, item.header.get("PatientID", ""), item.uid)
+            )
             self._known, self._series = known, {item.uid: item for item in ordered}
+
+
+def _place(series: Series) -> tuple[str, str, str]:
+    return series.collection, series.header.get("PatientID", ""), series.uid
+
+
+def files_below(root: Path) -> Iterator[Path]:
+    """All files of a folder and its folders, links followed; a folder that links lead to again is not walked again."""
+    seen: set[tuple[int, int]] = set()
+    for folder, folders, names in os.walk(root, followlinks=True):
+        state = Path(folder).stat()
+        if (state.st_dev, state.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        yield from (path for name in names if (path := Path(folder) / name).is_file())
 
 
 def _number(text: str | None) -> int:
@@ -132,9 +162,16 @@ def _number(text: str | None) -> int:
 
 def _read(path: Path, size: int, mtime: float) -> ImageFile | None:
     """The file's header, or None where it is not DICOM or names no series."""
-    with path.open("rb") as file:
-        front = file.read(_HEADER_BYTES_MAX)
-    if front[128:132] != b"DICM":
+    try:
+        with path.open("rb") as file:
+            gzipped = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        with _open(path, gzipped=gzipped) as file:
+            front = file.read(_HEADER_BYTES_MAX)
+            if front[128:132] != b"DICM":
+                return None
+            if gzipped and (size := _length(file, len(front))) > _INFLATED_BYTES_MAX:
+                return None
+    except (OSError, EOFError, zlib.error):  # unreadable, or broken gzip
         return None
     try:
         dataset = _dataset(front)
@@ -147,7 +184,18 @@ def _read(path: Path, size: int, mtime: float) -> ImageFile | None:
         return None
     if "SeriesInstanceUID" not in header:
         return None
-    return ImageFile(path, size, mtime, header)
+    return ImageFile(path, size, mtime, header, gzipped)
+
+
+def _open(path: Path, *, gzipped: bool) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path)) if gzipped else path.open("rb")
+
+
+def _length(file: IO[bytes], read: int) -> int:
+    """Bytes of the file of which `read` are read already; no more than one chunk beyond the most that there may be."""
+    while read <= _INFLATED_BYTES_MAX and (chunk := file.read(_CHUNK_BYTES)):
+        read += len(chunk)
+    return read
 
 
 def _dataset(front: bytes) -> pydicom.Dataset:

@@ -80,7 +80,7 @@ def write_zip(
                 break
             digest = hashlib.md5(usedforsecurity=False)
             flip_at = image.size // 2 if fault is Fault.FLIPPED_BYTE and number == middle else -1
-            with image.path.open("rb") as source, target.open(_info(name, image.size, level), "w") as member:
+            with image.open() as source, target.open(_info(name, image.size, level), "w") as member:
                 position = 0
                 while chunk := source.read(_CHUNK_BYTES):
                     digest.update(chunk)

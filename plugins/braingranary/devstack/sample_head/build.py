@@ -31,8 +31,13 @@ from braingranary.devstack.sample_head.segmentation import mask_series_uid, segm
 from braingranary.errors import Code
 from braingranary.records import Plane
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Raised whenever the sample's bytes change: an older folder is then written anew."""
+ARCHIVE_RECORD: Final = {
+    "LicenseName": "MNI ICBM152: free to use, copy, modify and distribute with its copyright notice",
+    "LicenseURI": "https://nist.mni.mcgill.ca/icbm-152-nonlinear-atlases-2009/",
+}
+"""What the archive tells of every collection: the licence of the average head that all series are cut from."""
 MAX_THREADS: Final = 4
 """Sampling releases the interpreter's lock, so series are cut side by side; each holds about 150 MB."""
 ABANDONED_SECONDS: Final = 3600
@@ -99,6 +104,8 @@ def build(folder: Path) -> SampleSummary:
         with ThreadPoolExecutor(max_workers=min(MAX_THREADS, os.cpu_count() or 1)) as pool:
             for _ in pool.map(lambda plan: _write_series(partial, plan), SERIES):
                 pass
+        for collection in {plan.subject.collection for plan in SERIES}:
+            (partial / collection / "archive.json").write_text(json.dumps(ARCHIVE_RECORD, indent=1) + "\n")
         partial.chmod(0o755)
         _put_in_place(partial, folder)
     finally:
