@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import signal
 import subprocess
+import time
 import zipfile
 from pathlib import Path
 
 import psutil
 import pytest
 
-from braingranary.devstack import processes
+from braingranary.devstack import processes, services
+from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.sample_head import expected_series
+from braingranary.errors import TransientFailure
 from braingranary.orchestration.model_files import is_shipped
 from tests.e2e.demo import DemoStack
 
@@ -94,6 +98,46 @@ def test_demo_after_kills_repairs_itself(demo_stack: DemoStack) -> None:
     ]
     ours = [process for process in owners if process.environ().get(processes.OWNER) == str(demo_stack.state)]
     assert len(ours) == 1
+
+
+def test_demo_listens_on_loopback_alone_and_shows_no_secret(demo_stack: DemoStack) -> None:
+    demo_stack.up()
+    secrets = [secret for secret in demo_stack.secrets.values() if secret]
+    members = [psutil.Process(int(line.split()[0])) for line in demo_stack.living()]
+    pids = {process.pid for process in members}
+    listening = [one for one in psutil.net_connections("inet") if one.status == "LISTEN" and one.pid in pids]
+    assert len(listening) >= 4
+    assert {one.laddr[0] for one in listening if one.laddr} <= {"127.0.0.1", "::1"}
+    for process in members:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            told = " ".join(process.cmdline())
+            assert not [secret for secret in secrets if secret in told], process.name()
+    for path in demo_stack.state.rglob("*"):
+        if path.is_file() and path.stat().st_mode & 0o004 and path.stat().st_size < 10_000_000:
+            content = path.read_bytes()
+            assert not [secret for secret in secrets if secret.encode() in content], path
+
+
+def test_demo_airflow_comes_back_after_postgresql_was_away(demo_stack: DemoStack) -> None:
+    demo_stack.up()
+    records = demo_stack.state / "processes"
+    (record,) = (record for record in processes.load_records(records) if record.name == "postgres")
+    processes.stop(record)
+    server = PostgresServer(
+        state=demo_stack.state,
+        port=demo_stack.ports["postgres"][0],
+        password=demo_stack.secrets["postgres_administrator"],
+        logs=demo_stack.state / "logs",
+    )
+    time.sleep(20)  # long enough for every component that needs it to end
+    services.start(server).save(records)
+    deadline = time.monotonic() + 600
+    healthy = False
+    while not healthy:
+        assert time.monotonic() < deadline, "Airflow did not come back"
+        time.sleep(1)
+        with contextlib.suppress(TransientFailure), demo_stack.airflow() as api:
+            healthy = api.healthy()
 
 
 def test_stop_leaves_no_process_and_demo_finds_its_data_again(demo_stack: DemoStack) -> None:
