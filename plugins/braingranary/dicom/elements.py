@@ -53,18 +53,14 @@ class Elements:
         if found is None:
             return ()
         vr, raw = found
-        code = _BINARY.get(vr)
         if vr == "UN":
-            code = _BINARY.get(tags.representation(tag))
-        try:
-            if code is None:
-                stripped = raw.strip(b" \0")
-                return tuple(map(float, stripped.split(b"\\", _NUMBERS_MAX)[:_NUMBERS_MAX])) if stripped else ()
-            count = min(len(raw) // _SIZE[code], _NUMBERS_MAX)
-            order = ">" if self.big_endian else "<"
-            return tuple(map(float, struct.unpack_from(f"{order}{count}{code}", raw)))
-        except ValueError:
-            return ()
+            vr = tags.representation(tag)
+        code = _BINARY.get(vr)
+        if code is None:
+            return _decimals(raw)
+        count = min(len(raw) // _SIZE[code], _NUMBERS_MAX)
+        order = ">" if self.big_endian else "<"
+        return tuple(map(float, struct.unpack_from(f"{order}{count}{code}", raw)))
 
     def number(self, tag: int) -> float | None:
         """The first value as a number, None where absent or not finite."""
@@ -93,6 +89,21 @@ class Elements:
         """First item of a kept sequence, or an empty one."""
         found = self.sequences.get(tag)
         return found[0] if found else NOTHING
+
+
+def _decimals(raw: bytes) -> tuple[float, ...]:
+    """Numbers of a decimal or integer string.
+
+    Writers end lists with a backslash, and some take the decimal sign of their country: a lone comma is one.
+    """
+    stripped = raw.strip(b" \0").rstrip(b"\\")
+    if not stripped:
+        return ()
+    parts = stripped.split(b"\\", _NUMBERS_MAX)[:_NUMBERS_MAX]
+    try:
+        return tuple(float(part if b"." in part else part.replace(b",", b".")) for part in parts)
+    except ValueError:
+        return ()
 
 
 NOTHING: Final = Elements(values={}, sequences={})

@@ -22,6 +22,8 @@ from braingranary.dicom.walk import PixelSpan, WalkedFile
 from braingranary.errors import Code, RejectedInput
 
 _RATIO_FREE_BYTES: Final = 16 << 20  # below this the compression ratio of a file is nobody's business
+_CODESTREAM_END: Final = b"\xff\xd9"  # EOI and EOC: cannot occur among entropy-coded bytes
+_CODESTREAM_TAIL_BYTES: Final = 10  # the end may be followed by padding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +58,16 @@ def pixel_format(walked: WalkedFile, limits: Limits) -> PixelFormat:
     if walked.pixels is None:
         raise RejectedInput(Code.PIXEL_DATA_MISSING, "no pixel data")
     rows, columns = elements.integer(tags.ROWS), elements.integer(tags.COLUMNS)
-    allocated, frames = elements.integer(tags.BITS_ALLOCATED), elements.integer(tags.NUMBER_OF_FRAMES)
+    allocated = elements.integer(tags.BITS_ALLOCATED)
     if rows is None or columns is None or allocated is None:
         raise RejectedInput(Code.PIXEL_FORMAT_UNSUPPORTED, "rows, columns or bits are missing")
-    frames = 1 if frames is None else frames
+    frames = elements.integer(tags.NUMBER_OF_FRAMES) or 1  # writers of single images leave it out or say 0
     stored = elements.integer(tags.BITS_STORED)
     stored = allocated if stored is None else stored
-    high = elements.integer(tags.HIGH_BIT)
-    high = stored - 1 if high is None else high
     photometric = elements.text(tags.PHOTOMETRIC_INTERPRETATION) or "MONOCHROME2"
     if (elements.integer(tags.SAMPLES_PER_PIXEL) or 1) != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise RejectedInput(Code.PIXEL_FORMAT_UNSUPPORTED, "not a grey image")
-    if allocated not in (8, 16, 32) or not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
+    if allocated not in (8, 16, 32) or not 1 <= stored <= allocated:
         raise RejectedInput(Code.PIXEL_FORMAT_UNSUPPORTED, "unusual bits of a sample")
     if not (1 <= rows <= limits.image_side_max and 1 <= columns <= limits.image_side_max and frames >= 1):
         raise RejectedInput(Code.DICOM_TOO_LARGE, "rows, columns or frames out of bounds")
@@ -77,7 +77,7 @@ def pixel_format(walked: WalkedFile, limits: Limits) -> PixelFormat:
         frames=frames,
         bits_allocated=allocated,
         bits_stored=stored,
-        shift=high + 1 - stored,
+        shift=_unused_low_bits(elements.integer(tags.HIGH_BIT), stored, allocated),
         signed=elements.integer(tags.PIXEL_REPRESENTATION) == 1,
         inverted=photometric == "MONOCHROME1",
     )
@@ -89,6 +89,11 @@ def pixel_format(walked: WalkedFile, limits: Limits) -> PixelFormat:
     return found
 
 
+def _unused_low_bits(high_bit: int | None, stored: int, allocated: int) -> int:
+    """Unused bits below the sample; none where the high bit is missing or cannot hold the bits stored."""
+    return high_bit + 1 - stored if high_bit is not None and stored <= high_bit < allocated else 0
+
+
 def read_frames(walked: WalkedFile, form: PixelFormat) -> list[NDArray[Any]]:
     """Stored values of every frame, each of shape (rows, columns); unused bits are still in (see `clean_into`)."""
     span = walked.pixels
@@ -97,8 +102,8 @@ def read_frames(walked: WalkedFile, form: PixelFormat) -> list[NDArray[Any]]:
     if (walked.syntax.coding is Coding.NATIVE) is not (span.fragments is None):
         raise RejectedInput(Code.PIXEL_DATA_MISMATCH, "pixel data and transfer syntax disagree on compression")
     if span.fragments is None:
-        expected = form.frame_bytes * form.frames
-        if span.length not in (expected, expected + (expected & 1)):
+        excess = span.length - form.frame_bytes * form.frames
+        if excess < 0 or not _is_padding(walked.data[span.start + span.length - excess :][:excess], form):
             raise RejectedInput(Code.PIXEL_DATA_MISMATCH, "pixel data of another length than the header asks for")
         stored = form.dtype.newbyteorder(">" if walked.syntax.big_endian else "<")
         flat = np.frombuffer(walked.data, stored, form.rows * form.columns * form.frames, span.start)
@@ -115,26 +120,45 @@ def read_frames(walked: WalkedFile, form: PixelFormat) -> list[NDArray[Any]]:
     ]
 
 
+def _is_padding(excess: bytes, form: PixelFormat) -> bool:
+    """Whether bytes behind native pixels are filling: less than a row of anything, or one value over and over."""
+    return len(excess) < form.columns * form.bits_allocated // 8 or excess.count(excess[0]) == len(excess)
+
+
 def _encapsulated(data: bytes, span: PixelSpan, frames: int) -> list[bytes]:
     """Bytes of each frame, its fragments joined (PS3.5 annex A.4)."""
-    pieces = span.fragments or ()
+    pieces = [piece for piece in span.fragments or () if piece[1]]
     if len(pieces) == frames:
         groups = [[piece] for piece in pieces]
     elif frames == 1 and pieces:
-        groups = [list(pieces)]
+        groups = [pieces]
     else:
-        # the offset table counts from the item header of the first fragment, 8 bytes before its value
-        starts = {start - 8 - (pieces[0][0] - 8): index for index, (start, _) in enumerate(pieces)} if pieces else {}
-        firsts = [starts.get(offset) for offset in span.offsets]
-        if len(firsts) != frames or firsts[0] != 0 or None in firsts or sorted(set(firsts), key=_known) != firsts:
+        groups = _by_offsets(pieces, span.offsets) or _by_codestream_ends(data, pieces)
+        if len(groups) != frames:
             raise RejectedInput(Code.PIXEL_DATA_MISMATCH, "fragments cannot be told apart into frames")
-        bounds = [*map(_known, firsts), len(pieces)]
-        groups = [list(pieces[a:b]) for a, b in pairwise(bounds)]
     return [b"".join(data[start : start + length] for start, length in group) for group in groups]
 
 
-def _known(index: int | None) -> int:
-    return -1 if index is None else index
+def _by_offsets(pieces: list[tuple[int, int]], offsets: tuple[int, ...]) -> list[list[tuple[int, int]]]:
+    """Fragments of each frame by the offset table; empty where there is none or it does not fit the fragments."""
+    if not pieces or not offsets or offsets[0] != 0:
+        return []
+    # the table counts from the item header of the first fragment
+    indices = {start - pieces[0][0]: index for index, (start, _) in enumerate(pieces)}
+    firsts = [indices.get(offset, -1) for offset in offsets]
+    if any(b <= a for a, b in pairwise(firsts)):
+        return []
+    return [pieces[a:b] for a, b in pairwise([*firsts, len(pieces)])]
+
+
+def _by_codestream_ends(data: bytes, pieces: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Fragments of each frame where a fragment that holds the end of a codestream (JPEG, -LS, 2000) ends the frame."""
+    groups: list[list[tuple[int, int]]] = [[]]
+    for start, length in pieces:
+        groups[-1].append((start, length))
+        if _CODESTREAM_END in data[max(start, start + length - _CODESTREAM_TAIL_BYTES) : start + length]:
+            groups.append([])
+    return groups if groups[-1] else groups[:-1]
 
 
 def clean_into(target: NDArray[Any], frame: NDArray[Any], form: PixelFormat) -> None:

@@ -30,14 +30,15 @@ class TransferSyntax:
 
 IMPLICIT: Final = TransferSyntax(uid="1.2.840.10008.1.2", explicit=False)
 EXPLICIT: Final = TransferSyntax(uid="1.2.840.10008.1.2.1")
+BIG_ENDIAN: Final = TransferSyntax(uid="1.2.840.10008.1.2.2", big_endian=True)
 
 SYNTAXES: Final = {
     syntax.uid: syntax
     for syntax in (
         IMPLICIT,
         EXPLICIT,
+        BIG_ENDIAN,
         TransferSyntax(uid="1.2.840.10008.1.2.1.99", deflated=True),
-        TransferSyntax(uid="1.2.840.10008.1.2.2", big_endian=True),
         TransferSyntax(uid="1.2.840.10008.1.2.5", coding=Coding.RLE),
         # baseline, extended (12 bit), lossless, lossless with selection value 1
         TransferSyntax(uid="1.2.840.10008.1.2.4.50", coding=Coding.JPEG),
@@ -48,5 +49,9 @@ SYNTAXES: Final = {
         TransferSyntax(uid="1.2.840.10008.1.2.4.81", coding=Coding.JPEG_LS),
         TransferSyntax(uid="1.2.840.10008.1.2.4.90", coding=Coding.JPEG_2000),
         TransferSyntax(uid="1.2.840.10008.1.2.4.91", coding=Coding.JPEG_2000),
+        # high throughput: another block coder in the same codestream, which OpenJPEG decodes as well
+        TransferSyntax(uid="1.2.840.10008.1.2.4.201", coding=Coding.JPEG_2000),
+        TransferSyntax(uid="1.2.840.10008.1.2.4.202", coding=Coding.JPEG_2000),
+        TransferSyntax(uid="1.2.840.10008.1.2.4.203", coding=Coding.JPEG_2000),
     )
 }

@@ -39,7 +39,7 @@ def code_of(data: bytes) -> Code:
     return caught.value.code
 
 
-@pytest.mark.parametrize("syntax", ["rle", "jpeg_lossless", "jpeg_ls", "jpeg_2000"])
+@pytest.mark.parametrize("syntax", ["rle", "jpeg_lossless", "jpeg_ls", "jpeg_2000", "htj2k"])
 @pytest.mark.parametrize("fragments", [1, 3])
 def test_read_series_frame_in_fragments_is_joined(syntax: str, fragments: int) -> None:
     scan = Scan(syntax=syntax, rows=40, columns=40)
@@ -54,8 +54,70 @@ def test_read_series_frames_in_fragments_are_told_apart_by_the_offset_table() ->
     (_, data), *_ = enhanced_series(scan)
     found = read_one(with_value(data, encapsulate(streams, fragments_per_frame=2)))
     assert all(np.array_equal(found[index], scan.pixels(index)) for index in range(scan.slices))
-    without_table = encapsulate(streams, fragments_per_frame=2, has_bot=False)
-    assert code_of(with_value(data, without_table)) is Code.PIXEL_DATA_MISMATCH
+
+
+@pytest.mark.parametrize("syntax", ["jpeg_lossless", "jpeg_ls", "jpeg_2000", "htj2k"])
+@pytest.mark.parametrize("per_frame", [2, 3])
+def test_read_series_frames_without_offset_table_are_told_apart_by_their_ends(syntax: str, per_frame: int) -> None:
+    scan = Scan(syntax=syntax, rows=40, columns=40)
+    streams = [encoded(scan.pixels(index), scan) for index in range(scan.slices)]
+    (_, data), *_ = enhanced_series(scan)
+    found = read_one(with_value(data, encapsulate(streams, fragments_per_frame=per_frame, has_bot=False)))
+    assert all(np.array_equal(found[index], scan.pixels(index)) for index in range(scan.slices))
+
+
+def test_read_series_offset_table_that_fits_no_fragment_is_not_used() -> None:
+    scan = Scan(syntax="jpeg_2000", rows=40, columns=40)
+    streams = [encoded(scan.pixels(index), scan) for index in range(scan.slices)]
+    (_, data), *_ = enhanced_series(scan)
+    value = bytearray(encapsulate(streams, fragments_per_frame=2))
+    value[12:16] = (7).to_bytes(4, "little")
+    found = read_one(with_value(data, bytes(value)))
+    assert all(np.array_equal(found[index], scan.pixels(index)) for index in range(scan.slices))
+
+
+def test_read_series_more_or_fewer_codestreams_than_frames_are_rejected() -> None:
+    scan = Scan(syntax="jpeg_2000", rows=40, columns=40)
+    streams = [encoded(scan.pixels(0), scan)] * (scan.slices + 1)
+    (_, data), *_ = enhanced_series(scan)
+    for held in (streams, streams[:-2]):
+        value = encapsulate(held, fragments_per_frame=2, has_bot=False)
+        assert code_of(with_value(data, value)) is Code.PIXEL_DATA_MISMATCH
+
+
+def test_read_series_empty_fragments_belong_to_no_frame() -> None:
+    scan = Scan(syntax="jpeg_2000")
+    stream = encoded(scan.pixels(0), scan)
+    value = encapsulate([stream], has_bot=False) + b"\xfe\xff\x00\xe0" + bytes(4)
+    assert np.array_equal(read_one(with_value(classic_file(scan), value))[0], scan.pixels(0))
+
+
+@pytest.mark.parametrize("padding", [b"\0" * 2, b"\0" * 4000, b"\xff" * 4000, b"end of file"])
+@pytest.mark.parametrize("syntax", ["explicit", "implicit", "big_endian"])
+def test_read_series_padding_behind_native_pixels_is_left_out(syntax: str, padding: bytes) -> None:
+    scan = Scan(syntax=syntax)
+    dataset = classic_dataset(scan, 0)
+    dataset.PixelData += padding + b"\0" * (len(padding) % 2)
+    assert np.array_equal(read_one(written(dataset, scan))[0], scan.pixels(0))
+
+
+def test_read_series_image_behind_native_pixels_is_no_padding() -> None:
+    scan = Scan()
+    dataset = classic_dataset(scan, 0)
+    dataset.PixelData += dataset.PixelData
+    assert code_of(written(dataset, scan)) is Code.PIXEL_DATA_MISMATCH
+
+
+@pytest.mark.parametrize("syntax", ["explicit", "jpeg_2000"])
+def test_read_series_number_of_frames_zero_is_one(syntax: str) -> None:
+    scan = Scan(syntax=syntax)
+    assert np.array_equal(read_one(classic_file(scan, NumberOfFrames=0))[0], scan.pixels(0))
+
+
+@pytest.mark.parametrize("high_bit", [0, 10, 16, 65535])
+def test_read_series_high_bit_that_cannot_be_is_not_used(high_bit: int) -> None:
+    scan = Scan()
+    assert np.array_equal(read_one(classic_file(scan, HighBit=high_bit))[0], scan.pixels(0))
 
 
 def test_read_series_8_bit_baseline_jpeg_is_read() -> None:
@@ -86,7 +148,7 @@ def test_read_series_bits_outside_the_sample_are_cleared() -> None:
     assert np.array_equal(read_one(written(dataset, scan))[0], scan.pixels(0))
 
 
-@pytest.mark.parametrize("syntax", ["jpeg_lossless", "jpeg_ls", "jpeg_2000"])
+@pytest.mark.parametrize("syntax", ["jpeg_lossless", "jpeg_ls", "jpeg_2000", "htj2k"])
 def test_read_series_codestream_of_another_shape_is_rejected(syntax: str) -> None:
     """The same number of pixels, rows and columns exchanged: only the codestream's own header tells."""
     scan = Scan(syntax=syntax)
