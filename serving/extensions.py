@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import psycopg
 from flask import current_app
@@ -19,17 +19,14 @@ from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 from braingranary.errors import Code, TransientFailure
 from braingranary.settings import CatalogSettings, ServingSettings, StoreSettings
 from braingranary.storage.store import ObjectStore
+from serving.auth.identity import Identity
 from serving.detect.service import Detection
 from serving.detect.weights import Registry, WeightsSource
-from serving.downloads.plan_cache import KeptPlans
+from serving.downloads.plan_cache import PlanCache
 from serving.http import metrics
-from serving.http.concurrency import Slots
+from serving.http.concurrency import ConcurrencyLimit
 from serving.http.readiness import Readiness
 from serving.search_keeper import SearchKeeper
-
-if TYPE_CHECKING:
-    from serving.auth.identity import Identity
-
 
 _REGISTRY_WAIT_S: Final = 2.0
 """How long the first detection waits for the catalogue to name the model, before the shipped one stands in."""
@@ -43,9 +40,9 @@ class Services:
     ) -> None:
         self.serving = serving
         self.identity = identity
-        self.downloads = Slots(serving.downloads_max)
-        self.plans = KeptPlans(serving.plans_kept_s)
-        self.uploads = Slots(serving.uploads_max)
+        self.downloads = ConcurrencyLimit(serving.downloads_max)
+        self.plans = PlanCache(serving.plans_kept_s)
+        self.uploads = ConcurrencyLimit(serving.uploads_max)
         registry = Registry(catalog=lambda: self.catalog(wait_s=_REGISTRY_WAIT_S), store=lambda: self.store)
         self.detection = Detection(serving, WeightsSource(serving.detect_weights, registry))
         self.readiness = Readiness()

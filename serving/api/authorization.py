@@ -7,22 +7,47 @@ sign-up is open. JSON or a form. No cookie is ever set, so no other site can act
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from flask import Response, jsonify, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from braingranary.accounts import directory, emails
-from serving.api.schemas import NoParameters, Problem
-from serving.api.schemas_accounts import AccessToken, Credentials
+from braingranary.accounts.emails import EMAIL_CHARACTERS_MAX
+from braingranary.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
+from serving.api.schemas import NoParameters, Parameters, Problem
 from serving.auth.identity import identity
 from serving.auth.limits import limits
 from serving.auth.policies import Access, Rate, access, current_account, current_actor, current_claims
 from serving.extensions import services
 from serving.http import problems
 from serving.http.responses import unkept
+
+Password = Annotated[
+    SecretStr,
+    Field(
+        # Counted before normalization, which may make a text longer or shorter; the true bounds are checked after it.
+        max_length=4 * PASSWORD_CHARACTERS_MAX,
+        description=f"{PASSWORD_CHARACTERS_MIN} to {PASSWORD_CHARACTERS_MAX} characters, of any kind",
+    ),
+]
+
+
+class Credentials(Parameters):
+    """Who wants in."""
+
+    email: Annotated[str, Field(min_length=3, max_length=EMAIL_CHARACTERS_MAX)]
+    password: Password
+    invitation: Annotated[SecretStr, Field(min_length=1, max_length=100)] | None = None
+
+
+class AccessToken(BaseModel):
+    """A token to send as `auth-token` or as `Authorization: Bearer`."""
+
+    accessToken: str  # noqa: N815 - the name that the predecessors' users know
+
 
 TAG: Final = Tag(name="accounts", description="Signing in, one's own account, and all of them for administrators.")
 _SCHEMA: Final[dict[str, Any]] = Credentials.model_json_schema()
@@ -46,7 +71,7 @@ def sign_in(query: NoParameters) -> Response:  # noqa: ARG001 - named so that ot
         sent = Credentials.model_validate(request.get_json(silent=True) if request.is_json else request.form.to_dict())
     except ValidationError as error:
         return problems.invalid(error)
-    entered = identity().door.enter(
+    entered = identity().sign_in_service.sign_in(
         current_actor(),
         email=emails.normalized(sent.email),
         password=sent.password.get_secret_value(),

@@ -12,18 +12,17 @@ from __future__ import annotations
 import base64
 from http import HTTPStatus
 from io import BytesIO
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Literal
 
 from flask import Response, jsonify, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.formparser import FormDataParser
 
 from braingranary.detector.contracts.detection import Answer
 from braingranary.errors import Code, RejectedInput
-from serving.api import schemas_detect
-from serving.api.schemas import Problem
-from serving.api.schemas_detect import DetectParameters
+from serving.api.schemas import Parameters, Problem
 from serving.auth.policies import Access, Rate, access, audit
 from serving.detect.service import detection
 from serving.http.problems import problem
@@ -44,6 +43,59 @@ _TOO_LARGE: Final = frozenset(
     }
 )
 
+
+class DetectParameters(Parameters):
+    """How much is told."""
+
+    details: Literal["0", "1"] = Field(
+        default="0", description="1: probability, threshold, model, slice, lesion as well"
+    )
+    overlay: Literal["0", "1"] = Field(
+        default="0", description="1: a PNG of the slice with the outline; with details=1 it comes inside the JSON"
+    )
+
+
+class Box(BaseModel):
+    """Pixels of the upload; bottom and right are the first ones outside."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+class Lesion(BaseModel):
+    """What is outlined in the slice of the maximum."""
+
+    box: Box
+    area_px: int
+    area_mm2: float | None = Field(description="null where the upload does not tell its pixel spacing")
+
+
+class Detection(BaseModel):
+    """One detection; all but `result` only with details=1. Research only, not a medical device."""
+
+    model_config = ConfigDict(openapi_extra={"content": {"image/png": {}}})  # type: ignore[typeddict-unknown-key]
+
+    result: Literal["Tumor", "No Tumor"]
+    probability: float | None = Field(
+        default=None, description="calibrated; of the picture, or of the series by the series rule"
+    )
+    threshold: float | None = Field(default=None, description="from which `probability` on the result is Tumor")
+    model: str | None = None
+    kind: str | None = Field(default=None, description="png, jpeg, dicom, dicom_zip or nifti")
+    plane: str | None = Field(default=None, description="axial, coronal or sagittal, where the upload tells it")
+    slices: int | None = None
+    declined_slices: int | None = Field(default=None, description="slices that show no brain and do not count")
+    slice: int | None = Field(default=None, description="which slice has the largest probability, from 0")
+    slice_probability: float | None = None
+    brain_probability: float | None = None
+    height: int | None = Field(default=None, description="of the slice, in pixels of the upload")
+    width: int | None = None
+    lesion: Lesion | None = None
+    overlay_png: str | None = Field(default=None, description="base64, with overlay=1 as well")
+
+
 TAG: Final = Tag(name="detector", description="The tumour detector on demand. Research only, not a medical device.")
 _BODY: Final[dict[str, Any]] = {
     "required": True,
@@ -60,7 +112,7 @@ _BODY: Final[dict[str, Any]] = {
 }
 _DESCRIBED: Final[dict[str, Any]] = {
     "summary": "Is there a tumour in this scan",
-    "responses": {"200": schemas_detect.Detection, "413": Problem, "422": Problem},
+    "responses": {"200": Detection, "413": Problem, "422": Problem},
     "openapi_extensions": {"requestBody": _BODY},
 }
 api = APIBlueprint("detect", __name__, abp_tags=[TAG])
@@ -97,17 +149,17 @@ def _response(answer: Answer, query: DetectParameters) -> Response:
     return jsonify(told)
 
 
-def _details(answer: Answer) -> schemas_detect.Detection:
+def _details(answer: Answer) -> Detection:
     lesion = None
     if answer.lesion is not None:
         top, left, bottom, right = answer.lesion.box
-        lesion = schemas_detect.Lesion(
-            box=schemas_detect.Box(top=top, left=left, bottom=bottom, right=right),
+        lesion = Lesion(
+            box=Box(top=top, left=left, bottom=bottom, right=right),
             area_px=answer.lesion.area_px,
             area_mm2=answer.lesion.area_mm2,
         )
     drawn = None if answer.overlay_png is None else base64.b64encode(answer.overlay_png).decode("ascii")
-    return schemas_detect.Detection(
+    return Detection(
         result=answer.result,
         probability=answer.probability,
         threshold=answer.threshold,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shlex
 from functools import partial
+from typing import Literal
 
 from flask import Response, request, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
+from pydantic import BaseModel, Field
 
 from braingranary.catalog.read import downloads
-from serving.api import schemas_downloads as schemas
-from serving.api.schemas import Problem, QueryName
-from serving.api.schemas_downloads import DownloadParameters, Labels
+from serving.api.schemas import Answer, FilterParameters, Parameters, Problem, QueryName
 from serving.api.series import wanted
 from serving.auth.policies import TOKEN_HEADER, Access, Rate, access
 from serving.downloads import response as zip_answer
@@ -36,19 +36,63 @@ api = APIBlueprint(
     url_prefix="/api/v1",
     abp_tags=[Tag(name="downloads", description="Any query as one zip: its size known before it begins, resumable.")],
 )
+Labels = Literal["truth", "model", "all"]
+Restricted = Literal["refuse", "omit"]
 
 
-@api.get("/downloads", summary="What a download will be", responses={"200": schemas.DownloadPlan, "503": Problem})
+class ZipParameters(Parameters):
+    """What a named query's zip may be told besides."""
+
+    labels: Labels = Field(
+        default="truth", description="whose word counts; `model`: the active model's, where no truth speaks"
+    )
+    restricted: Restricted = Field(
+        default="refuse", description="`omit` leaves out collections whose terms you have not accepted"
+    )
+
+
+class DownloadParameters(FilterParameters, ZipParameters):
+    """A named query, the filters of the list of series, or both: what answers all of it."""
+
+    query: QueryName | None = Field(default=None, description="a named query")
+
+
+class License(Answer):
+    """A licence and the collections under it."""
+
+    name: str
+    url: str
+    collections: list[str]
+
+
+class DownloadPlan(BaseModel):
+    """What a download will be, before it is begun."""
+
+    bytes: int
+    slices: int
+    packs: int
+    series: int
+    subjects: int
+    collections: list[str]
+    licenses: list[License]
+    omitted: list[str] = Field(description="collections left out, because their terms are not accepted")
+    needs_terms: list[str] = Field(description="terms to accept before this download is answered")
+    etag: str
+    url: str
+    curl: str
+
+
+@api.get("/downloads", summary="What a download will be", responses={"200": DownloadPlan, "503": Problem})
 @access(Access.PUBLIC, rate=Rate.DOWNLOAD)
 def tell(query: DownloadParameters) -> Response:
     """Size, counts, licences and a line for curl, before the click."""
     return answer(described(query))
 
 
-def described(query: DownloadParameters) -> schemas.DownloadPlan:
+def described(query: DownloadParameters) -> DownloadPlan:
     """What the download of these parameters will be; TransientFailure(SERVER_BUSY) when too many are under way."""
     service = services()
-    with service.downloads.taken():
+    with service.downloads.hold():
         found = zip_answer.planned(
             _question(query), omit=query.restricted == "omit", timeout_ms=service.serving.statement_timeout_ms
         )
@@ -56,14 +100,14 @@ def described(query: DownloadParameters) -> schemas.DownloadPlan:
     address = url_for("downloads.zipped", **query.model_dump(mode="json", exclude_unset=True))
     sign = f'-H "{TOKEN_HEADER}: $TOKEN" ' if found.restricted else ""
     url = f"{request.host_url.rstrip('/')}{address}"
-    return schemas.DownloadPlan(
+    return DownloadPlan(
         bytes=plan.length,
         slices=plan.total.members,
         packs=plan.packs,
         series=plan.series,
         subjects=plan.subjects,
         collections=list(plan.rights.collections),
-        licenses=[schemas.License.model_validate(item) for item in plan.rights.licenses],
+        licenses=[License.model_validate(item) for item in plan.rights.licenses],
         omitted=sorted({item.collection for item in found.omitted}),
         needs_terms=sorted({item.terms for item in found.missing}),
         etag=plan.etag,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import Response, jsonify, make_response, render_template, request, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
 
 from braingranary.catalog.read import series as search
-from serving.api import queries, schemas, schemas_front
+from serving.api import queries, schemas
 from serving.api.series import shown
 from serving.auth.policies import Access, access
 from serving.extensions import services
@@ -20,7 +21,19 @@ TAG = Tag(name="front door", description="What there is, in one answer.")
 api = APIBlueprint("front", __name__, abp_tags=[TAG])
 
 
-@api.get("/", summary="What there is", responses={"200": schemas_front.FrontPage})
+class FrontPage(BaseModel):
+    """What a program gets at the front door."""
+
+    name: str
+    series: int
+    slices: int
+    subjects: int
+    collections: dict[str, int]
+    queries: list[queries.NamedQuery]
+    links: dict[str, str]
+
+
+@api.get("/", summary="What there is", responses={"200": FrontPage})
 @access(Access.PUBLIC)
 def front(query: schemas.NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """HTML for a browser, JSON for a program."""
@@ -30,7 +43,7 @@ def front(query: schemas.NoParameters) -> Response:  # noqa: ARG001 - named so t
         recent = search.recent_series(connection, limit=RECENT_SERIES)
     total = next((item for item in facets if item.facet == "total"), None)
     shown_queries = [queries.shown(item) for item in known]
-    page = schemas_front.FrontPage(
+    page = FrontPage(
         name="BrainGranary",
         series=total.series_count if total else 0,
         slices=total.slice_count if total else 0,

@@ -7,13 +7,15 @@ good one. `/readyz` asks each part that requests need; a part that fails is name
 
 from __future__ import annotations
 
+from typing import Literal
+
 from flask import Response, jsonify, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from pydantic import BaseModel
 
 from serving.api.schemas import NoParameters, Problem
-from serving.api.schemas_front import Health, Readiness
 from serving.auth.policies import Access, Rate, access
 from serving.extensions import services
 from serving.http import metrics
@@ -23,6 +25,20 @@ from serving.http.responses import unkept
 api = APIBlueprint(
     "health", __name__, abp_tags=[Tag(name="operations", description="For whoever runs and watches the service.")]
 )
+
+
+class Health(BaseModel):
+    """Whether requests can be answered."""
+
+    status: Literal["ok"]
+
+
+class Readiness(BaseModel):
+    """Whether what requests need works."""
+
+    status: Literal["ready", "unready"]
+    parts: dict[str, Literal["ok", "degraded", "failing"]]
+    """`degraded`: the part does not answer, and something else does its work for the time being."""
 
 
 @api.get("/healthz", summary="Whether this process answers", responses={"200": Health})

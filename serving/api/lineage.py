@@ -6,20 +6,21 @@ Hashes, versions and what the archive publishes: no header value and no place in
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
 from flask import Response, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel, Field
 
 from braingranary.catalog.read import lineage as catalogue
 from braingranary.errors import Code, RejectedInput
+from braingranary.normalization import sidecar as sidecars
 from braingranary.normalization.raw import parse_raw_key, read_receipt
-from braingranary.normalization.sidecar import Sidecar
 from braingranary.records import Receipt
 from braingranary.storage.store import ObjectStore
-from serving.api import schemas_lineage
-from serving.api.schemas import NoParameters, SeriesPath
+from serving.api.schemas import Answer, NoParameters, SeriesPath
 from serving.auth.policies import Access, access
 from serving.extensions import services
 from serving.http.responses import answer
@@ -28,9 +29,136 @@ from serving.http.responses import answer
 _UNTOLD: Final = frozenset((Code.OBJECT_MISSING, Code.KEY_INVALID))
 TAG = Tag(name="lineage", description="Where data came from and how it was made.")
 api = APIBlueprint("lineage", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+Matrix = list[list[float]]
 
 
-@api.get("/series/<uid>/lineage", summary="Lineage of a series", responses={"200": schemas_lineage.Lineage})
+class Source(Answer):
+    """Where a series came from, and on what terms."""
+
+    archive: str
+    collection: str
+    source_url: str | None = Field(description="where the archive shows it")
+    license_name: str | None
+    license_url: str | None
+    citation_url: str | None
+
+
+class RawFile(Answer):
+    """The bytes as received; null where no receipt tells."""
+
+    sha256: str
+    zip_bytes: int | None = None
+    image_count: int | None = None
+    image_bytes: int | None = None
+    md5_verified: int | None = Field(default=None, description="images that matched the MD5 which the archive sent")
+    content_sha256: str | None = Field(default=None, description="of the images alone, however they were zipped")
+    staged_at: datetime | None = None
+
+
+class Making(Answer):
+    """How the slices were made."""
+
+    profile: str
+    profile_values: dict[str, float | int] | None = Field(description="null where no sidecar tells")
+    libraries: dict[str, str] | None = Field(description="versions of those that decide the bytes")
+    transfer_syntax: str | None = Field(description="DICOM encoding that the series arrived in; null for NIfTI")
+
+
+class Loading(Answer):
+    """Which run brought it."""
+
+    run: str | None
+    published_at: datetime
+
+
+class PackFile(Answer):
+    """One pack as a file."""
+
+    volume: int
+    plane: str
+    acquired: bool = Field(description="false: a reformat of the acquired plane")
+    sha256: str
+    pack_bytes: int
+    slice_count: int
+
+
+class Lineage(BaseModel):
+    """From the archive to the slices: what anyone needs to check or repeat it."""
+
+    series_uid: str
+    study_uid: str
+    source: Source
+    raw: RawFile
+    normalization: Making
+    catalogue: Loading
+    packs: list[PackFile]
+    sidecar_url: str
+
+
+class SidecarPack(Answer):
+    """One pack as told in the sidecar."""
+
+    name: str
+    plane: str
+    acquired: bool
+    sha256: str
+    bytes: int
+    slices: int
+    height: int
+    width: int
+    affine: Matrix = Field(description="maps (slice, row, column, 1) of its pictures to (R, A, S, 1) in mm")
+
+
+class SidecarVolume(Answer):
+    """One volume: its grid, its window and its packs."""
+
+    volume: int
+    plane: str
+    obliquity_deg: float
+    shape: list[int]
+    dtype: str
+    affine: Matrix = Field(description="maps (slice, row, column, 1) of the stored voxels to (R, A, S, 1) in mm")
+    rescale_slope: float
+    rescale_intercept: float
+    inverted: bool
+    window_low: float = Field(description="modality value shown as 0")
+    window_high: float = Field(description="modality value shown as 255")
+    window_bin_width: float
+    gaps: int
+    uneven: bool
+    duplicates: int
+    sheared: bool
+    image_kind: str | None
+    echo_time_ms: float | None
+    inversion_time_ms: float | None
+    b_value: float | None
+    b_direction: list[float] | None
+    temporal_position: int | None
+    packs: list[SidecarPack]
+
+
+class Sidecar(Answer):
+    """How one series was normalized: enough to undo the window and to place every pixel in the patient."""
+
+    schema_version: int
+    series_uid: str
+    study_uid: str
+    archive: str
+    collection: str
+    raw_sha256: str
+    transfer_syntax: str | None
+    profile: str
+    profile_values: dict[str, float | int]
+    libraries: dict[str, str]
+    volumes: list[SidecarVolume]
+
+
+def sidecar_answer(values: dict[str, Any]) -> Sidecar:
+    """The sidecar's own fields without its key in the store."""
+    return Sidecar.model_validate({**values, "schema_version": values["schema"]})
+
+
+@api.get("/series/<uid>/lineage", summary="Lineage of a series", responses={"200": Lineage})
 @access(Access.PUBLIC)
 def series_lineage(path: SeriesPath, query: NoParameters) -> Response:  # noqa: ARG001 - so that others are refused
     """Source, hashes, receipt, profile, library versions and run."""
@@ -38,28 +166,26 @@ def series_lineage(path: SeriesPath, query: NoParameters) -> Response:  # noqa: 
     store = services().store
     receipt, sidecar = _receipt(store, found.raw_key), _sidecar(store, found.sidecar_key)
     facts = asdict(found)
-    told = schemas_lineage.Lineage(
+    told = Lineage(
         series_uid=found.series_uid,
         study_uid=found.study_uid,
-        source=schemas_lineage.Source.model_validate(facts),
-        raw=schemas_lineage.RawFile.model_validate(
-            {**({} if receipt is None else asdict(receipt)), "sha256": found.raw_sha256}
-        ),
-        normalization=schemas_lineage.Making.model_validate(
+        source=Source.model_validate(facts),
+        raw=RawFile.model_validate({**({} if receipt is None else asdict(receipt)), "sha256": found.raw_sha256}),
+        normalization=Making.model_validate(
             {
                 **facts,
                 "profile_values": None if sidecar is None else sidecar.profile_values,
                 "libraries": None if sidecar is None else sidecar.libraries,
             }
         ),
-        catalogue=schemas_lineage.Loading.model_validate(facts),
-        packs=[schemas_lineage.PackFile.model_validate(asdict(pack)) for pack in packs],
+        catalogue=Loading.model_validate(facts),
+        packs=[PackFile.model_validate(asdict(pack)) for pack in packs],
         sidecar_url=url_for("lineage.series_sidecar", uid=found.series_uid),
     )
     return answer(told)
 
 
-@api.get("/series/<uid>/sidecar", summary="Sidecar of a series", responses={"200": schemas_lineage.Sidecar})
+@api.get("/series/<uid>/sidecar", summary="Sidecar of a series", responses={"200": Sidecar})
 @access(Access.PUBLIC)
 def series_sidecar(path: SeriesPath, query: NoParameters) -> Response:  # noqa: ARG001 - so that others are refused
     """Grid, window and packs of every volume, to undo the window and to place every pixel in the patient."""
@@ -67,7 +193,7 @@ def series_sidecar(path: SeriesPath, query: NoParameters) -> Response:  # noqa: 
     sidecar = _sidecar(services().store, found.sidecar_key)
     if sidecar is None:
         raise RejectedInput(Code.NOT_FOUND, "no sidecar of this series is kept")
-    return answer(schemas_lineage.sidecar_answer(asdict(sidecar)))
+    return answer(sidecar_answer(asdict(sidecar)))
 
 
 def _found(uid: str) -> tuple[catalogue.SeriesLineage, list[catalogue.PackFile]]:
@@ -88,9 +214,9 @@ def _receipt(store: ObjectStore, raw_key: str) -> Receipt | None:
         return None
 
 
-def _sidecar(store: ObjectStore, key: str) -> Sidecar | None:
+def _sidecar(store: ObjectStore, key: str) -> sidecars.Sidecar | None:
     try:
-        return Sidecar.from_json(store.get(key))
+        return sidecars.Sidecar.from_json(store.get(key))
     except RejectedInput as error:
         if error.code not in _UNTOLD:
             raise

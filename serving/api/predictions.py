@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
 
 from flask import Response, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel, Field
 
 from braingranary.catalog.read import lineage
 from braingranary.catalog.read import predictions as verdicts
 from braingranary.errors import Code, RejectedInput
-from serving.api import schemas_predictions
-from serving.api.schemas import NoParameters, SeriesPath
-from serving.api.schemas_predictions import PredictionsParameters, SeriesPredictionsParameters
+from serving.api.schemas import Answer, NoParameters, PageParameters, Parameters, Plane, SeriesPath, Single
 from serving.api.slices import slice_url
 from serving.auth.policies import Access, access
 from serving.extensions import services
@@ -21,19 +22,112 @@ from serving.http.responses import after_of, answer, page_of
 
 TAG = Tag(name="predictions", description="What the tumour detector says, by model version. Research only.")
 api = APIBlueprint("predictions", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+ModelVersion = Annotated[
+    str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", json_schema_extra={"example": "detector-1"})
+]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Single]
 
 
-@api.get("/models", summary="Models", responses={"200": schemas_predictions.ModelList})
+class SeriesPredictionsParameters(Parameters):
+    """Which scores of a series."""
+
+    model: ModelVersion | None = Field(default=None, description="slices by this model; the active one without")
+    plane: Plane | None = Field(default=None, description="slices of this plane alone")
+
+
+class PredictionsParameters(PageParameters):
+    """Which series by what a model says of them."""
+
+    model: ModelVersion | None = Field(default=None, description="the active one without")
+    min_probability: Probability = 0.0
+    max_probability: Probability = 1.0
+
+
+class Model(Answer):
+    """One registered version of the detector; research only, not a medical device."""
+
+    version: str
+    sha256: str = Field(description="of the weights")
+    data_sha256: str = Field(description="of what it was trained on")
+    trained_on: str
+    architecture: str | None = Field(description="id of the network; null where not recorded")
+    preprocessing: str | None = Field(description="id of how pictures are prepared; null where not recorded")
+    license: str | None = Field(description="SPDX id of the licence of the weights; null where not recorded")
+    figures: dict[str, Any] = Field(description="its evaluation, as the model card tells it")
+    calibration_slope: float
+    calibration_offset: float
+    tumor_threshold: float = Field(description="a slice is called Tumor from this probability on")
+    series_threshold: float = Field(description="a series is called Tumor from this probability on")
+    brain_threshold: float = Field(description="a slice is declined below this brain probability")
+    lesion_threshold: float
+    active: bool = Field(description="the one whose word the named queries offer")
+    registered_at: datetime
+
+
+class ModelList(BaseModel):
+    """Registered models, the newest first."""
+
+    models: list[Model]
+
+
+class SeriesPrediction(Answer):
+    """What one model says of one series; probability, verdict and peak are null where it declines."""
+
+    series_uid: str
+    model: str
+    active: bool
+    tumor_probability: float | None
+    tumor: bool | None = Field(description="probability at or over the model's own threshold")
+    declined: bool = Field(description="too few slices look like brain MR")
+    series_threshold: float
+    slice_count: int
+    accepted_count: int
+    published_at: datetime
+    peak_url: str | None = Field(description="the slice that speaks loudest")
+    url: str
+
+
+class SlicePrediction(Answer):
+    """What the model says of one slice."""
+
+    id: str
+    volume: int
+    plane: str
+    slice_index: int
+    tumor_probability: float
+    brain_probability: float
+    lesion_area_px: float = Field(description="expected area of the lesion in pixels of the slice")
+    tumor: bool
+    declined: bool = Field(description="does not look like brain MR, so that `tumor` says nothing")
+    url: str
+
+
+class SeriesPredictions(BaseModel):
+    """Scores of a series by model, and of its slices by one of them."""
+
+    predictions: list[SeriesPrediction]
+    model: str | None = Field(description="whose word on the slices this is; null where none has spoken")
+    slices: list[SlicePrediction]
+
+
+class PredictionPage(BaseModel):
+    """A page of series by falling probability."""
+
+    predictions: list[SeriesPrediction]
+    next: str | None
+
+
+@api.get("/models", summary="Models", responses={"200": ModelList})
 @access(Access.PUBLIC)
 def list_models(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """Registered versions of the detector with their hashes, thresholds and figures, the newest first."""
     with services().catalog() as connection:
         found = verdicts.models(connection)
-    shown = [schemas_predictions.Model.model_validate(asdict(item)) for item in found]
-    return answer(schemas_predictions.ModelList(models=shown))
+    shown = [Model.model_validate(asdict(item)) for item in found]
+    return answer(ModelList(models=shown))
 
 
-@api.get("/predictions", summary="Series by what a model says", responses={"200": schemas_predictions.PredictionPage})
+@api.get("/predictions", summary="Series by what a model says", responses={"200": PredictionPage})
 @access(Access.PUBLIC)
 def list_predictions(query: PredictionsParameters) -> Response:
     """Series by falling tumour probability; what the model declined is not among them."""
@@ -47,13 +141,13 @@ def list_predictions(query: PredictionsParameters) -> Response:
             limit=query.limit + 1,
         )
     page, more = page_of(found, query.limit, lambda item: item.series_id)
-    return answer(schemas_predictions.PredictionPage(predictions=[_shown(item) for item in page], next=more))
+    return answer(PredictionPage(predictions=[_shown(item) for item in page], next=more))
 
 
 @api.get(
     "/series/<uid>/predictions",
     summary="Scores of a series and its slices",
-    responses={"200": schemas_predictions.SeriesPredictions},
+    responses={"200": SeriesPredictions},
 )
 @access(Access.PUBLIC)
 def series_predictions(path: SeriesPath, query: SeriesPredictionsParameters) -> Response:
@@ -64,20 +158,18 @@ def series_predictions(path: SeriesPath, query: SeriesPredictionsParameters) -> 
             raise RejectedInput(Code.NOT_FOUND, "there is no such series")
         model = query.model or (found[0].model if found else None)
         slices = [] if model is None else verdicts.of_slices(connection, path.uid, model=model, plane=query.plane)
-    told = schemas_predictions.SeriesPredictions(
+    told = SeriesPredictions(
         predictions=[_shown(item) for item in found], model=model, slices=[_shown_slice(item) for item in slices]
     )
     return answer(told)
 
 
-def _shown(item: verdicts.SeriesVerdict) -> schemas_predictions.SeriesPrediction:
+def _shown(item: verdicts.SeriesVerdict) -> SeriesPrediction:
     peak = None if item.peak_pack_id is None else slice_url(f"{item.peak_pack_id}-{item.peak_slice_index}")
     address = url_for("predictions.series_predictions", uid=item.series_uid)
-    return schemas_predictions.SeriesPrediction.model_validate({**asdict(item), "peak_url": peak, "url": address})
+    return SeriesPrediction.model_validate({**asdict(item), "peak_url": peak, "url": address})
 
 
-def _shown_slice(item: verdicts.SliceVerdict) -> schemas_predictions.SlicePrediction:
+def _shown_slice(item: verdicts.SliceVerdict) -> SlicePrediction:
     slice_id = f"{item.pack_id}-{item.slice_index}"
-    return schemas_predictions.SlicePrediction.model_validate(
-        {**asdict(item), "id": slice_id, "url": slice_url(slice_id)}
-    )
+    return SlicePrediction.model_validate({**asdict(item), "id": slice_id, "url": slice_url(slice_id)})

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from flask import Response, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
 
 from braingranary.catalog.read import series as search
 from braingranary.errors import Code, RejectedInput
-from serving.api import schemas_front
-from serving.api.schemas import NoParameters, QueryPath
+from serving.api.schemas import Answer, NoParameters, QueryPath
 from serving.auth.policies import Access, access
 from serving.extensions import services
 from serving.http.responses import answer
@@ -20,16 +20,38 @@ TAG = Tag(name="queries", description="Predefined queries: slices with or withou
 api = APIBlueprint("queries", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
-@api.get("/queries", summary="Named queries", responses={"200": schemas_front.NamedQueryList})
+class NamedQuery(Answer):
+    """A predefined query and how many slices, series and subjects it answers."""
+
+    name: str
+    plane: str
+    tumor: bool
+    slice_count: int
+    series_count: int
+    subject_count: int
+    model_slice_count: int
+    """Slices that the active model's word would add where no truth speaks, with `labels=all`; the next two likewise."""
+    model_series_count: int
+    model_subject_count: int
+    url: str = ""
+
+
+class NamedQueryList(BaseModel):
+    """The predefined queries in the order they are shown."""
+
+    queries: list[NamedQuery]
+
+
+@api.get("/queries", summary="Named queries", responses={"200": NamedQueryList})
 @access(Access.PUBLIC)
 def list_queries(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """The predefined queries in their order, with counts as of the last load."""
     with services().catalog() as connection:
         found = search.named_queries(connection)
-    return answer(schemas_front.NamedQueryList(queries=[shown(item) for item in found]))
+    return answer(NamedQueryList(queries=[shown(item) for item in found]))
 
 
-@api.get("/queries/<query>", summary="One named query", responses={"200": schemas_front.NamedQuery})
+@api.get("/queries/<query>", summary="One named query", responses={"200": NamedQuery})
 @access(Access.PUBLIC)
 def one_query(path: QueryPath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """One predefined query with its counts."""
@@ -40,6 +62,6 @@ def one_query(path: QueryPath, query: NoParameters) -> Response:  # noqa: ARG001
     return answer(shown(found[0]))
 
 
-def shown(item: search.NamedQuery) -> schemas_front.NamedQuery:
+def shown(item: search.NamedQuery) -> NamedQuery:
     """A query with the address of its zip."""
-    return schemas_front.NamedQuery.model_validate({**asdict(item), "url": url_for("images.download", query=item.name)})
+    return NamedQuery.model_validate({**asdict(item), "url": url_for("images.download", query=item.name)})

@@ -335,3 +335,8 @@ class Problem(BaseModel):
     code: str
     request_id: str
     errors: list[dict[str, str]] | None = None
+
+
+Id = Annotated[
+    str, Field(max_length=19, pattern=r"^[0-9]{1,19}$", json_schema_extra={"example": "4611686018427387904"})
+]

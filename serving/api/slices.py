@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Final, Literal
+
 from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
+from pydantic import Field
 
 from braingranary.catalog.read import series as search
 from braingranary.errors import Code, RejectedInput
 from braingranary.imaging import jpeg
 from braingranary.imaging.contact_sheet import to_png
 from braingranary.imaging.rendition import fitted
-from serving.api.schemas import NoParameters, Problem, SlicePath
-from serving.api.schemas_pictures import PictureParameters
+from serving.api.schemas import NoParameters, Parameters, Problem, SlicePath
 from serving.auth import terms
 from serving.auth.policies import Access, access
 from serving.extensions import services
@@ -20,6 +22,17 @@ from serving.http.images import packed, picture
 
 TAG = Tag(name="slices", description="Single slices, radiologically: patient's right on the viewer's left.")
 api = APIBlueprint("slices", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+SIDE_PIXELS_MIN: Final = 16
+SIDE_PIXELS_MAX: Final = 1024  # four times the usual matrix: more shows nothing more
+
+
+class PictureParameters(Parameters):
+    """How one slice is to be shown."""
+
+    format: Literal["jpeg", "png"] = Field(default="jpeg", description="jpeg without a size is the packed bytes")
+    size: Annotated[int, Field(ge=SIDE_PIXELS_MIN, le=SIDE_PIXELS_MAX)] | None = Field(
+        default=None, description="longer side in square pixels; without it every pixel as it is packed"
+    )
 
 
 @api.get(

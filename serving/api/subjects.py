@@ -7,12 +7,12 @@ from dataclasses import asdict
 from flask import Response, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel, Field
 
 from braingranary.catalog.read import browse
 from braingranary.errors import Code, RejectedInput
-from serving.api import schemas_browse, studies
-from serving.api.schemas import PageParameters
-from serving.api.schemas_browse import SubjectPath, SubjectsParameters
+from serving.api import studies
+from serving.api.schemas import Answer, Id, PageParameters, Parameters, Sex, Species, Text
 from serving.auth.policies import Access, access
 from serving.extensions import services
 from serving.http.responses import after_of, answer, key_of, page_of
@@ -21,7 +21,49 @@ TAG = Tag(name="subjects", description="Heads by the archives' public pseudonyms
 api = APIBlueprint("subjects", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
-@api.get("/subjects", summary="Subjects, filtered, page by page", responses={"200": schemas_browse.SubjectPage})
+class SubjectPath(Parameters):
+    """A subject by the id that lists give."""
+
+    subject_id: Id
+
+
+class SubjectsParameters(PageParameters):
+    """Filters of the list of subjects."""
+
+    subject: Text | None = Field(default=None, description="the archive's public pseudonym")
+    collection: Text | None = None
+    species: Species | None = None
+    sex: Sex | None = None
+
+
+class Subject(Answer):
+    """One head; the same person may stand in more than one collection."""
+
+    id: str
+    subject: str = Field(description="the archive's public pseudonym")
+    species: str
+    sex: str | None
+    study_count: int
+    series_count: int
+    collections: list[str]
+    url: str
+
+
+class SubjectPage(BaseModel):
+    """A page of subjects."""
+
+    subjects: list[Subject]
+    next: str | None
+
+
+class SubjectDetail(Subject):
+    """One head with a page of its studies."""
+
+    studies: list[studies.Study]
+    next: str | None
+
+
+@api.get("/subjects", summary="Subjects, filtered, page by page", responses={"200": SubjectPage})
 @access(Access.PUBLIC)
 def list_subjects(query: SubjectsParameters) -> Response:
     """Subjects in a stable order; the last page has no `next`."""
@@ -30,10 +72,10 @@ def list_subjects(query: SubjectsParameters) -> Response:
     with services().catalog() as connection:
         found = browse.subjects(connection, wanted, after=after, limit=query.limit + 1)
     page, more = page_of(found, query.limit, lambda item: item.subject_id)
-    return answer(schemas_browse.SubjectPage(subjects=[shown(item) for item in page], next=more))
+    return answer(SubjectPage(subjects=[shown(item) for item in page], next=more))
 
 
-@api.get("/subjects/<subject_id>", summary="One subject", responses={"200": schemas_browse.SubjectDetail})
+@api.get("/subjects/<subject_id>", summary="One subject", responses={"200": SubjectDetail})
 @access(Access.PUBLIC)
 def one_subject(path: SubjectPath, query: PageParameters) -> Response:
     """A subject with a page of its studies."""
@@ -46,10 +88,10 @@ def one_subject(path: SubjectPath, query: PageParameters) -> Response:
         raise RejectedInput(Code.NOT_FOUND, "there is no such subject")
     page, more = page_of(of_subject, query.limit, lambda item: item.study_id)
     detail = {**shown(found[0]).model_dump(), "studies": [studies.shown(item) for item in page], "next": more}
-    return answer(schemas_browse.SubjectDetail.model_validate(detail))
+    return answer(SubjectDetail.model_validate(detail))
 
 
-def shown(item: browse.SubjectItem) -> schemas_browse.Subject:
+def shown(item: browse.SubjectItem) -> Subject:
     """A subject with its address."""
     address = url_for("subjects.one_subject", subject_id=item.subject_id)
-    return schemas_browse.Subject.model_validate({**asdict(item), "id": str(item.subject_id), "url": address})
+    return Subject.model_validate({**asdict(item), "id": str(item.subject_id), "url": address})

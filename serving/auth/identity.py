@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
+from flask import current_app
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from braingranary.accounts.passwords import Passwords
 from braingranary.accounts.pseudonyms import Pseudonyms
-from braingranary.accounts.sign_in import Door
+from braingranary.accounts.sign_in import SignInService
 from braingranary.accounts.tokens import Tokens
 from braingranary.errors import Code, TransientFailure
 from braingranary.settings import AccountsSettings, key_bytes
-from serving.extensions import services
 
 _STATEMENT_TIMEOUT_MS: Final = 5_000
 _WAITING_MAX: Final = 64
@@ -33,7 +33,7 @@ class Identity:
     def __init__(self, settings: AccountsSettings) -> None:
         self.tokens = Tokens.from_settings(settings)
         self.pseudonyms = Pseudonyms(key_bytes(settings.hash_key))
-        self.door = Door(
+        self.sign_in_service = SignInService(
             connect=self.connection,
             passwords=Passwords(at_once=settings.hashing_max),
             pseudonyms=self.pseudonyms,
@@ -95,4 +95,5 @@ class Identity:
 
 def identity() -> Identity:
     """The identity of the application that answers the current request."""
-    return services().identity
+    found: Identity = current_app.extensions["granary"].identity
+    return found

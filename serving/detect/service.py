@@ -9,7 +9,7 @@ Which model answers is asked every few seconds; another one is loaded beside the
 it is ready, so that activating a model drops no request.
 
 Goes in: settings, and where weights come from. Comes out: answers. Fails at once with TransientFailure(SERVER_BUSY)
-when all places are taken, with TransientFailure(MODEL_UNAVAILABLE) while no model is loaded, and as `crew` does.
+when all places are taken, with TransientFailure(MODEL_UNAVAILABLE) while no model is loaded, and as `worker_pool` does.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from braingranary.detector.contracts.detection import Answer
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from braingranary.settings import ServingSettings
 from serving.detect.weights import Weights, WeightsSource
-from serving.detect.worker_pool import Crew
+from serving.detect.worker_pool import WorkerPool
 from serving.http import metrics
-from serving.http.concurrency import Slots
+from serving.http.concurrency import ConcurrencyLimit
 
 LOAD_S: Final = 300.0
 """How long another model may take to be loaded beside the one that answers."""
@@ -42,10 +42,10 @@ class Detection:
     def __init__(self, settings: ServingSettings, source: WeightsSource | None = None) -> None:
         self._settings = settings
         self._source = source or WeightsSource(settings.detect_weights)
-        self._places = Slots(settings.detect_processes + settings.detect_waiting_max)
+        self._places = ConcurrencyLimit(settings.detect_processes + settings.detect_waiting_max)
         self._lock = threading.Lock()
-        self._crew: Crew | None = None
-        self._coming: Crew | None = None
+        self._pool: WorkerPool | None = None
+        self._coming: WorkerPool | None = None
         self._closed = threading.Event()
         self._follower: threading.Thread | None = None
         self._counting = threading.Lock()
@@ -59,12 +59,12 @@ class Detection:
     @property
     def model(self) -> str | None:
         """Version of the model that answers now; None while none is being loaded."""
-        crew = self._crew
-        return None if crew is None else crew.weights.version
+        pool = self._pool
+        return None if pool is None else pool.weights.version
 
     def open(self) -> None:
         """Start the processes without waiting for them; only after the fork, more than once is fine."""
-        if self.enabled and self._crew is None:
+        if self.enabled and self._pool is None:
             threading.Thread(target=self._start, daemon=True).start()
 
     def _start(self) -> None:
@@ -75,9 +75,9 @@ class Detection:
         """End the processes, whatever they do."""
         self._closed.set()
         with self._lock:
-            for crew in filter(None, (self._crew, self._coming)):
-                crew.end()
-            self._crew = None
+            for pool in filter(None, (self._pool, self._coming)):
+                pool.end()
+            self._pool = None
         if self._follower is not None:
             self._follower.join()
 
@@ -93,7 +93,7 @@ class Detection:
         """
         if not self.enabled:
             raise TransientFailure(Code.MODEL_UNAVAILABLE, "this front door does not detect")
-        with self._places.taken():
+        with self._places.hold():
             self._count(1)
             try:
                 yield
@@ -115,29 +115,29 @@ class Detection:
 
     def _detect(self, data: bytes, overlay: bool) -> Answer:
         self._opened().await_model(self._settings.detect_timeout_s)
-        with self._lock:  # a crew that is replaced meanwhile still answers what it was handed before
-            crew = self._crew
-            if crew is None:
+        with self._lock:  # a pool that is replaced meanwhile still answers what it was handed before
+            pool = self._pool
+            if pool is None:
                 raise TransientFailure(Code.MODEL_UNAVAILABLE, "the front door is being closed")
-            future = crew.hand_over(data, overlay=overlay)
-        return crew.answer(future)
+            future = pool.submit(data, overlay=overlay)
+        return pool.result(future)
 
-    def _opened(self) -> Crew:
+    def _opened(self) -> WorkerPool:
         """The processes, started where there are none, and anew where they were lost."""
         with self._lock:
             if self._closed.is_set():
                 raise TransientFailure(Code.MODEL_UNAVAILABLE, "the front door is being closed")
-            before = self._crew
+            before = self._pool
             if before is not None and before.works:
                 return before
             if before is not None:
-                self._crew = None
+                self._pool = None
                 before.end()
-            crew = self._crew = Crew(self._settings, before.weights if before else self._wanted(None))
+            pool = self._pool = WorkerPool(self._settings, before.weights if before else self._wanted(None))
             if self._source.may_change and self._follower is None:
                 self._follower = threading.Thread(target=self._follow, daemon=True)
                 self._follower.start()
-            return crew
+            return pool
 
     def _wanted(self, loaded: Weights | None) -> Weights:
         try:
@@ -153,34 +153,34 @@ class Detection:
                 self._look()
 
     def _look(self) -> None:
-        crew = self._crew
-        if crew is None:
+        pool = self._pool
+        if pool is None:
             return
-        if refused := crew.has_refused:
-            self._source.refuse(crew.weights)
-        wanted = self._wanted(None if refused else crew.weights)
-        if wanted.sha256 != crew.weights.sha256:
-            self._replace(crew, wanted)
+        if refused := pool.has_refused:
+            self._source.refuse(pool.weights)
+        wanted = self._wanted(None if refused else pool.weights)
+        if wanted.sha256 != pool.weights.sha256:
+            self._replace(pool, wanted)
 
-    def _replace(self, crew: Crew, wanted: Weights) -> None:
+    def _replace(self, pool: WorkerPool, wanted: Weights) -> None:
         with self._lock:
             if self._closed.is_set():
                 return
-            coming = self._coming = Crew(self._settings, wanted)
+            coming = self._coming = WorkerPool(self._settings, wanted)
         ready = False
         try:
             coming.await_model(LOAD_S)
             with self._lock:
-                ready = self._crew is crew and not self._closed.is_set()
+                ready = self._pool is pool and not self._closed.is_set()
                 if ready:
-                    self._crew = coming
-                    _log.info("model_taken_over", version=wanted.version, before=crew.weights.version)
+                    self._pool = coming
+                    _log.info("model_taken_over", version=wanted.version, before=pool.weights.version)
         finally:
             if coming.has_refused:
                 self._source.refuse(wanted)
             self._coming = None
             if ready:
-                crew.leave()
+                pool.drain()
             else:
                 coming.end()
 

@@ -30,7 +30,7 @@ DETECTIONS_A_PROCESS: Final = 5_000
 _log = structlog.get_logger(__name__)
 
 
-class Crew:
+class WorkerPool:
     """The processes; making one starts them and does not wait for them."""
 
     def __init__(self, settings: ServingSettings, weights: Weights) -> None:
@@ -73,7 +73,7 @@ class Crew:
             self._lost = True
             raise TransientFailure(Code.MODEL_UNAVAILABLE, f"no process has a model ({type(error).__name__})") from None
 
-    def hand_over(self, data: bytes, *, overlay: bool) -> ProcessFuture[Answer]:
+    def submit(self, data: bytes, *, overlay: bool) -> ProcessFuture[Answer]:
         """Give one upload to the processes; returns at once."""
         try:
             return self._pool.schedule(detecting.detect, args=(data, overlay))
@@ -81,7 +81,7 @@ class Crew:
             self._lost = True
             raise TransientFailure(Code.MODEL_UNAVAILABLE, "the detecting processes are being replaced") from None
 
-    def answer(self, future: ProcessFuture[Answer]) -> Answer:
+    def result(self, future: ProcessFuture[Answer]) -> Answer:
         """Wait for what was handed over."""
         try:
             # Those before us may take their whole time each.
@@ -95,7 +95,7 @@ class Crew:
         except BrokenProcessPool:
             raise TransientFailure(Code.MODEL_UNAVAILABLE, "the detecting processes are being replaced") from None
 
-    def leave(self) -> None:
+    def drain(self) -> None:
         """Let the processes finish what they were given, then end them."""
         self._pool.close()  # type: ignore[no-untyped-call]
         self._pool.join()

@@ -20,7 +20,7 @@ SPOOL_BYTES_MAX: Final = 512 * 1024 * 1024  # of all kept plans in temporary fil
 _MAKING_LOCKS: Final = 64  # two questions that share one wait for each other, and nothing worse
 
 
-class KeptPlans:
+class PlanCache:
     """The plans that one process keeps."""
 
     def __init__(self, seconds: float) -> None:

@@ -95,7 +95,7 @@ def send(question: Question, *, omit: bool, name: str, told: str) -> Response:
     """The zip of what `question` finds, offered to be saved as `name`; `told` describes it in the audit trail."""
     service = services()
     with ExitStack() as held:
-        service.downloads.take()
+        service.downloads.acquire()
         held.callback(service.downloads.release)
         found = planned(question, omit=omit, timeout_ms=service.serving.download_timeout_ms)
         plan = found.plan

@@ -1,9 +1,4 @@
-"""A fixed number of places for work that holds a thread for long: who finds none free is told so at once.
-
-Why: threads are few, and one kind of slow request must never hold all of them, so that the others (health among them)
-stay quick. Goes in: how many may work at once. Comes out: a place, or TransientFailure(SERVER_BUSY), which is answered
-503 with Retry-After.
-"""
+"""A limit of how many requests of one kind a process works on at once; one more is refused at once."""
 
 from __future__ import annotations
 
@@ -14,26 +9,26 @@ from contextlib import contextmanager
 from braingranary.errors import Code, TransientFailure
 
 
-class Slots:
-    """Places of one process; taken and given back by any thread."""
+class ConcurrencyLimit:
+    """A semaphore that never waits, so that slow requests of one kind never hold all threads."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._free = threading.BoundedSemaphore(limit)
 
-    def take(self) -> None:
-        """Take a place; raises TransientFailure(SERVER_BUSY) at once where all are taken."""
+    def acquire(self) -> None:
+        """Count one in; raises TransientFailure(SERVER_BUSY), answered 503, where as many are at work already."""
         if not self._free.acquire(blocking=False):
             raise TransientFailure(Code.SERVER_BUSY, "as many of these requests as it takes are being answered")
 
     def release(self) -> None:
-        """Give a place back, once for each that was taken."""
+        """Count one out, from any thread."""
         self._free.release()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """A place for the time of a block."""
-        self.take()
+    def hold(self) -> Iterator[None]:
+        """Count one in for the time of a block."""
+        self.acquire()
         try:
             yield
         finally:

@@ -27,7 +27,7 @@ def streamed(info: ObjectInfo, content_type: str, name: str, *, restricted: bool
     service = services()
     etag = info.etag.strip('"')
     with ExitStack() as held:
-        service.downloads.take()
+        service.downloads.acquire()
         held.callback(service.downloads.release)
         wanted = ranges.wanted(request, etag=etag, length=info.size)
         response = Response(status=wanted.status, content_type=content_type)

@@ -94,5 +94,5 @@ def _bound_body() -> None:
     request.max_content_length = getattr(view, _BODY_MAX, services().serving.body_max_bytes)
     if length > request.max_content_length:
         raise RequestEntityTooLarge(f"a body may have {request.max_content_length} bytes here")
-    services().uploads.take()
+    services().uploads.acquire()
     g.holds_upload_place = True

@@ -22,17 +22,15 @@ from braingranary.catalog.read import series_notes as questions
 from braingranary.catalog.read import terms as restrictions
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from serving.api import schemas
-from serving.api.downloads import described
+from serving.api.downloads import DownloadParameters, DownloadPlan, described
 from serving.api.schemas import NoParameters, SeriesPath
-from serving.api.schemas_downloads import DownloadParameters, DownloadPlan
 from serving.api.series import listed, shown, wanted
 from serving.auth.policies import Access, Rate, access
 from serving.extensions import services
 from serving.http.responses import wants_page
-from serving.web import download_options as taking
+from serving.web import download_options, viewer
 from serving.web import pipeline_view as state_of_pipeline
 from serving.web import search_view as searching
-from serving.web import viewer
 
 SLICES_MAX: Final = 5_000
 """Slices of one volume that the viewer is given at most, all planes together."""
@@ -128,7 +126,7 @@ class SearchParameters(schemas.SeriesParameters):
         return _filled(sent)
 
 
-class TakeParameters(DownloadParameters):
+class DownloadPageParameters(DownloadParameters):
     """The same of a download."""
 
     @model_validator(mode="before")
@@ -168,16 +166,16 @@ def search_page(query: SearchParameters) -> Response:
 
 @api.get("/download")
 @access(Access.PUBLIC, rate=Rate.DOWNLOAD)
-def download_page(query: TakeParameters) -> Response:
+def download_page(query: DownloadPageParameters) -> Response:
     """Size and licences of a download, before its first byte."""
     asked = {name: value for name, value in request.args.items() if value}
-    filters = {name: value for name, value in asked.items() if name not in taking.NOT_FILTERS}
+    filters = {name: value for name, value in asked.items() if name not in download_options.NOT_FILTERS}
     return _page(
-        "take.html",
-        title=taking.title(query.query),
+        "download_page.html",
+        title=download_options.title(query.query),
         plan=described(query),
         chips=searching.chips(filters, _download_address),
-        choices=taking.choices(asked, _download_address),
+        choices=download_options.choices(asked, _download_address),
         omit_url=_download_address({**asked, "restricted": "omit"}),
         search_url=_search_address(filters) if query.query is None else None,
     )
@@ -187,7 +185,7 @@ def download_page(query: TakeParameters) -> Response:
 @access(Access.PUBLIC)
 def try_page(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """A place to sign in and to drop a scan on."""
-    sign_up = services().identity.door.sign_up
+    sign_up = services().identity.sign_in_service.sign_up
     with services().catalog() as connection:
         model = next((item for item in verdicts.models(connection) if item.active), None)
     return _page(

@@ -46,7 +46,7 @@ def sign_in(app: OpenAPI, email: str, password: str, address: str) -> Any:
 
 def counting(app: OpenAPI, monkeypatch: pytest.MonkeyPatch) -> CountingHasher:
     hasher = CountingHasher(time_cost=passwords.PASSES, memory_cost=passwords.MEMORY_KIB, parallelism=passwords.LANES)
-    monkeypatch.setattr(identity_of(app).door.passwords, "_hasher", hasher)
+    monkeypatch.setattr(identity_of(app).sign_in_service.passwords, "_hasher", hasher)
     return hasher
 
 

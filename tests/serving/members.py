@@ -45,7 +45,7 @@ def join(app: Flask, role: Role = Role.READER, *, email: str | None = None) -> M
     """A new account with a token; its password is PASSWORD."""
     identity = identity_of(app)
     address = email or new_email()
-    password_hash = identity.door.passwords.hash(PASSWORD)
+    password_hash = identity.sign_in_service.passwords.hash(PASSWORD)
     with identity.connection() as connection:
         made = directory.register(
             connection, Actor(), email=address, password_hash=password_hash, role=role, how="command"

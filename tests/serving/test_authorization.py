@@ -162,7 +162,7 @@ def test_a_password_under_older_parameters_is_hashed_anew_when_it_is_used(app: O
         known = directory.by_id(connection, member.account_id)
     assert known is not None
     assert known.password_hash != old
-    assert not identity.door.passwords.outdated(known.password_hash)
+    assert not identity.sign_in_service.passwords.outdated(known.password_hash)
     assert sign_in(app, member.email).status_code == 200
 
 

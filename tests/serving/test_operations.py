@@ -151,7 +151,7 @@ def test_more_bodies_than_places_are_answered_503_at_once_and_places_come_back(h
     with opened(house, extend, serving={"uploads_max": 1}) as client:
         for _ in range(3):
             assert client.post("/body", data=b"x").text == "read"
-        with client.application.extensions["granary"].uploads.taken():
+        with client.application.extensions["granary"].uploads.hold():
             refused = client.post("/body", data=b"x")
             assert client.post("/body").status_code == 200  # without a body it needs no place
         assert (refused.status_code, refused.get_json()["code"]) == (503, "server_busy")
@@ -234,5 +234,5 @@ def test_slots_refuse_the_one_too_many(client: FlaskClient) -> None:
         slots.take()
     for _ in range(slots.limit):
         slots.release()
-    with slots.taken(), pytest.raises(RejectedInput), slots.taken():
+    with slots.hold(), pytest.raises(RejectedInput), slots.hold():
         raise RejectedInput(Code.REQUEST_INVALID, "what happens inside gives the places back")

@@ -37,16 +37,16 @@ class SignedIn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Door:
-    """What signing in stands on."""
+class SignInService:
+    """Signs known accounts in, and registers new ones where that is open."""
 
     connect: Connect
     passwords: Passwords
     pseudonyms: Pseudonyms
     sign_up: SignUp
 
-    def enter(self, actor: Actor, *, email: str, password: str, invitation: str | None = None) -> SignedIn:
-        """Sign in or up; `email` is normalized."""
+    def sign_in(self, actor: Actor, *, email: str, password: str, invitation: str | None = None) -> SignedIn:
+        """Sign in, or register an unknown address; `email` is normalized."""
         # For known addresses too: no account has such a password, and the answer must not depend on there being one.
         check_new(password, email=email)
         with self.connect() as connection:
@@ -58,9 +58,9 @@ class Door:
                 return SignedIn(account_id=made.account_id, generation=made.token_generation, registered=True)
             with self.connect() as connection:  # somebody else registered it meanwhile
                 known = directory.by_email(connection, email)
-        return self._sign_in(actor, known, email, password)
+        return self._sign_in_known(actor, known, email, password)
 
-    def _sign_in(self, actor: Actor, known: Credentials | None, email: str, password: str) -> SignedIn:
+    def _sign_in_known(self, actor: Actor, known: Credentials | None, email: str, password: str) -> SignedIn:
         right = self.passwords.verify(known.password_hash if known else None, password)
         if known is None or not right or known.disabled:
             with self.connect() as connection:

@@ -17,7 +17,7 @@ from braingranary.devstack.s3 import ObjectServer
 from braingranary.settings import ServingSettings
 from serving.app import create_app
 from serving.downloads.plan import Plan
-from serving.downloads.plan_cache import KeptPlans
+from serving.downloads.plan_cache import PlanCache
 from tests.serving.house import House
 from tests.serving.own_house import own_house
 
@@ -73,7 +73,7 @@ def test_terms_that_come_into_force_hold_for_plans_that_are_kept(own: House) -> 
 
 
 def test_plan_is_made_once_for_all_who_ask_at_the_same_time() -> None:
-    plans, started = KeptPlans(60), threading.Barrier(4)
+    plans, started = PlanCache(60), threading.Barrier(4)
     made: list[Plan] = []
     found: list[Plan] = []
 
@@ -96,7 +96,7 @@ def test_plan_is_made_once_for_all_who_ask_at_the_same_time() -> None:
 
 
 def test_plan_that_was_forgotten_is_made_anew_and_the_old_one_can_still_be_read() -> None:
-    plans = KeptPlans(60)
+    plans = PlanCache(60)
     first = plans.plan("question", lambda: Plan(()))
     assert plans.plan("question", lambda: Plan(())) is first
     plans.forget(first)
@@ -105,5 +105,5 @@ def test_plan_that_was_forgotten_is_made_anew_and_the_old_one_can_still_be_read(
 
 
 def test_no_plan_is_kept_where_none_shall_be() -> None:
-    plans = KeptPlans(0)
+    plans = PlanCache(0)
     assert plans.plan("question", lambda: Plan(())) is not plans.plan("question", lambda: Plan(()))
