@@ -2,8 +2,8 @@
 
 `train` leaves `all.safetensors` in the work folder; `evaluate` judges it, with `--new-site` also by a model of one
 hospital and with `--folds` by cross-validation, which it trains as long as what ships and keeps in the work folder, and
-writes `evaluation.json` and the model card; `ship` puts the model with its pin into the library. Exits with 1 and a
-coded message on bad data, 2 on bad usage.
+writes `evaluation.json` and the model card; `ship` puts the model with its pin into the library; `card` writes the card
+of what ships once more. Exits with 1 and a coded message on bad data, 2 on bad usage.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from braingranary.detector.contracts.model_metadata import SHIPPED
 from braingranary.detector.data.labelled import read_all
 from braingranary.detector.evaluation.evaluate import GroupReport, decline_report
 from braingranary.detector.evaluation.model_card import Evaluation, card, failure_gallery
-from braingranary.detector.model.weights import Model, assemble, load, pack, ship
+from braingranary.detector.model.weights import Model, assemble, load, load_shipped, pack, ship
 from braingranary.detector.training import workflow
 from braingranary.errors import GranaryError
 
@@ -67,7 +67,7 @@ def train_command(
             work,
             loaders=loaders,
             pause_file=pause_file,
-            progress=_told(progress, stage.name, stage.plan.steps),
+            progress=_progress_of(progress, stage.name, stage.plan.steps),
         )
     model = workflow.finish(network, slices, stage, work, version=version, data_sha256=cache.sha256())
     (work / f"{stage.name}.safetensors").write_bytes(pack(model.network, model.metadata))
@@ -93,13 +93,15 @@ def evaluate_command(
     stage = workflow.lasting(workflow.ONE_HOSPITAL, longer)
     with Progress() as progress:
         if new_site:
-            network = workflow.run_stage(cache, stage, work, progress=_told(progress, stage.name, stage.plan.steps))
+            network = workflow.run_stage(
+                cache, stage, work, progress=_progress_of(progress, stage.name, stage.plan.steps)
+            )
             version = f"{model.metadata.version}-{stage.name}"
             judge = workflow.finish(network, slices, stage, work, version=version, data_sha256=cache.sha256())
             elsewhere = workflow.judge_new_site(judge, slices)
         if folds:
             plan = workflow.FOLD_PLAN.lasting(longer)
-            tell = _told(progress, "folds", folds * plan.steps)
+            tell = _progress_of(progress, "folds", folds * plan.steps)
             cross_validated = workflow.cross_validate(cache, slices, work, plan=plan, folds=folds, progress=tell)
     audited = (workflow.ALL, workflow.ONE_HOSPITAL) if new_site else (workflow.ALL,)
     evaluation = Evaluation(
@@ -121,6 +123,13 @@ def evaluate_command(
     click.echo(text)
 
 
+@main.command("card")
+@click.argument("path", type=ANY)
+def card_command(path: Path) -> None:
+    """Write the card of the shipped model to PATH, from the figures that ship with it."""
+    path.write_text(card(Evaluation.from_json((SHIPPED / EVALUATION).read_text()), load_shipped()))
+
+
 @main.command("ship")
 @click.argument("work", type=ANY)
 def ship_command(work: Path) -> None:
@@ -131,7 +140,7 @@ def ship_command(work: Path) -> None:
         shutil.copyfile(figures, SHIPPED / EVALUATION)
 
 
-def _told(progress: Progress, name: str, steps: int) -> workflow.Progress:
+def _progress_of(progress: Progress, name: str, steps: int) -> workflow.Progress:
     task = progress.add_task(name, total=steps)
     return lambda _, step, __: progress.update(task, completed=step)
 
