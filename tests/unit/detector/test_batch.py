@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from braingranary.detector.contracts.score_run import (
     ModelPin,
-    PackToScore,
     ScoredPart,
     ScoredRun,
     ScoreJob,
-    SeriesToScore,
     part_name,
     publish,
     read_published,
@@ -30,16 +26,15 @@ from braingranary.detector.inference.score import Scorer, SliceScore, score_seri
 from braingranary.detector.model.weights import unpack
 from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.imaging import jpeg
-from braingranary.imaging.slicepack import write_pack
 from braingranary.records import Plane
 from braingranary.settings import StoreSettings
 from braingranary.storage import keys
 from braingranary.storage.location import StorePlace
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import score_set
+from tests.fixtures.stored_packs import SLICES, stored, table
 
 pytestmark = pytest.mark.stack
-SLICES = 5
 
 
 @pytest.fixture(scope="module")
@@ -58,36 +53,6 @@ def model(object_store: ObjectStore, weights: tuple[bytes, str]) -> ModelPin:
     key = keys.weights("tiny-1", sha256)
     object_store.put(key, data)
     return ModelPin(version="tiny-1", sha256=sha256, weights_key=key)
-
-
-def stored(store: ObjectStore, number: int, *planes: Plane, slices: int = SLICES) -> SeriesToScore:
-    """Series `number` with a pack a plane, the first acquired."""
-    packs: list[PackToScore] = []
-    for plane in planes:
-        data = write_pack(jpeg.encode(picture) for picture in score_set.pictures(number, plane, slices)).data
-        key = keys.slice_pack("test-1", f"1.2.{number}", 0, plane)
-        store.put(key, data)
-        packs.append(
-            PackToScore(
-                pack_id=10 * number + len(packs),
-                object_key=key,
-                sha256=hashlib.sha256(data).hexdigest(),
-                pack_bytes=len(data),
-                acquired=not packs,
-            )
-        )
-    return SeriesToScore(
-        series_id=number,
-        series_uid=f"1.2.{number}",
-        archive="tcia",
-        collection="Set",
-        input_sha256=hashlib.sha256(str(number).encode()).hexdigest(),
-        packs=tuple(packs),
-    )
-
-
-def table(store: ObjectStore, part: ScoredPart, name: str) -> list[dict[str, Any]]:
-    return pq.read_table(io.BytesIO(store.get(part.tables[name]))).to_pylist()
 
 
 def answers(scorer: Scorer, number: int, plane: Plane) -> list[SliceScore]:
