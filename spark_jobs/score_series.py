@@ -4,7 +4,7 @@
 
 Only numbers of batches travel through Spark: a task reads its packs from the object store, scores them with the model
 that its process loaded once, writes its rows back and tells what it did; the driver publishes the run. Goes in:
-`run.json` (see `detector.scoring`), which pins the weights by hash, and credentials from the environment
+`run.json` (see `detector.contracts.score_run`), which pins the weights by hash, and credentials from the environment
 (GRANARY_S3_ACCESS_KEY, GRANARY_S3_SECRET_KEY) or the instance's role; never the database. Comes out: one line of JSON
 on stdout. A pack that cannot be used is a reject row; weights that are not the pinned ones, or a store that fails, let
 the job fail, and then it may simply be run again.
@@ -98,13 +98,13 @@ def main(argv: list[str] | None = None) -> int:
         published = run_job(spark, job)
     finally:
         spark.stop()
-    told = {
+    summary = {
         "run": published.run,
         "model": published.model_version,
         "parts": len(published.parts),
         "rows": published.rows,
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(summary) + "\n")
     return 0
 
 

@@ -84,7 +84,7 @@ class ScoreJob:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ScoreJob:
-        """The job told by `text`; raises ConfigurationError(CONFIGURATION_INVALID)."""
+        """The job in `text`; raises ConfigurationError(CONFIGURATION_INVALID)."""
         try:
             return _JOB.validate_json(text)
         except ValidationError as error:
@@ -106,7 +106,7 @@ class ScoredPart:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ScoredPart:
-        """The part told by `text`."""
+        """The part in `text`."""
         return read_record(_PART, text, "a part of a score run")
 
 
@@ -130,7 +130,7 @@ class ScoredRun:
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ScoredRun:
-        """The run told by `text`."""
+        """The run in `text`."""
         return read_record(_RUN, text, "a published score run")
 
 

@@ -171,9 +171,9 @@ def _slice_row(pack_id: int, index: int, score: SliceScore) -> Row:
 def _series_row(series: SeriesToScore, pack: PackToScore, answers: Sequence[SliceScore], scorer: Scorer) -> Row:
     accepted = [not score.declined for score in answers]
     verdict = score_series(answers, scorer.model)
-    told: Row = {}
+    answer: Row = {}
     if not verdict.declined:
-        told = {
+        answer = {
             "tumor_logit": series_logit([score.tumor_logit for score in answers], accepted),
             "tumor_probability": verdict.tumor_probability,
             "peak_pack_id": pack.pack_id,
@@ -185,7 +185,7 @@ def _series_row(series: SeriesToScore, pack: PackToScore, answers: Sequence[Slic
         "slice_count": len(answers),
         "accepted_count": sum(accepted),
         "declined": verdict.declined,
-        **told,
+        **answer,
     }
 
 

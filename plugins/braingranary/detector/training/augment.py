@@ -6,7 +6,7 @@ resolution, noise and windows; geometry is flipped, turned by any right angle an
 shifted and cropped; now and then the skull is shaved off.
 
 In: cache squares (N, 3, B, B) in 0..255 and masks (N, B, B). Out: raw squares (N, S, S) in about 0..1 and masks, to be
-finished by `preprocess.normalize`. Works on torch tensors; every draw comes from the generator that is passed in.
+finished by `tone.normalize`. Works on torch tensors; every draw comes from the generator that is passed in.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from braingranary.detector.training.cache import CACHE_MARGIN_FRACTION
 Change = Callable[[Tensor, Generator], Tensor]
 """(n, S, S) in 0..1 to the same."""
 STANDARD_ZOOM = (1 + 2 * MARGIN_FRACTION) / (1 + 2 * CACHE_MARGIN_FRACTION)
-"""The part of a cache square that `preprocess` would have cut."""
+"""The part of a cache square that the preprocessing would have cut."""
 
 
 def mix_contrasts(images: Tensor, shares: Tensor, generator: Generator, blend_rate: float = 0.25) -> Tensor:

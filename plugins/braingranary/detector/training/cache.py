@@ -1,7 +1,7 @@
-"""The cache: every labelled slice as equal uint8 squares in memory, so that a training step decodes nothing.
+"""The training cache: every labelled slice as equal uint8 squares in memory, so that a training step decodes nothing.
 
-Squares are cut like `preprocess` cuts, with more margin, so that augmentation can shift and scale with real
-surroundings; tone is left alone, since `preprocess.normalize` runs after augmentation. In: labelled slices. Out:
+Squares are cut as the preprocessing cuts, with more margin, so that augmentation can shift and scale with real
+surroundings; tone is left as it is, since `tone.normalize` runs after augmentation. In: labelled slices. Out:
 `TrainingCache`, saved as one .npz (no pickle inside); its content hash is what every model names as its data hash.
 """
 

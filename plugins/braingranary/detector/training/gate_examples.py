@@ -1,6 +1,6 @@
 """What the gate learns from: brains and everything else, as uploads bring them.
 
-Training of the tumour network shows squares cut from the bank. A user's photograph comes through `preprocess.prepare`,
+Training of the tumour network shows squares cut from the training cache. A user's photograph is prepared as a whole,
 which crops to the foreground and so shows textures at sizes that training did not. Here every picture takes that path,
 turned, tilted, framed, windowed and noisy as between a scanner and an upload.
 

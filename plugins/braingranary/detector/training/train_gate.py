@@ -4,7 +4,7 @@ AdamW under a one-cycle rate; an exponential moving average of the weights is th
 mirrored afresh in every step, and some go through what augmentation does to contrast, of either kind, so that no tone
 is a sign of a brain. In: labelled slices of training patients, a folder. Out: a `Gate` in eval mode, kept as `gate.pt`
 in the folder with the plan and the data it came from, and taken from there by the next call with the same.
-Deterministic for a plan. Fails as `declining` does.
+Deterministic for a plan. Fails as `gate_examples` does.
 """
 
 from __future__ import annotations

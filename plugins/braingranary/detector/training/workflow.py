@@ -237,8 +237,10 @@ def _after(progress: Progress, name: str, before: int, step: int, steps: int) ->
 
 def fold_of_patients(cache: TrainingCache, folds: int) -> dict[str, int]:
     """Fold of every patient of the tumour collections: sites are spread evenly, the order is by name."""
-    tumour = [source for source in np.unique(cache.sources).tolist() if cache.tumor[cache.sources == source].any()]
-    chosen = np.isin(cache.sources, tumour)
+    tumor_sources = [
+        source for source in np.unique(cache.sources).tolist() if cache.tumor[cache.sources == source].any()
+    ]
+    chosen = np.isin(cache.sources, tumor_sources)
     keys = sorted(set(zip(cache.sites[chosen].tolist(), cache.patients[chosen].tolist(), strict=True)))
     return {patient: number % folds for number, (_, patient) in enumerate(keys)}
 

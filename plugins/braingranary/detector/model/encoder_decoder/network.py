@@ -82,7 +82,7 @@ def with_gate(network: TumorNet, gate: Gate, *, gate_alone: bool = False) -> Tum
 
 
 def evidence(lesion: Tensor, fine: Tensor, middle: Tensor, deep: Tensor) -> Tensor:
-    """Features weighted by the suspicion (softmax over places), with its soft peak and its soft area."""
+    """Features weighted by the suspicion (softmax over pixels), with its soft peak and its soft area."""
     logits = lesion.flatten(2)
     peak = torch.logsumexp(logits, dim=2) - 4.0
     area = torch.log1p(torch.sigmoid(logits).sum(dim=2))
