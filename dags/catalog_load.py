@@ -5,9 +5,9 @@ Loads every published normalization run that the catalogue (Connection `granary_
 into staging tables, checks, merge, and all that is counted and searched by, **in one transaction a run**. Readers see
 the old catalogue until the new one is whole.
 
-1. `pending_runs` compares the published runs in the object store with those the catalogue has loaded. Where none is
-   missing it adds the rejects of ingests that staged nothing.
-2. `load_run` loads one of them a mapped task.
+`load_runs` compares the published runs in the object store with those the catalogue has loaded, and loads what is
+missing, the oldest first, however many there are. Where none is missing it adds the rejects of ingests that staged
+nothing.
 
 Woken by `normalize`, by an ingest of which everything was rejected, or by hand. A run that an earlier `catalog_load`
 missed is picked up as well; loading a run twice changes nothing.
@@ -32,24 +32,18 @@ from braingranary.orchestration import assets, policies
     doc_md=__doc__,
 )
 def catalog_load() -> None:
-    @task(doc_md="Lists the published runs that the catalogue does not hold; skips where there are none.")
-    def pending_runs() -> list[str]:
-        from braingranary.orchestration.steps import catalog
-
-        return catalog.pending_runs()
-
     @task(
         pool=policies.POOL_CATALOG,
         outlets=[assets.CATALOG],
-        map_index_template="{{ label }}",
-        doc_md="Loads one run in one transaction: all of it becomes visible, or none.",
+        execution_timeout=policies.JOB_TIMEOUT,
+        doc_md="Loads each missing run in one transaction: all of it becomes visible, or none; skips without any.",
     )
-    def load_run(run: str) -> dict[str, int]:
+    def load_runs() -> dict[str, int]:
         from braingranary.orchestration.steps import catalog
 
-        return catalog.load_run(run)
+        return catalog.load_runs()
 
-    load_run.expand(run=pending_runs())
+    load_runs()
 
 
 catalog_load()

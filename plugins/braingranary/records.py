@@ -68,6 +68,8 @@ class SeriesRecord:
     license_url: str | None = None
     citation_url: str | None = None
     source_url: str | None = None
+    media_type: str = "application/zip"
+    """How its bytes are sent; see `Receipt.media_type`."""
     extra: Mapping[str, Json] = field(default_factory=dict)
     """Archive fields with no column of their own, under the archive's names; kept for a later schema."""
 

@@ -45,7 +45,7 @@ import sys
 from braingranary.archives import ingest
 from braingranary.archives.addresses import AddressPolicy
 from braingranary.archives.base import Query
-from braingranary.archives.tcia import TciaArchive, TciaSettings
+from braingranary.archives.tcia.client import TciaArchive, TciaSettings
 from braingranary.settings import load_store_settings
 from braingranary.storage.store import ObjectStore
 url, connections = sys.argv[1], int(sys.argv[2])

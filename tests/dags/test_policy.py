@@ -96,7 +96,18 @@ def test_tcia_ingest_takes_one_data_interval_a_night(dags: dict[str, DAG]) -> No
 
 
 def test_tcia_ingest_form_offers_every_choice(dags: dict[str, DAG]) -> None:
-    assert list(dags["tcia_ingest"].params) == ["collection", "patients", "series", "modality", "limit", "force"]
+    assert list(dags["tcia_ingest"].params) == [
+        "collection",
+        "patients",
+        "series",
+        "modality",
+        "released_from",
+        "released_before",
+        "look_back_days",
+        "limit",
+        "force",
+    ]
+    assert dags["tcia_ingest"].params["look_back_days"] == 3
 
 
 @pytest.mark.parametrize(
@@ -107,6 +118,8 @@ def test_tcia_ingest_form_offers_every_choice(dags: dict[str, DAG]) -> None:
         ("collection", 7),
         ("patients", "A"),
         ("force", "yes"),
+        ("look_back_days", -1),
+        ("released_from", 7),
         ("modality", "MR"),
         ("modality", ["../x"]),
     ],
@@ -157,7 +170,15 @@ def test_download_tasks_are_mapped_over_batches_in_the_archive_pool(dags: dict[s
     assert stage.is_mapped
     assert stage.pool == policies.POOL_ARCHIVE
     assert stage.upstream_task_ids == {"write_manifest"}
-    assert stage.downstream_task_ids == {"publish"}
+    assert stage.downstream_task_ids == {"publish", "fail_incomplete"}
+
+
+def test_ingest_publishes_what_arrived_and_fails_where_series_could_not_be_had(dags: dict[str, DAG]) -> None:
+    tasks = dags["tcia_ingest"].task_dict
+    assert tasks["publish"].trigger_rule == "all_done"
+    assert tasks["fail_incomplete"].trigger_rule == "one_failed"
+    assert tasks["fail_incomplete"].upstream_task_ids == {"write_manifest", "stage"}
+    assert not tasks["fail_incomplete"].downstream_task_ids  # a leaf: its failure is the run's
 
 
 def _schedule(dag: DAG, condition: type[AssetAll | AssetAny] = AssetAll) -> set[Any]:

@@ -34,6 +34,7 @@ HOSTILE = (
 )
 PLACES = re.compile(
     r"(raw/[^/]+/[^/]+/[0-9.]+/([0-9a-f]{64}\.(zip|receipt\.json)|canonical\.json)"
+    r"|wanted/[^/]+/[^/]+/[0-9.]+\.json"
     r"|quarantine/[^/]+/[^/]+/[^/]+/[^/]+"
     r"|runs/ingest/[^/]+/(manifest|published|batches/[0-9]{4})\.json)\Z"
 )

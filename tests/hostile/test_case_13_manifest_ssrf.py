@@ -13,8 +13,8 @@ import pytest
 
 from braingranary.archives.addresses import AddressPolicy
 from braingranary.archives.base import Query
-from braingranary.archives.tcia import TciaArchive, TciaSettings
-from braingranary.archives.tcia_manifest import parse_tcia_manifest
+from braingranary.archives.tcia.client import TciaArchive, TciaSettings
+from braingranary.archives.tcia.manifest import parse_tcia_manifest
 from braingranary.devstack.sample_archive import Fault, FaultRule, SampleArchive
 from braingranary.errors import Code, GranaryError, RejectedInput
 from tests.fixtures.archive import QUICK, add_series, client

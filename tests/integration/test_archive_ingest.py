@@ -24,7 +24,7 @@ STAGE = """
 import sys
 from braingranary.archives import ingest
 from braingranary.archives.addresses import AddressPolicy
-from braingranary.archives.tcia import TciaArchive, TciaSettings
+from braingranary.archives.tcia.client import TciaArchive, TciaSettings
 from braingranary.settings import load_store_settings
 from braingranary.storage.store import ObjectStore
 with TciaArchive(TciaSettings(base_url=sys.argv[1], policy=AddressPolicy.trusting(sys.argv[1]))) as archive:
@@ -49,10 +49,14 @@ def test_ingest_same_run_again_changes_not_one_object(object_store: ObjectStore,
         before = [(item.key, item.etag, item.modified) for item in object_store.list()]
         asked = server.stats.requests["getImage"]
         assert run_all(object_store, server, "nightly") == first
+        assert server.stats.requests["getImage"] == asked == 5
         assert run_all(object_store, server, "nightly", force=True) == first
+        assert (
+            server.stats.requests["getImage"] == 10
+        )  # changed Params are asked for, and equal content changes nothing
         assert [(item.key, item.etag, item.modified) for item in object_store.list()] == before
         other = run_all(object_store, server, "next")
-        assert server.stats.requests["getImage"] == asked == 5
+        assert server.stats.requests["getImage"] == 10
         assert server.stats.at_once_max <= 4
     assert first.counts["staged"] == 5
     assert (other.counts["staged"], other.counts["already"]) == (0, 5)

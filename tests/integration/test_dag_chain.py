@@ -141,10 +141,11 @@ def test_chain_run_three_times_ends_in_the_state_of_one_run(house: House) -> Non
         "write_manifest": ["success"],
         "stage": ["success"] * 2,
         "publish": ["success"],
-        "tell_rejects": ["skipped"],
+        "announce_rejects": ["skipped"],
+        "fail_incomplete": ["skipped"],
     }
     assert states(first[1]) == {"plan": ["success"], "normalize_series": ["success"], "publish": ["success"]}
-    assert states(first[2]) == {"pending_runs": ["success"], "load_run": ["success"]}
+    assert states(first[2]) == {"load_runs": ["success"]}
     assert [events(run) for run in first] == [["granary_raw"], ["granary_normalized"], ["granary_catalog"]]
     assert house.store.exists(f"runs/ingest/{run_key('tcia_ingest', first[0].run_id)}/published.json")
 
@@ -169,7 +170,8 @@ def test_ingest_announces_what_is_there_until_somebody_has_taken_it(house: House
         "write_manifest": ["success"],
         "stage": ["success"],
         "publish": ["success"],
-        "tell_rejects": ["skipped"],
+        "announce_rejects": ["skipped"],
+        "fail_incomplete": ["skipped"],
     }
     assert events(again) == ["granary_raw"]
 
@@ -240,7 +242,7 @@ def test_ingest_series_that_the_archive_does_not_have_skips(house: House) -> Non
 def test_ingest_of_rejects_alone_wakes_the_load_which_keeps_them(house: House) -> None:
     run = house.run("tcia_ingest", collection=HOSTILE)
     assert states(run)["publish"] == ["skipped"]
-    assert states(run)["tell_rejects"] == ["success"]
+    assert states(run)["announce_rejects"] == ["success"]
     assert events(run) == ["granary_rejected"]
     house.run("catalog_load")
     with psycopg.connect(house.dsn) as connection:

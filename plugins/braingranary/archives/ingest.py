@@ -1,100 +1,115 @@
 """The three steps of an ingest run: write the manifest, stage its batches, publish what arrived.
 
-Goes in: an object store, an archive, a query and the run's name. Comes out: objects under `runs/ingest/<run>/` (see
-`archives.runs`) and series under raw/. Every step may be killed, repeated and run twice at once; a repeated run changes
-nothing. One series never stops the others. Fails with TransientFailure when the archive or the store stays out of
-reach, RejectedInput for a manifest that is none, ConfigurationError for a run that another archive began.
+Every step may be killed, repeated and run twice at once; a step that is run again asks the archive again and changes
+only what has changed. One series never stops the others: one that cannot be had stays wanted (see `archives.wanted`),
+one that cannot be used is rejected. See `archives.runs` for the objects that a run keeps.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import threading
-import time
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
-from typing import Final, TypeAlias
+from typing import Any, Final
 
 import structlog
+from pydantic import BaseModel, TypeAdapter
 
-from braingranary.archives.base import Archive, Query
+from braingranary.archives import wanted
+from braingranary.archives.base import Archive, QueryT
+from braingranary.archives.codec import to_json
+from braingranary.archives.failures import MAY_PASS
+from braingranary.archives.progress import ProgressCallback, ProgressMeter
 from braingranary.archives.runs import (
     BatchResult,
+    FailedSeries,
     Manifest,
     PublishedIngest,
+    batch_key,
     counts_of,
     cut,
     manifest_key,
     published_key,
     read_batch,
     read_manifest,
-    read_or_none,
+    write_changed,
     write_once,
 )
-from braingranary.archives.runs import batch_key as _batch_key
-from braingranary.archives.staging import STALE_AFTER, StagedSeries, stage_series, sweep_incoming
-from braingranary.errors import Code, ConfigurationError, RejectedInput, TransientFailure
-from braingranary.records import Reject, SeriesRecord
+from braingranary.archives.staging import StagedSeries, stage_series, sweep_incoming
+from braingranary.errors import Code, ConfigurationError, GranaryError, RejectedInput, TransientFailure
+from braingranary.records import Json, Reject, SeriesRecord
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 
 BATCH_SIZE: Final = 16
-_PROGRESS_EVERY_S: Final = 1.0
+_QUERY: Final = TypeAdapter(dict[str, Json])
 
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where a batch stands. Bytes are those that came over the wire; `eta_s` is None before it can be told."""
-
-    series_done: int
-    series_total: int
-    bytes_received: int
-    seconds: float
-    eta_s: float | None
-    series_uid: str | None = None
-    """The series that was just finished, None for a report in between."""
-
-
-ProgressCallback: TypeAlias = Callable[[Progress], None]
-
-
 def write_manifest(
-    store: ObjectStore, run: str, archive: Archive, query: Query, batch_size: int = BATCH_SIZE
+    store: ObjectStore, run: str, archive: Archive[QueryT], query: QueryT, batch_size: int = BATCH_SIZE
 ) -> Manifest:
-    """Ask the archive for what `query` wants and write it down, unless the run has its manifest already."""
-    standing = read_or_none(store, manifest_key(run), Manifest)
-    if standing is None:
-        records, rejects = _asked(archive, query)
-        ours = Manifest(
-            run=run, archive=archive.name, query=query, batches=cut(records, batch_size), rejects=tuple(rejects)
-        )
-        standing = write_once(store, manifest_key(run), ours)
-    _log.info("manifest", run=run, series=standing.series, batches=len(standing.batches), rejects=len(standing.rejects))
-    return standing
+    """Ask the archive for what `query` wants, note it as wanted, and write it down with what is wanted still.
+
+    Args:
+        store: the object store.
+        run: key segment of the run.
+        archive: the archive, open.
+        query: which series the run is for.
+        batch_size: series a batch at most.
+
+    Returns:
+        The manifest, which stands at `manifest.json` of the run.
+
+    Raises:
+        TransientFailure: the archive or the store stays out of reach.
+        RejectedInput: the archive refuses the question.
+
+    """
+    records, rejects = _announced(archive, query)
+    wanted.announce(store, records)
+    earlier = wanted.to_retry(store, archive.name, {record.series_uid for record in records})
+    manifest = Manifest(
+        run=run,
+        archive=archive.name,
+        query=_plain(query),
+        batches=cut([*earlier, *records], batch_size),
+        rejects=tuple(rejects),
+    )
+    write_changed(store, manifest_key(run), manifest)
+    _log.info(
+        "manifest_written",
+        run=run,
+        series=manifest.series,
+        from_earlier_runs=len(earlier),
+        batches=len(manifest.batches),
+        rejects=len(rejects),
+    )
+    return manifest
 
 
 def stage_batch(  # noqa: PLR0917 - a signature that the DAGs share
     store: ObjectStore,
     run: str,
     batch_index: int,
-    archive: Archive,
+    archive: Archive[Any],
     force: bool = False,
     progress: ProgressCallback = lambda _progress: None,
-    *,
-    give_up: bool = False,
 ) -> BatchResult:
-    """Stage one batch with as many downloads at once as the archive allows; a batch that has its result is done.
+    """Stage one batch with as many downloads at once as the archive allows.
 
-    A series that stays unavailable is rejected if the archive served another one meanwhile, or with `give_up` (a
-    caller's last try); otherwise the archive itself is down: the others are finished and TransientFailure is raised.
+    Returns:
+        What became of each series. A result that stands and has the same outcome is left as it is.
+
+    Raises:
+        TransientFailure: some series could not be had; the others are staged, and these stay wanted.
+        ConfigurationError: the run was begun with another archive.
+        RejectedInput: there is no such manifest or batch.
+
     """
-    done = read_batch(store, run, batch_index)
-    if done is not None:
-        return done
     manifest = read_manifest(store, run)
     if manifest.archive != archive.name:
         raise ConfigurationError(Code.CONFIGURATION_INVALID, f"run {run} was begun with another archive")
@@ -102,30 +117,49 @@ def stage_batch(  # noqa: PLR0917 - a signature that the DAGs share
         raise RejectedInput(Code.REQUEST_INVALID, f"run {run} has no batch {batch_index}")
     sweep_incoming(store)
     records = manifest.batches[batch_index]
-    meter = _Meter(records, progress)
+    meter = ProgressMeter(records, progress)
     stage = _Stage(store, archive, label=f"{_run_label(run)}.{batch_index:04d}", force=force, meter=meter)
     with ThreadPoolExecutor(max_workers=max(1, archive.connections), thread_name_prefix="stage") as pool:
         outcomes = list(pool.map(stage, records))
-    series = _judged(records, outcomes, give_up)
-    result = write_once(store, _batch_key(run, batch_index), BatchResult(run=run, batch=batch_index, series=series))
+    result = BatchResult(
+        run=run,
+        batch=batch_index,
+        series=tuple(outcome for outcome in outcomes if isinstance(outcome, StagedSeries)),
+        failed=tuple(outcome for outcome in outcomes if isinstance(outcome, FailedSeries)),
+    )
+    standing = read_batch(store, run, batch_index)
+    if standing is None or standing.outcome != result.outcome:
+        write_changed(store, batch_key(run, batch_index), result)
     _log.info("batch_staged", run=run, batch=batch_index, **result.counts)
+    if result.failed:
+        first = result.failed[0]
+        detail = f"{len(result.failed)} of {len(records)} series could not be had and stay wanted: {first.detail}"
+        raise TransientFailure(first.code, detail)
     return result
 
 
-def publish(store: ObjectStore, run: str) -> str:
-    """Publish what all batches staged and rejected, unless that is done; returns the key of `published.json`.
+def publish(store: ObjectStore, run: str) -> str | None:
+    """Publish what the batches have staged and rejected; series that failed stay wanted and are left out.
 
-    Raises RejectedInput(OBJECT_MISSING) while a batch has no result.
+    A run that is published already and has the same series and rejects changes nothing; with others it is published
+    once more, under a name that tells its content.
+
+    Returns:
+        The name under which the run is published; None where it has nothing to publish.
+
     """
-    key = published_key(run)
-    if store.exists(key):
-        return key
     manifest = read_manifest(store, run)
-    results = [read_batch(store, run, index) for index in range(len(manifest.batches))]
-    series = [item for result in results if result is not None for item in result.series]
-    if missing := sum(result is None for result in results):
-        raise RejectedInput(Code.OBJECT_MISSING, f"{missing} batches of run {run} are not staged")
-    # Every batch is done, so what is left under the run's names in incoming/ belongs to processes that were killed.
+    series: list[StagedSeries] = []
+    settled: list[SeriesRecord] = []
+    for index, records in enumerate(manifest.batches):
+        result = read_batch(store, run, index)
+        if result is None or not result.is_of(records):
+            _log.warning("batch_without_result", run=run, batch=index)
+            continue
+        series += result.series
+        failed = {item.series_uid for item in result.failed}
+        settled += [record for record in records if record.series_uid not in failed]
+    # Every task of the run has ended: what is left under its names in incoming/ belongs to processes that were killed.
     sweep_incoming(store, label=f"{_run_label(run)}.", older_than=timedelta(0))
     ours = PublishedIngest(
         run=run,
@@ -134,27 +168,36 @@ def publish(store: ObjectStore, run: str) -> str:
         rejects=(*manifest.rejects, *(item.reject for item in series if item.reject is not None)),
         counts=counts_of(series, manifest.rejects),
     )
-    published = write_once(store, key, ours)
-    _log.info("ingest_published", run=run, **published.counts)
-    return key
+    if manifest.batches and not ours.raw_keys and not ours.rejects:
+        return None
+    published = _published_as(store, ours)
+    wanted.settle(store, settled)  # not before the run is published: whatever is killed in between is found again
+    _log.info("ingest_published", run=published, **ours.counts)
+    return published
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unavailable:
-    """A series that could not be had for now, and the bytes that were received of it in vain."""
-
-    failure: TransientFailure
-    received: int
+def _published_as(store: ObjectStore, ours: PublishedIngest) -> str:
+    """Publish `ours` unless it is; returns the run's name, or another one where that name tells other content."""
+    standing = write_once(store, published_key(ours.run), ours)
+    content = (ours.raw_keys, ours.rejects)
+    if (standing.raw_keys, standing.rejects) == content:
+        return ours.run
+    digest = hashlib.sha256(to_json(replace(ours, counts={}))).hexdigest()[:12]
+    again = replace(ours, run=f"{ours.run}.{digest}")
+    write_once(store, published_key(again.run), again)
+    return again.run
 
 
 class _Stage:
-    """Stages one series; an archive that is out of reach is an outcome here, not the end of the batch."""
+    """Stages one series; a series that cannot be had is an outcome here, not the end of the batch."""
 
-    def __init__(self, store: ObjectStore, archive: Archive, *, label: str, force: bool, meter: _Meter) -> None:
+    def __init__(
+        self, store: ObjectStore, archive: Archive[Any], *, label: str, force: bool, meter: ProgressMeter
+    ) -> None:
         self._store, self._archive, self._label, self._force, self._meter = store, archive, label, force, meter
 
-    def __call__(self, record: SeriesRecord) -> StagedSeries | _Unavailable:
-        outcome: StagedSeries | _Unavailable
+    def __call__(self, record: SeriesRecord) -> StagedSeries | FailedSeries:
+        outcome: StagedSeries | FailedSeries
         received = 0
 
         def count(size: int) -> None:
@@ -171,34 +214,28 @@ class _Stage:
                 force=self._force,
                 on_bytes=count,
             )
-        except TransientFailure as failure:
-            if failure.code is Code.OBJECT_STORE_UNAVAILABLE:
+        except GranaryError as error:
+            if error.code not in MAY_PASS:  # the object store or a setting, which every other series will meet too
                 raise
-            outcome = _Unavailable(failure=failure, received=received)
+            wanted.note_failure(self._store, record, error)
+            _log.warning("series_failed", series=record.series_uid, code=error.code)
+            outcome = FailedSeries(
+                series_uid=record.series_uid, code=error.code, detail=error.message, wasted_bytes=received
+            )
         self._meter.finished(record.series_uid)
         return outcome
 
 
-def _judged(
-    records: Sequence[SeriesRecord], outcomes: Sequence[StagedSeries | _Unavailable], give_up: bool
-) -> tuple[StagedSeries, ...]:
-    """The outcomes, failures turned into rejects where the archive is not to blame; raises TransientFailure."""
-    failures = [outcome.failure for outcome in outcomes if isinstance(outcome, _Unavailable)]
-    served = any(isinstance(outcome, StagedSeries) and outcome.attempts for outcome in outcomes)
-    if failures and not served and not give_up:
-        raise TransientFailure(failures[0].code, f"{len(failures)} of {len(records)} series: {failures[0].message}")
-    return tuple(
-        _given_up(record, outcome) if isinstance(outcome, _Unavailable) else outcome
-        for record, outcome in zip(records, outcomes, strict=True)
-    )
+def _plain(query: object) -> dict[str, Json]:
+    """A query as JSON, whatever class the archive has for it."""
+    if isinstance(query, BaseModel):
+        return _QUERY.validate_python(query.model_dump(mode="json"))
+    if dataclasses.is_dataclass(query) and not isinstance(query, type):
+        return _QUERY.validate_json(to_json(query))
+    return {}
 
 
-def _given_up(record: SeriesRecord, outcome: _Unavailable) -> StagedSeries:
-    reject = _reject(record, outcome.failure.code, "stage", outcome.failure.message)
-    return StagedSeries(series_uid=reject.series_uid, raw_key=None, wasted_bytes=outcome.received, reject=reject)
-
-
-def _asked(archive: Archive, query: Query) -> tuple[list[SeriesRecord], list[Reject]]:
+def _announced(archive: Archive[QueryT], query: QueryT) -> tuple[list[SeriesRecord], list[Reject]]:
     """Usable records in order of UID, at most `query.limit`, and rejects of the others."""
     records: list[SeriesRecord] = []
     rejects: list[Reject] = []
@@ -228,60 +265,3 @@ def _reject(record: SeriesRecord, code: Code, step: str, detail: str) -> Reject:
 def _run_label(run: str) -> str:
     """A short name for the run in incoming/, where a long one would not fit beside the rest."""
     return hashlib.sha256(run.encode()).hexdigest()[:16]
-
-
-class _Meter:
-    """Counts what the threads receive and reports it, at most once a second and at every finished series."""
-
-    def __init__(self, records: Sequence[SeriesRecord], progress: ProgressCallback) -> None:
-        self._lock = threading.Lock()
-        self._progress = progress
-        self._weights = {record.series_uid: 1 + (record.total_bytes or 0) for record in records}
-        self._total = len(records)
-        self._done = 0
-        self._done_weight = 0
-        self._bytes = 0
-        self._began = self._told = time.monotonic()
-
-    def received(self, count: int) -> None:
-        """`count` bytes came over the wire."""
-        with self._lock:
-            self._bytes += count
-            if time.monotonic() - self._told >= _PROGRESS_EVERY_S:
-                self._tell(None)
-
-    def finished(self, series_uid: str) -> None:
-        """One series is done, whatever became of it."""
-        with self._lock:
-            self._done += 1
-            self._done_weight += self._weights.get(series_uid, 1)
-            self._tell(series_uid)
-
-    def _tell(self, series_uid: str | None) -> None:
-        self._told = time.monotonic()
-        seconds = self._told - self._began
-        left = sum(self._weights.values()) - self._done_weight
-        eta_s = seconds * left / self._done_weight if self._done_weight else None
-        self._progress(
-            Progress(
-                series_done=self._done,
-                series_total=self._total,
-                bytes_received=self._bytes,
-                seconds=seconds,
-                eta_s=eta_s,
-                series_uid=series_uid,
-            )
-        )
-
-
-__all__ = [
-    "BATCH_SIZE",
-    "STALE_AFTER",
-    "BatchResult",
-    "Manifest",
-    "Progress",
-    "PublishedIngest",
-    "publish",
-    "stage_batch",
-    "write_manifest",
-]

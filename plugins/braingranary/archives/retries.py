@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from braingranary.archives.failures import Unavailable
 from braingranary.errors import Code, TransientFailure
 
 _log = structlog.get_logger(__name__)
@@ -35,19 +36,6 @@ class Politeness:
     """Below it for a whole window the transfer is stalled, even though bytes trickle in."""
     throughput_window_s: float = _THROUGHPUT_WINDOW_S
     sleep: Callable[[float], None] = time.sleep
-
-
-class Unavailable(TransientFailure):
-    """An archive that asked to be left alone for `retry_after_s` seconds."""
-
-    retry_after_s: float | None = None
-
-    @classmethod
-    def after(cls, message: str, retry_after_s: float | None) -> Unavailable:
-        """The failure with what the archive asked for."""
-        failure = cls(Code.ARCHIVE_UNAVAILABLE, message)
-        failure.retry_after_s = retry_after_s
-        return failure
 
 
 def retrying(politeness: Politeness, *, deadline: Deadline | None = None) -> Retrying:

@@ -1,20 +1,20 @@
 """What an ingest run keeps in the object store: its manifest, the result of each batch, and what it published.
 
-Objects under `runs/ingest/<run>/`: `manifest.json`, `batches/<nnnn>.json`, `published.json`; each written once by a
-conditional PUT, so that a second copy of a step reads what the first wrote instead of writing its own.
+Objects under `runs/ingest/<run>/`: `manifest.json` and `batches/<nnnn>.json`, replaced where a step that is run again
+finds something else, and `published.json`, written once by a conditional PUT. Replays with the same outcome leave every
+object as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from braingranary.archives.base import Query
+from braingranary.archives.codec import from_json, to_json
 from braingranary.archives.staging import StagedSeries
-from braingranary.archives.wire import from_json, to_json
 from braingranary.errors import Code, RejectedInput
-from braingranary.records import Reject, SeriesRecord
+from braingranary.records import Json, Reject, SeriesRecord
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 
@@ -26,11 +26,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The wanted series of one run, cut into batches. Records are in order of SeriesInstanceUID."""
+    """The series of one run in batches: those of earlier runs first, then what the archive announced, by UID."""
 
     run: str
     archive: str
-    query: Query
+    query: Mapping[str, Json]
+    """What the archive was asked, for people."""
     batches: tuple[tuple[SeriesRecord, ...], ...]
     rejects: tuple[Reject, ...] = ()
     """Records that cannot be asked for, such as those whose UID is none."""
@@ -47,17 +48,40 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedSeries:
+    """A series that could not be had this time; it stays wanted."""
+
+    series_uid: str
+    code: Code
+    detail: str
+    wasted_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchResult:
     """What became of every series of one batch, in the manifest's order."""
 
     run: str
     batch: int
     series: tuple[StagedSeries, ...]
+    """Those that are staged or rejected."""
+    failed: tuple[FailedSeries, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
-        """For a log line: staged (new), already, rejected, and the bytes of what is new."""
-        return counts_of(self.series, ())
+        """For a log line: see `counts_of`."""
+        return counts_of(self.series, (), self.failed)
+
+    @property
+    def outcome(self) -> tuple[object, ...]:
+        """What two attempts with the same end have in common, whoever of them did the work."""
+        staged = tuple((item.series_uid, item.raw_key, item.reject) for item in self.series)
+        return (*staged, *((item.series_uid, item.code) for item in self.failed))
+
+    def is_of(self, records: Sequence[SeriesRecord]) -> bool:
+        """Whether the result is of a batch of just these records, and not of an earlier manifest's."""
+        told = sorted([item.series_uid for item in self.series] + [item.series_uid for item in self.failed])
+        return told == sorted(keys.segment(record.series_uid) for record in records)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,20 +92,23 @@ class PublishedIngest:
     archive: str
     raw_keys: tuple[str, ...]
     rejects: tuple[Reject, ...]
-    counts: dict[str, int]
+    counts: dict[str, int] = field(default_factory=dict)
 
 
-def counts_of(series: Sequence[StagedSeries], rejects: Sequence[Reject]) -> dict[str, int]:
-    """Numbers of series staged (new), already there and rejected; image and zip bytes of the new ones."""
+def counts_of(
+    series: Sequence[StagedSeries], rejects: Sequence[Reject], failed: Sequence[FailedSeries] = ()
+) -> dict[str, int]:
+    """Numbers of series staged (new), already there, rejected and failed; image and zip bytes of the new ones."""
     new = [item for item in series if item.raw_key is not None and not item.already]
     return {
-        "series": len(series) + len(rejects),
+        "series": len(series) + len(rejects) + len(failed),
         "staged": len(new),
         "already": sum(item.already for item in series),
         "rejected": sum(item.reject is not None for item in series) + len(rejects),
+        "failed": len(failed),
         "image_bytes": sum(item.image_bytes for item in new),
         "zip_bytes": sum(item.zip_bytes for item in new),
-        "wasted_bytes": sum(item.wasted_bytes for item in series),
+        "wasted_bytes": sum(item.wasted_bytes for item in series) + sum(item.wasted_bytes for item in failed),
     }
 
 
@@ -113,6 +140,14 @@ def read_batch(store: ObjectStore, run: str, batch: int) -> BatchResult | None:
 def read_published(store: ObjectStore, run: str) -> PublishedIngest:
     """What `run` published; raises RejectedInput(OBJECT_MISSING, MANIFEST_INVALID)."""
     return from_json(PublishedIngest, store.get(published_key(run)))
+
+
+def write_changed(store: ObjectStore, key: str, value: object) -> None:
+    """Make `value` stand at `key`; nothing is written where it does already."""
+    data = to_json(value)
+    if store.put(key, data, if_absent=True) or store.get(key) == data:
+        return
+    store.put(key, data)
 
 
 def write_once(store: ObjectStore, key: str, value: T) -> T:

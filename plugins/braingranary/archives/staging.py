@@ -1,10 +1,10 @@
-"""One series from an archive to raw/: streamed, proven while it streams, visible only once it is proven whole.
+"""Stage one series of an archive under raw/: streamed, proven while it streams, visible only once it is proven whole.
 
-Goes in: a record. Comes out: a `StagedSeries` (raw key, or the reject that tells why there is none). Steps: bytes go to
-incoming/ (small zips stay in memory) while the same bytes are hashed and audited; the proven zip is copied on the
-server to its raw key, `canonical.json` claims the series by a conditional PUT, the receipt comes last. A kill at any
-step leaves nothing that a reader takes for a series, and the next attempt goes on from what stands. Fails with
-TransientFailure when the archive or the object store is out of reach; what is wrong with the series is a reject.
+Bytes go to incoming/ (small series stay in memory) while the same bytes are hashed and audited; proven, they are copied
+on the server to their raw key, `canonical.json` claims the series by a conditional PUT, the receipt comes last. A kill
+at any step leaves nothing that a reader takes for a series, and the next attempt goes on from what stands.
+
+What is wrong with the bytes of a series for good is a reject. What may pass (`archives.failures`) is raised.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from braingranary.archives.base import Archive
+from braingranary.archives.codec import from_json, to_json
+from braingranary.archives.failures import may_pass
+from braingranary.archives.nifti_audit import audit_nifti
 from braingranary.archives.retries import Deadline, retrying, watched
-from braingranary.archives.wire import from_json, to_json
 from braingranary.archives.zip_audit import ZipAudit, audit_zip
 from braingranary.dicom.limits import DEFAULT_ZIP_LIMITS, ZipLimits
 from braingranary.errors import Code, GranaryError, RejectedInput, TransientFailure
@@ -32,10 +34,6 @@ from braingranary.storage.store import ObjectStore
 STEP: Final = "stage"
 STALE_AFTER: Final = timedelta(hours=6)
 """Longer than any series may take with all its attempts: what is older in incoming/ has lost its process."""
-_SERIES_FAULTS: Final = frozenset(
-    {Code.DOWNLOAD_SHORT, Code.CHECKSUM_MISMATCH, Code.ZIP_INVALID, Code.ARCHIVE_ANSWER_INVALID}
-)
-"""Transient in one attempt; when every attempt ends so, it is the series that is at fault."""
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +56,7 @@ class StagedSeries:
 
 def stage_series(
     store: ObjectStore,
-    archive: Archive,
+    archive: Archive[Any],
     record: SeriesRecord,
     *,
     label: str = "series",
@@ -68,8 +66,8 @@ def stage_series(
 ) -> StagedSeries:
     """Stage `record` unless it is staged; with `force` fetch it again and compare.
 
-    `label` begins the names in incoming/; `on_bytes` is told of every chunk from this thread. Raises TransientFailure
-    when the archive stays unavailable, and whatever the object store raises.
+    `label` begins the names in incoming/; `on_bytes` is told of every chunk from this thread. Raises GranaryError for
+    what may pass (see `archives.failures`), and whatever the object store raises.
     """
     try:
         standing = read_canonical(store, record)
@@ -83,7 +81,7 @@ def stage_series(
         try:
             audit = fetched.run()
         except GranaryError as error:
-            if isinstance(error, TransientFailure) and error.code not in _SERIES_FAULTS:
+            if may_pass(error):
                 raise
             rejected = _rejected(record, error, fetched.quarantine(error))
             return replace(rejected, attempts=fetched.attempts, wasted_bytes=fetched.wasted_bytes + fetched.zip_bytes)
@@ -117,7 +115,7 @@ class _Fetch:
     def __init__(
         self,
         store: ObjectStore,
-        archive: Archive,
+        archive: Archive[Any],
         record: SeriesRecord,
         label: str,
         *,
@@ -192,13 +190,19 @@ class _Fetch:
         with self._archive.fetch(self._record) as chunks:
             arriving = self._kept(watched(chunks, self._archive.politeness, self._deadline))
             try:
-                return audit_zip(arriving, self._record, needs_md5=self._archive.sends_md5, limits=self._limits)
+                return self._audited(arriving)
             except RejectedInput:
                 # A bomb is not inflated any further, yet its bytes are kept whole as far as they are few.
                 with contextlib.suppress(TransientFailure, RejectedInput):
                     for _chunk in arriving:
                         pass
                 raise
+
+    def _audited(self, arriving: Iterator[bytes]) -> ZipAudit:
+        kind = self._record.media_type
+        if kind == "application/zip":
+            return audit_zip(arriving, self._record, needs_md5=self._archive.sends_md5, limits=self._limits)
+        return audit_nifti(arriving, self._record, gzipped=kind == "application/gzip", limits=self._limits)
 
     def _kept(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
@@ -213,7 +217,7 @@ class _Fetch:
 
 def _place(store: ObjectStore, record: SeriesRecord, fetched: _Fetch, audit: ZipAudit) -> StagedSeries:
     """The proven zip to raw/, unless the series stands there already with these or other images."""
-    raw_key = keys.raw_object(record.archive, record.collection, record.series_uid, fetched.sha256)
+    raw_key = keys.raw_object(record.archive, record.collection, record.series_uid, fetched.sha256, record.media_type)
     ours = Receipt(
         record=record,
         raw_key=raw_key,
@@ -223,6 +227,7 @@ def _place(store: ObjectStore, record: SeriesRecord, fetched: _Fetch, audit: Zip
         image_bytes=audit.image_bytes,
         md5_verified=audit.md5_verified,
         staged_at=datetime.now(UTC),
+        media_type=record.media_type,
         content_sha256=audit.content_sha256,
     )
     standing = read_canonical(store, record)

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from braingranary.archives.tcia import TCIA_URL
+from braingranary.archives.tcia.client import TCIA_URL
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack import accounts, airflow, front_accounts, java, processes, roles, s3, sample_head, services
 from braingranary.devstack.airflow import AirflowServer, ArchiveAddress

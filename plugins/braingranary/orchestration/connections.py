@@ -1,14 +1,14 @@
 """Connections: how an Airflow Connection becomes a setting of the library.
 
-Endpoints and credentials have one owner, Airflow's Connections; the library never learns that Airflow exists. Four
+Endpoints and credentials have one owner, Airflow's Connections; the library never learns that Airflow exists. These
 Connections are read here and nowhere else:
 
 `granary_s3` (type `aws`): login and password are the access key and secret (both empty: the usual AWS chain); extra
     `endpoint_url`, `region_name` and `bucket` (or Airflow's own `service_config.s3.bucket_name`).
 `granary_postgres` (type `postgres`): the catalogue's database; every extra is passed on as a libpq parameter.
-`granary_tcia` (type `http`): host is the base address of the NBIA API; extra `archive` (name in keys, default `tcia`),
-    `collections` (what the nightly run takes), `connections` (parallel downloads a task), `batch_size` (series a task),
-    `private` (true: the host's name may lead into a private network).
+`granary_<kind>`, one an archive (`granary_tcia`, type `http`: host is the base address of the NBIA API); the extra
+    fields of every archive are told in `archives.connection`, `private` (true: the host's name may lead into a private
+    network) is TCIA's.
 `granary_spark` (type `spark`): host and port are the master (`local[*]`, `spark://host`); extra `conf` (an object of
     Spark properties), `py-files` and `deploy-mode`.
 
@@ -19,12 +19,12 @@ field and never the value.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from airflow.sdk import BaseHook
 
+from braingranary.archives.connection import ArchiveConnection
 from braingranary.errors import Code, ConfigurationError
 from braingranary.settings import StoreSettings
 
@@ -33,31 +33,7 @@ if TYPE_CHECKING:
 
 S3_CONNECTION: Final = "granary_s3"
 POSTGRES_CONNECTION: Final = "granary_postgres"
-TCIA_CONNECTION: Final = "granary_tcia"
 SPARK_CONNECTION: Final = "granary_spark"
-
-BATCH_SERIES: Final = 16
-"""Series a mapped task stages: a task costs half a second, 20 MB some seconds, so the cost is lost in it."""
-
-PARALLEL_DOWNLOADS: Final = 4
-"""Connections that one task opens to an archive; public archives ask for about four."""
-
-_BATCH_SERIES_MAX: Final = 500
-_PARALLEL_DOWNLOADS_MAX: Final = 16
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArchiveSettings:
-    """Where a TCIA-speaking archive answers and how politely it is asked."""
-
-    base_url: str
-    name: str
-    collections: tuple[str, ...]
-    """What the nightly run takes; empty where nobody chose any."""
-    connections: int
-    batch_series: int
-    private: bool = False
-    """Whether the address may be one of a private network: the operator typed such an address, or said so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,18 +84,17 @@ def catalog_dsn() -> str:
     return f"postgresql://{who}{connection.host}{port}/{quote(connection.schema, safe='')}{query}"
 
 
-def archive_settings() -> ArchiveSettings:
-    """The archive of `granary_tcia`."""
-    connection = _connection(TCIA_CONNECTION)
-    extra = connection.extra_dejson
-    base_url = _base_url(connection)
-    return ArchiveSettings(
-        base_url=base_url,
-        name=str(extra.get("archive") or "tcia"),
-        collections=_texts(extra.get("collections")),
-        connections=_count(extra, "connections", PARALLEL_DOWNLOADS, _PARALLEL_DOWNLOADS_MAX),
-        batch_series=_count(extra, "batch_size", BATCH_SERIES, _BATCH_SERIES_MAX),
-        private=extra.get("private") is True or _is_literal(base_url),
+def archive_connection(name: str) -> ArchiveConnection:
+    """The Connection of an archive as plain values."""
+    connection = _connection(name)
+    return ArchiveConnection(
+        name=name,
+        host=connection.host or "",
+        schema=connection.schema or "",
+        port=connection.port,
+        login=connection.login or "",
+        password=connection.password or "",
+        extra=connection.extra_dejson,
     )
 
 
@@ -143,50 +118,6 @@ def spark_settings() -> SparkSettings:
 
 def _connection(name: str) -> Connection:
     return BaseHook.get_connection(name)
-
-
-def _base_url(connection: Connection) -> str:
-    """The address of an http Connection, however it was typed: whole in host, or split over its fields."""
-    host = (connection.host or "").rstrip("/")
-    if "://" not in host:
-        scheme = connection.schema if connection.schema in {"http", "https"} else "https"
-        host = f"{scheme}://{host}"
-    parts = urlsplit(host)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise _wrong(TCIA_CONNECTION, "host must be an http or https address")
-    if connection.port and not parts.port:
-        host = f"{parts.scheme}://{parts.netloc}:{connection.port}{parts.path}"
-    return f"{host.rstrip('/')}/"
-
-
-def _is_literal(url: str) -> bool:
-    """Whether the host is written as an address, so that what it reaches was seen by whoever wrote it."""
-    host = urlsplit(url).hostname or ""
-    try:
-        ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return True
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        raise _wrong(TCIA_CONNECTION, "extra.collections must be a list of names")
-    return tuple(item.strip() for item in items if item.strip())
-
-
-def _count(extra: dict[str, object], name: str, default: int, largest: int) -> int:
-    value = extra.get(name, default)
-    try:
-        number = int(str(value))
-    except ValueError:
-        number = 0
-    if not 1 <= number <= largest:
-        raise _wrong(TCIA_CONNECTION, f"extra.{name} must be a whole number from 1 to {largest}")
-    return number
 
 
 def _wrong(connection: str, what: str) -> ConfigurationError:

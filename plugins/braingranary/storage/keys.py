@@ -2,6 +2,7 @@
 
 Layout (see docs/architecture.md):
     raw/<archive>/<collection>/<series_uid>/<sha256>.zip (or .nii.gz, .nii) and .receipt.json, canonical.json
+    wanted/<archive>/<collection>/<series_uid>.json          announced and not yet staged, with the attempts at it
     incoming/<token>                                         half-arrived bytes, never read by anyone
     normalized/<profile>/<series_uid>/<volume>-<plane>.zip, sidecar.json, <volume>.nii.gz
     quarantine/<archive>/<collection>/<series_uid>/<code>-<sha256>.bin and .json
@@ -74,6 +75,16 @@ def receipt(raw_key: str) -> str:
 def canonical(archive: str, collection: str, series_uid: str) -> str:
     """The receipt of the zip that speaks for a series: written once, so that two runs cannot both be the first."""
     return f"{raw_prefix(archive, collection, series_uid)}canonical.json"
+
+
+def wanted_prefix(archive: str) -> str:
+    """Everything wanted from one archive."""
+    return f"wanted/{segment(archive)}/"
+
+
+def wanted(archive: str, collection: str, series_uid: str) -> str:
+    """What is known of a series that an archive announced and that is not staged yet."""
+    return f"{wanted_prefix(archive)}{segment(collection)}/{checked_uid(series_uid)}.json"
 
 
 def incoming(token: str) -> str:

@@ -10,9 +10,9 @@ import pytest
 
 from braingranary.archives.base import Query
 from braingranary.archives.retries import Politeness
-from braingranary.archives.tcia import TciaArchive, TciaSettings
-from braingranary.archives.tcia_manifest import parse_series_list
-from braingranary.archives.tcia_records import parse_rows
+from braingranary.archives.tcia.client import TciaArchive, TciaSettings
+from braingranary.archives.tcia.manifest import parse_series_list
+from braingranary.archives.tcia.records import parse_rows
 from braingranary.errors import Code, TransientFailure
 
 ROW = {"SeriesInstanceUID": "1.2.3", "Modality": "MR", "Collection": "Köpfe"}

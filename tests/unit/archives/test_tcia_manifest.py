@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from braingranary.archives.tcia_manifest import SERIES_MAX, parse_series_list, parse_tcia_manifest
+from braingranary.archives.tcia.manifest import SERIES_MAX, parse_series_list, parse_tcia_manifest
 from braingranary.errors import Code, RejectedInput
 
 MANIFEST = """downloadServerUrl=https://public.cancerimagingarchive.net/nbia-download/servlet/DownloadServlet

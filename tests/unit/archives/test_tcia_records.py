@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from braingranary.archives.tcia_records import age_years, nbia_date, series_record
+from braingranary.archives.tcia.records import age_years, nbia_date, series_record
 from braingranary.records import Species
 
 

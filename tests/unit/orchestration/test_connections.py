@@ -8,6 +8,8 @@ from collections.abc import Callable
 import psycopg.conninfo
 import pytest
 
+from braingranary.archives.connection import BATCH_SERIES, PARALLEL_DOWNLOADS
+from braingranary.archives.tcia.kind import TCIA
 from braingranary.errors import Code, ConfigurationError
 from braingranary.orchestration import connections
 from braingranary.settings import load_store_settings, store_environment
@@ -121,38 +123,50 @@ def test_catalog_dsn_without_database_is_refused(connect: Connect) -> None:
         ({"host": "http://127.0.0.1:81/v4"}, "http://127.0.0.1:81/v4/"),
     ],
 )
-def test_archive_settings_address_however_typed(fields: dict[str, object], expected: str, connect: Connect) -> None:
-    connect(connections.TCIA_CONNECTION, conn_type="http", **fields)
-    settings = connections.archive_settings()
-    assert settings.base_url == expected
-    assert (settings.name, settings.collections) == ("tcia", ())
-    assert settings.connections == connections.PARALLEL_DOWNLOADS
-    assert settings.batch_series == connections.BATCH_SERIES
+def test_archive_connection_address_however_typed(fields: dict[str, object], expected: str, connect: Connect) -> None:
+    connect(TCIA.connection, conn_type="http", **fields)
+    connection = connections.archive_connection(TCIA.connection)
+    assert connection.base_url == expected
+    assert (connection.archive_name, connection.collections) == ("tcia", ())
+    assert (connection.connections, connection.batch_series) == (PARALLEL_DOWNLOADS, BATCH_SERIES)
 
 
-def test_archive_settings_choices_of_the_extra_are_read(connect: Connect) -> None:
+def test_archive_connection_choices_of_the_extra_are_read(connect: Connect) -> None:
     extra = {"archive": "sample", "collections": ["A", " B "], "connections": 2, "batch_size": "5"}
-    connect(connections.TCIA_CONNECTION, conn_type="http", host="h", extra=extra)
-    settings = connections.archive_settings()
-    assert (settings.name, settings.collections) == ("sample", ("A", "B"))
-    assert (settings.connections, settings.batch_series) == (2, 5)
+    connect(TCIA.connection, conn_type="http", host="h", extra=extra)
+    connection = connections.archive_connection(TCIA.connection)
+    assert (connection.archive_name, connection.collections) == ("sample", ("A", "B"))
+    assert (connection.connections, connection.batch_series) == (2, 5)
+
+
+def test_archive_connection_password_is_not_in_its_text(connect: Connect) -> None:
+    connect(TCIA.connection, conn_type="http", host="h", login="me", password="hidden")
+    connection = connections.archive_connection(TCIA.connection)
+    assert (connection.login, connection.password) == ("me", "hidden")
+    assert "hidden" not in repr(connection)
 
 
 @pytest.mark.parametrize(
-    "extra",
-    [{"collections": {"A": 1}}, {"collections": [1]}, {"connections": 0}, {"connections": 99}, {"batch_size": "x"}],
+    ("name", "extra"),
+    [
+        ("collections", {"collections": {"A": 1}}),
+        ("collections", {"collections": [1]}),
+        ("connections", {"connections": 0}),
+        ("connections", {"connections": 99}),
+        ("batch_series", {"batch_size": "x"}),
+    ],
 )
-def test_archive_settings_wrong_extra_is_refused(extra: dict[str, object], connect: Connect) -> None:
-    connect(connections.TCIA_CONNECTION, conn_type="http", host="h", extra=extra)
-    with pytest.raises(ConfigurationError):
-        connections.archive_settings()
+def test_archive_connection_wrong_extra_is_refused(name: str, extra: dict[str, object], connect: Connect) -> None:
+    connect(TCIA.connection, conn_type="http", host="h", extra=extra)
+    with pytest.raises(ConfigurationError, match=TCIA.connection):
+        getattr(connections.archive_connection(TCIA.connection), name)
 
 
 @pytest.mark.parametrize("host", ["", "file:///etc/passwd", "ftp://h"])
-def test_archive_settings_address_that_is_no_web_address_is_refused(host: str, connect: Connect) -> None:
-    connect(connections.TCIA_CONNECTION, conn_type="http", host=host)
+def test_archive_connection_address_that_is_no_web_address_is_refused(host: str, connect: Connect) -> None:
+    connect(TCIA.connection, conn_type="http", host=host)
     with pytest.raises(ConfigurationError):
-        connections.archive_settings()
+        TCIA.open(connections.archive_connection(TCIA.connection))
 
 
 @pytest.mark.parametrize(

@@ -1,39 +1,51 @@
-"""Steps of the DAG `catalog_load`: which published runs the catalogue misses, and loading one of them."""
+"""Step of the DAG `catalog_load`: loading every published run that the catalogue misses."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import structlog
 
 from braingranary.catalog.load import normalize_run as load
+from braingranary.errors import RejectedInput
 from braingranary.orchestration.connections import store_settings
 from braingranary.orchestration.steps.connection import catalog
-from braingranary.orchestration.steps.context import label, skip
+from braingranary.orchestration.steps.context import skip
 from braingranary.storage.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
 
 
-def pending_runs() -> list[str]:
-    """Names of the published runs to load, the oldest first; skips where there are none.
+def load_runs() -> dict[str, int]:
+    """Load every published run that the catalogue does not hold, the oldest first, each in one transaction.
 
-    Rejects of ingest runs that staged nothing are loaded here, because no normalize run will bring them along.
+    Returns counts over all of them; skips where there are none, after it has added the rejects of ingest runs that
+    staged nothing. A task that is killed has loaded some, and the next try goes on. A run that is refused does not keep
+    the others out: they are loaded first, then its RejectedInput is raised.
     """
     store = ObjectStore.from_settings(store_settings())
+    counts: Counter[str] = Counter()
+    refused: list[RejectedInput] = []
     with catalog() as connection:
         runs = load.pending_runs(connection, store)
         if not runs:
             ingests = load.load_ingests(connection, store)
             raise skip(f"every normalized run is loaded; rejects of {len(ingests)} ingest runs were added")
-    _log.info("catalog_pending", runs=len(runs))
-    return runs
+        for number, run in enumerate(runs, 1):
+            try:
+                report = load.load_run(connection, store, run)
+            except RejectedInput as error:
+                _log.error("run_refused", run=run, code=error.code, detail=error.message)
+                refused.append(error)
+                continue
+            _log.info("run_loaded", run=run, number=f"{number} of {len(runs)}", series=report.series)
+            counts.update(_counts(report))
+    if refused:
+        raise refused[0]
+    return {"runs": len(runs), **counts}
 
 
-def load_run(run: str) -> dict[str, int]:
-    """Load one run in one transaction; returns its counts."""
-    label(run)
-    store = ObjectStore.from_settings(store_settings())
-    with catalog() as connection:
-        report = load.load_run(connection, store, run)
+def _counts(report: load.LoadReport) -> dict[str, int]:
     return {
         "series": report.series,
         "packs": report.packs,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from airflow.sdk import get_current_context
+import pendulum
+from airflow.sdk import CronDataIntervalTimetable, get_current_context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from braingranary.orchestration.runs import run_key
@@ -31,25 +32,56 @@ class RunContext:
     """Key segment of the run."""
     params: Mapping[str, Any]
     interval: Interval | None
-    """The run's data interval where the schedule or a backfill made it; a manual run has none."""
-    last_try: bool
-    """Whether the task will not be tried again when it fails."""
+    """The run's data interval where the schedule, a backfill or a person chose it; None where Airflow filled it in."""
 
 
 def current_run() -> RunContext:
     """The DAG run of the task that is running."""
     context = get_current_context()
     dag_run = context["dag_run"]
-    kind = str(getattr(dag_run.run_type, "value", dag_run.run_type))
-    start, end = dag_run.data_interval_start, dag_run.data_interval_end
-    instance = context["ti"]
-    timed = kind in _INTERVAL_RUNS and start is not None and end is not None
     return RunContext(
         run=run_key(dag_run.dag_id, dag_run.run_id),
         params=dict(context["params"]),
-        interval=Interval(start=start, end=end) if timed and start and end else None,
-        last_try=instance.try_number > (instance.max_tries or 0),
+        interval=chosen_interval(
+            kind=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
+            start=dag_run.data_interval_start,
+            end=dag_run.data_interval_end,
+            logical_date=dag_run.logical_date,
+            timetable=context["dag"].timetable,
+        ),
     )
+
+
+def chosen_interval(
+    *, kind: str, start: datetime | None, end: datetime | None, logical_date: datetime | None, timetable: object
+) -> Interval | None:
+    """The data interval of a run, unless it is the one that Airflow gives a manual run for which nobody chose any.
+
+    Args:
+        kind: the run's type: `scheduled`, `backfill`, `manual` or `asset_triggered`.
+        start: begin of the run's data interval.
+        end: its end, which is not in it.
+        logical_date: the run's logical date; a manual run without interval gets the last one before it.
+        timetable: the DAG's.
+
+    """
+    if start is None or end is None or start >= end:
+        return None
+    if kind not in _INTERVAL_RUNS and (kind != "manual" or (start, end) == _filled_in(timetable, logical_date)):
+        return None
+    return Interval(start=start, end=end)
+
+
+def _filled_in(timetable: object, logical_date: datetime | None) -> tuple[datetime, datetime] | None:
+    """What Airflow takes for the data interval of a manual run at `logical_date` that was given none."""
+    if not isinstance(timetable, CronDataIntervalTimetable) or logical_date is None:
+        return None
+    # The timetable of the SDK cannot tell; the scheduler's own of the same expression does.
+    from airflow.timetables.interval import CronDataIntervalTimetable as Scheduled  # noqa: PLC0415
+
+    scheduled = Scheduled(timetable.expression, timezone=timetable.timezone)
+    interval = scheduled.infer_manual_data_interval(run_after=pendulum.instance(logical_date))
+    return interval.start, interval.end
 
 
 def label(text: str) -> None:

@@ -1,28 +1,25 @@
-"""Steps of the DAG `tcia_ingest`: which series are wanted, staging one batch of them, and publishing what arrived."""
+"""Steps of every ingest DAG: which series are wanted, staging one batch of them, and publishing what arrived.
+
+The DAG passes the kind of its archive; `archives.registry` knows how to open it.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import structlog
+from airflow.sdk.exceptions import AirflowFailException
 
 from braingranary.archives import ingest
-from braingranary.archives.addresses import AddressPolicy
-from braingranary.archives.base import Query
-from braingranary.archives.runs import read_published
-from braingranary.archives.tcia import TciaArchive, TciaSettings
-from braingranary.archives.tcia_manifest import parse_series_list
-from braingranary.errors import Code, ConfigurationError, RejectedInput
+from braingranary.archives.base import ReleaseInterval
+from braingranary.archives.progress import Progress
+from braingranary.archives.registry import archive_kind
+from braingranary.archives.runs import PublishedIngest, read_manifest, read_published
+from braingranary.errors import Code, RejectedInput
 from braingranary.normalization.plan import pending
 from braingranary.normalization.profile import DEFAULT_PROFILE
-from braingranary.orchestration.connections import (
-    TCIA_CONNECTION,
-    ArchiveSettings,
-    archive_settings,
-    store_settings,
-)
+from braingranary.orchestration.connections import archive_connection, store_settings
 from braingranary.orchestration.steps.context import Interval, current_run, label, skip
 from braingranary.storage.store import ObjectStore
 
@@ -31,60 +28,32 @@ SIGN_OF_LIFE_EVERY_S: Final = 10.0
 _log = structlog.get_logger(__name__)
 
 
-def wanted(params: Mapping[str, Any], interval: Interval | None, settings: ArchiveSettings) -> Query | None:
-    """The query of one DAG run; None where a timed run has no collection to look at.
-
-    Timed runs take what was released in their interval, of the collection of the form or, by default, of those that
-    the Connection lists. Runs by hand take what the form says, whenever it was released; they must name something,
-    because the whole archive is never what was meant. Raises ConfigurationError, RejectedInput(MANIFEST_INVALID).
-    """
-    collection = (params.get("collection") or "").strip()
-    series = (params.get("series") or "").strip()
-    if interval is None and not collection and not series:
-        raise ConfigurationError(Code.CONFIGURATION_INVALID, "give a collection, or a list of series, in the form")
-    collections = (collection,) if collection else settings.collections if interval else ()
-    if interval is not None and not collections:
-        return None
-    return Query(
-        collections=collections,
-        patients=tuple(patient.strip() for patient in params.get("patients") or () if patient.strip()),
-        modalities=tuple(params.get("modality") or ()),
-        series_uids=parse_series_list(series, _policy(settings)) if series else (),
-        released_from=interval.start.date() if interval else None,
-        released_before=interval.end.date() if interval else None,
-        limit=params.get("limit"),
-    )
-
-
-def write_manifest() -> list[int]:
-    """Write down once which series the run takes; returns the numbers of its batches, skips where there are none."""
-    here, settings, store = current_run(), archive_settings(), _store()
-    query = wanted(here.params, here.interval, settings)
+def write_manifest(kind: str) -> list[int]:
+    """Ask the archive and write down which series the run takes; returns its batches' numbers, skips without any."""
+    here, store, archives = current_run(), _store(), archive_kind(kind)
+    connection = archive_connection(archives.connection)
+    query = archives.query(here.params, release_interval(here.interval), connection)
     if query is None:
-        raise skip(f"connection {TCIA_CONNECTION} lists no collections for the nightly run (extra.collections)")
-    with _archive(settings) as archive:
-        manifest = ingest.write_manifest(store, here.run, archive, query, settings.batch_series)
+        raise skip(f"connection {connection.name} lists no collections for the nightly run (extra.collections)")
+    with archives.open(connection) as archive:
+        manifest = ingest.write_manifest(store, here.run, archive, query, connection.batch_series)
     if not manifest.batches:
-        ingest.publish(store, here.run)  # what cannot even be asked for is told all the same
+        ingest.publish(store, here.run)  # records that cannot even be asked for are rejects all the same
         raise skip(f"the archive has no such series; {len(manifest.rejects)} records were rejected")
     return list(range(len(manifest.batches)))
 
 
-def stage(batch: int) -> dict[str, int]:
+def stage(kind: str, batch: int) -> dict[str, int]:
     """Stage one batch; returns how many series are new, were there already, or were rejected."""
-    here, settings = current_run(), archive_settings()
-    with _archive(settings) as archive:
-        result = ingest.stage_batch(
-            _store(),
-            here.run,
-            batch,
-            archive,
-            force=bool(here.params.get("force")),
-            progress=ProgressLog(),
-            give_up=here.last_try,
-        )
+    here, store, archives = current_run(), _store(), archive_kind(kind)
+    connection = archive_connection(archives.connection)
+    name = f"batch {batch + 1} of {len(read_manifest(store, here.run).batches)}"
+    label(name)
+    force = bool(here.params.get("force"))
+    with archives.open(connection) as archive:
+        result = ingest.stage_batch(store, here.run, batch, archive, force=force, progress=ProgressLog())
     counts = result.counts
-    label(f"batch {batch + 1}: {counts['staged']} new, {counts['already']} known, {counts['rejected']} rejected")
+    label(f"{name}: {counts['staged']} new, {counts['already']} known, {counts['rejected']} rejected")
     return counts
 
 
@@ -94,40 +63,45 @@ def publish() -> dict[str, int]:
     That is asked of the object store and not of this run alone: series that an earlier run staged and could not
     announce are announced by the next one that meets them.
     """
-    here, store = current_run(), _store()
-    ingest.publish(store, here.run)
-    counts = read_published(store, here.run).counts
-    if not pending(store, DEFAULT_PROFILE, ingest_runs=[here.run]):
+    store = _store()
+    published = _published(store)
+    counts = published.counts
+    if not pending(store, DEFAULT_PROFILE, ingest_runs=[published.run]):
         raise skip(f"nothing new: {counts['already']} series were there, {counts['rejected']} are rejected")
     return counts
 
 
-def tell_rejects() -> dict[str, int]:
+def announce_rejects() -> dict[str, int]:
     """Wake the load where a run has rejects and no normalization will bring them along; skips otherwise."""
-    here, store = current_run(), _store()
-    try:
-        published = read_published(store, here.run)
-    except RejectedInput as error:
-        if error.code is not Code.OBJECT_MISSING:
-            raise
-        raise skip("the run published nothing") from error
-    if not published.rejects or pending(store, DEFAULT_PROFILE, ingest_runs=[here.run]):
+    store = _store()
+    published = _published(store)
+    if not published.rejects or pending(store, DEFAULT_PROFILE, ingest_runs=[published.run]):
         raise skip("no rejects that normalize would not bring along")
     return published.counts
+
+
+def fail_incomplete() -> None:
+    """Fail the run in which a batch failed on its last try: its series stay wanted."""
+    raise AirflowFailException("some series could not be had; they stay wanted: clear the run, or let a later one try")
+
+
+def release_interval(interval: Interval | None) -> ReleaseInterval | None:
+    """The days of release that a data interval stands for."""
+    return ReleaseInterval(start=interval.start.date(), before=interval.end.date()) if interval else None
 
 
 class ProgressLog:
     """Writes the progress of a batch to the task's log: a line a finished series, and a sign of life in between."""
 
     def __init__(self) -> None:
-        self._told_s = time.monotonic()
+        self._logged_s = time.monotonic()
 
-    def __call__(self, progress: ingest.Progress) -> None:
+    def __call__(self, progress: Progress) -> None:
         """Log `progress` unless it comes too soon after the last line."""
         now_s = time.monotonic()
-        if progress.series_uid is None and now_s - self._told_s < SIGN_OF_LIFE_EVERY_S:
+        if progress.series_uid is None and now_s - self._logged_s < SIGN_OF_LIFE_EVERY_S:
             return
-        self._told_s = now_s
+        self._logged_s = now_s
         _log.info(
             "staging",
             series=f"{progress.series_done} of {progress.series_total}",
@@ -137,21 +111,19 @@ class ProgressLog:
         )
 
 
+def _published(store: ObjectStore) -> PublishedIngest:
+    """What the run publishes; skips the task where that is nothing. Publishing again changes nothing."""
+    here = current_run()
+    try:
+        name = ingest.publish(store, here.run)
+    except RejectedInput as error:
+        if error.code is not Code.OBJECT_MISSING:
+            raise
+        raise skip("the run has no manifest") from error
+    if name is None:
+        raise skip("the run has staged nothing")
+    return read_published(store, name)
+
+
 def _store() -> ObjectStore:
     return ObjectStore.from_settings(store_settings())
-
-
-def _archive(settings: ArchiveSettings) -> TciaArchive:
-    return TciaArchive(
-        TciaSettings(
-            base_url=settings.base_url,
-            name=settings.name,
-            connections=settings.connections,
-            policy=_policy(settings),
-        )
-    )
-
-
-def _policy(settings: ArchiveSettings) -> AddressPolicy:
-    """Public addresses, and a private one where an operator typed it, or said so, in the Connection."""
-    return AddressPolicy.trusting(settings.base_url) if settings.private else AddressPolicy()

@@ -19,8 +19,9 @@ import httpx
 
 from braingranary.archives.addresses import AddressPolicy, GuardedTransport, checked_url
 from braingranary.archives.base import Query
-from braingranary.archives.retries import Politeness, Unavailable, retrying
-from braingranary.archives.tcia_records import NBIA_DATE, parse_rows, series_record
+from braingranary.archives.failures import failure_of_status
+from braingranary.archives.retries import Politeness, retrying
+from braingranary.archives.tcia.records import NBIA_DATE, parse_rows, series_record
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from braingranary.records import SeriesRecord
 from braingranary.storage.keys import checked_uid
@@ -160,7 +161,18 @@ class TciaArchive:
     def _rows(
         self, endpoint: str, parameters: Mapping[str, str], *, base: str | None = None, method: str = "GET"
     ) -> list[Mapping[str, Any]]:
-        """The rows of a metadata endpoint, asked again while that may help."""
+        """The rows of a metadata endpoint; an answer of nothing is confirmed by asking once more."""
+        rows = self._rows_once(endpoint, parameters, base=base, method=method)
+        if rows:
+            return rows
+        # Nothing found is an empty answer here, and so is many a fault of a proxy or of the database behind it.
+        self._settings.politeness.sleep(self._settings.politeness.wait_min_s)
+        return self._rows_once(endpoint, parameters, base=base, method=method)
+
+    def _rows_once(
+        self, endpoint: str, parameters: Mapping[str, str], *, base: str | None, method: str
+    ) -> list[Mapping[str, Any]]:
+        """The rows of one answer, asked for again while the archive fails and that may help."""
         url = f"{base or self._base}{endpoint}"
         for attempt in retrying(self._settings.politeness):
             with attempt:
@@ -181,13 +193,8 @@ class TciaArchive:
 
 
 def _check(answer: httpx.Response) -> None:
-    status = answer.status_code
-    if status == 429 or status >= 500:
-        raise Unavailable.after(f"the archive answered {status}", _retry_after_s(answer))
-    if 300 <= status < 400:
-        raise RejectedInput(Code.ADDRESS_FORBIDDEN, f"the archive redirects ({status}), which is not followed")
-    if status != 200:
-        raise RejectedInput(Code.ARCHIVE_REFUSED, f"the archive answered {status}")
+    if answer.status_code != 200:
+        raise failure_of_status(answer.status_code, _retry_after_s(answer))
     if "html" in answer.headers.get("Content-Type", "").lower():
         raise TransientFailure(Code.ARCHIVE_ANSWER_INVALID, "a page instead of an answer")
 
