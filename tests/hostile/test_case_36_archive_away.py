@@ -113,7 +113,7 @@ def test_run_killed_before_its_batches_leaves_its_series_wanted(
         ingest.write_manifest(object_store, "killed", archive, Query(), 2)
         assert attempt(object_store, archive, "soon after", Query(collections=("Others",))) == 0
         assert staged(object_store) == set()
-        monkeypatch.setattr(wanted, "STALE_AFTER", -wanted.STALE_AFTER)  # as if that time had passed
+        monkeypatch.setattr(wanted, "ABANDONED_AFTER", -wanted.ABANDONED_AFTER)  # as if that time had passed
         assert attempt(object_store, archive, "next night", Query(collections=("Others",))) == 0
     assert len(staged(object_store)) == SERIES
     assert listing(object_store, "wanted/") == {}
@@ -126,7 +126,7 @@ def test_run_killed_between_staging_and_publishing_is_made_up_for(
     with SampleArchive(tmp_path) as server, client(server) as archive:
         ingest.write_manifest(object_store, "killed", archive, Query(), 2)
         ingest.stage_batch(object_store, "killed", 0, archive)
-        monkeypatch.setattr(wanted, "STALE_AFTER", -wanted.STALE_AFTER)
+        monkeypatch.setattr(wanted, "ABANDONED_AFTER", -wanted.ABANDONED_AFTER)
         attempt(object_store, archive, "next night", Query(collections=("Others",)))
         assert server.stats.requests["getImage"] == 1
     assert set(runs.read_published(object_store, "next night").raw_keys) == staged(object_store)

@@ -24,6 +24,8 @@ from braingranary.storage.store import ObjectStore
 
 RETRIED_MAX: Final = 1000
 """Wanted series of earlier runs that one run tries again: a long outage is made up for over some nights."""
+ABANDONED_AFTER: Final = STALE_AFTER
+"""What no run has tried for so long belongs to a run that was killed."""
 _THREADS: Final = 16  # each request is a small one that waits on the network
 
 _log = structlog.get_logger(__name__)
@@ -93,7 +95,7 @@ def to_retry(store: ObjectStore, archive: str, announced: Collection[str]) -> li
     left = [
         entry.record
         for entry in outstanding(store, archive)
-        if entry.record.series_uid not in announced and (entry.attempts or now - entry.since > STALE_AFTER)
+        if entry.record.series_uid not in announced and (entry.attempts or now - entry.since > ABANDONED_AFTER)
     ]
     if len(left) > RETRIED_MAX:
         _log.warning("wanted_series_wait", waiting=len(left) - RETRIED_MAX)
