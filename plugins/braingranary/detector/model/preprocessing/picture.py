@@ -1,7 +1,7 @@
 """A 2-D picture as numbers: which ones are usable, their floor and their foreground.
 
 Every preprocessing stands on these functions, so a change here changes what registered models answer:
-tests/unit/detector/test_registered_versions.py holds scores that were written down when versions shipped.
+tests/unit/detector/model/test_registered_versions.py holds scores that were written down when versions shipped.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from braingranary.detector.evaluation.model_card import Evaluation, card
 from braingranary.detector.model.weights import load_shipped
 
 EVALUATION = SHIPPED / "evaluation.json"
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 pytestmark = pytest.mark.skipif(not EVALUATION.is_file(), reason="no model ships with this library")
 
 

@@ -9,14 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
-from braingranary.detector.contracts.model_metadata import LARGEST_FILE_BYTES, Calibration
+from braingranary.detector.contracts.model_metadata import Calibration
 from braingranary.detector.inference.overlay import OUTLINE_COLOUR, overlay, overlay_png
 from braingranary.detector.inference.score import Scorer, SliceScore, require_brain, score_series, series_logit, sigmoid
-from braingranary.detector.model.encoder_decoder.gate import WIDTHS, Gate
-from braingranary.detector.model.encoder_decoder.network import HEAD_SHARE, TumorNet, evidence, with_gate
+from braingranary.detector.model.encoder_decoder.network import TumorNet
 from braingranary.detector.model.preprocessing.frame import Frame
 from braingranary.detector.model.preprocessing.pipeline import INPUT_SIDE_PX
-from braingranary.detector.model.weights import Model, assemble, pack
+from braingranary.detector.model.weights import Model, assemble
 from braingranary.errors import Code, RejectedInput
 from tests.fixtures import tiny_detector
 from tests.fixtures.tiny_detector import metadata
@@ -48,34 +47,6 @@ def _score(logit: float, *, declined: bool = False) -> SliceScore:
     )
 
 
-def test_network_shipped_size_fits_its_limit() -> None:
-    assert len(pack(TumorNet(), METADATA)) < LARGEST_FILE_BYTES
-
-
-def test_network_answers_have_their_shapes() -> None:
-    answers = TumorNet()(torch.rand(3, 1, INPUT_SIDE_PX, INPUT_SIDE_PX))
-    assert answers.lesion.shape == (3, 1, INPUT_SIDE_PX, INPUT_SIDE_PX)
-    assert answers.tumor.shape == answers.brain.shape == (3,)
-
-
-def test_evidence_is_read_only_where_a_lesion_is_suspected() -> None:
-    generator = torch.Generator().manual_seed(1)
-    fine, middle, deep = (torch.rand((1, 4, side, side), generator=generator) for side in (16, 8, 4))
-    suspicion = torch.full((1, 1, 16, 16), -40.0)
-    suspicion[..., 2:4, 2:4] = 40.0
-
-    def changed(row: slice) -> bool:
-        others = []
-        for features, step in ((fine, 1), (middle, 2), (deep, 4)):
-            other = features.clone()
-            other[..., row.start // step : row.stop // step, :] += 5.0
-            others.append(other)
-        return not torch.allclose(evidence(suspicion, *others), evidence(suspicion, fine, middle, deep))
-
-    assert changed(slice(0, 4))
-    assert not changed(slice(4, 16))
-
-
 def test_score_one_by_one_equals_a_batch(model: Model) -> None:
     pictures = [head(lesion=(100, 90, 5 + n), seed=n, side=160 + 10 * n) for n in range(7)]
     batch = Scorer(model, batch_size=4).score(pictures)
@@ -97,27 +68,6 @@ def test_score_blank_is_declined_whatever_the_network_says(model: Model) -> None
     with pytest.raises(RejectedInput) as caught:
         require_brain(score)
     assert caught.value.code is Code.NOT_BRAIN_MR
-
-
-@pytest.mark.parametrize("widths", [WIDTHS, (8, 16, 24)])
-@pytest.mark.parametrize("alone", [False, True])
-def test_gate_says_whether_it_is_a_brain_and_travels_with_the_weights(
-    model: Model, widths: tuple[int, ...], *, alone: bool
-) -> None:
-    torch.manual_seed(4)
-    assert isinstance(model.network, TumorNet)
-    network = with_gate(model.network, Gate(widths).eval(), gate_alone=alone)
-    again = assemble(network, METADATA).network
-    planes = torch.rand(2, 1, INPUT_SIDE_PX, INPUT_SIDE_PX)
-    with torch.inference_mode():
-        before, after = model.network(planes), again(planes)
-        assert network.gate is not None
-        gated = network.gate(planes)
-        assert torch.equal(after.brain, gated if alone else gated + HEAD_SHARE * before.brain)
-    assert torch.equal(after.lesion, before.lesion)
-    assert torch.equal(after.tumor, before.tumor)
-    assert not torch.allclose(after.brain, before.brain)
-    assert alone is not any(name.startswith("brain_head") for name in again.state_dict())
 
 
 def test_score_calibration_moves_probability_and_keeps_the_logit() -> None:

@@ -23,7 +23,7 @@ from braingranary.errors import Code, RejectedInput
 from tests.fixtures.golden_slices import golden_slices
 from tests.fixtures.tiny_detector import metadata
 
-RECORDED: dict[str, Any] = json.loads((Path(__file__).parents[2] / "fixtures" / "registered_versions.json").read_text())
+RECORDED: dict[str, Any] = json.loads((Path(__file__).parents[3] / "fixtures" / "registered_versions.json").read_text())
 TOLERANCE = 1e-4
 needs_shipped_weights = pytest.mark.skipif(
     not (SHIPPED / "detector-5.safetensors").is_file(), reason="detector-5 does not come with this library"
