@@ -27,7 +27,10 @@ MAY_READ_ENVIRONMENT = {
     "serving/gunicorn.conf.py": "names the folder that prometheus_client reads from it",
     "serving/http/metrics.py": "as above",
 }
-FOLDERS_BEING_MERGED = {"serving/api"}
+FOLDERS_OVER_THE_RULE = {
+    "serving/api": "routes and schemas are being joined",
+    "plugins/braingranary/dicom": "hostile headers",
+}
 CIRCLES_BEING_OPENED = {
     ("braingranary.devstack.sample_archive.handler", "braingranary.devstack.sample_archive.server"),
     ("braingranary.orchestration.engines.spark", "braingranary.orchestration.engines.submit"),
@@ -72,7 +75,9 @@ def test_no_folder_holds_more_modules_than_one_can_survey() -> None:
     counts = {
         name(folder): len([path for path in folder.glob("*.py") if path.stem != "__init__"]) for folder in folders
     }
-    assert {folder for folder, count in counts.items() if count > MODULES_OF_A_FOLDER_MAX} <= FOLDERS_BEING_MERGED
+    assert {
+        folder for folder, count in counts.items() if count > MODULES_OF_A_FOLDER_MAX
+    } <= FOLDERS_OVER_THE_RULE.keys()
 
 
 def test_no_module_is_longer_than_the_rule_without_a_reason() -> None:

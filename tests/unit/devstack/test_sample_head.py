@@ -48,6 +48,7 @@ def _find(sample: SampleSummary, folder: str) -> SampleSeries:
     return next(series for series in sample.series if series.folder.endswith(folder))
 
 
+@pytest.mark.slow
 def test_second_build_over_a_damaged_folder_gives_the_same_bytes(sample: SampleSummary, tmp_path: Path) -> None:
     folder = tmp_path / "head"
     folder.mkdir()

@@ -50,6 +50,7 @@ def _same(first: Gate, second: Gate) -> bool:
     return all(torch.equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_train_gate_tells_heads_from_others(slices: tuple[LabelledSlice, ...], tmp_path: Path) -> None:
     plan = GatePlan(seed=2, brains=96, others=96, steps=150, batch_size=16, average_decay=0.9)
     gate = train_gate(slices, plan, tmp_path, data_sha256="00")

@@ -78,6 +78,7 @@ def test_train_killed_and_resumed_equals_one_run(cache: TrainingCache, tmp_path:
         assert [row["epoch"] for row in csv.DictReader(lines)] == ["1", "2"]
 
 
+@pytest.mark.slow
 def test_train_learns_something(cache: TrainingCache, tmp_path: Path) -> None:
     plan = replace(TINY, epochs=2, steps_an_epoch=15, learning_rate=3e-3, batch_size=8)
     train(cache, plan, tmp_path)
@@ -129,6 +130,7 @@ def test_fold_of_patients_covers_every_tumour_patient_once(cache: TrainingCache)
     assert sorted(folds.values()) == [0, 0, 1, 1, 2, 2]
 
 
+@pytest.mark.slow
 def test_stage_trains_calibrates_and_is_judged_on_patients_it_never_saw(
     slices: tuple[LabelledSlice, ...], cache: TrainingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +168,7 @@ def test_stage_trains_calibrates_and_is_judged_on_patients_it_never_saw(
     assert gallery.shape == (400, 1200, 3)
 
 
+@pytest.mark.slow
 def test_cross_validate_judges_every_patient_once(
     slices: tuple[LabelledSlice, ...], cache: TrainingCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +179,7 @@ def test_cross_validate_judges_every_patient_once(
     assert [r.auc.count for r in reports] == [36, 36, 30]
 
 
+@pytest.mark.slow
 def test_command_line_trains_and_evaluates(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ALL", "ONE_HOSPITAL"):
         stage = replace(getattr(workflow, name), plan=replace(TINY, epochs=1), gate=TINY_GATE)
