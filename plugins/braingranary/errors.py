@@ -61,6 +61,8 @@ class Code(StrEnum):
     # the detector
     IMAGE_INVALID = "image_invalid"
     IMAGE_TOO_LARGE = "image_too_large"
+    IMAGE_COLOURED = "image_coloured"
+    IMAGE_IS_MASK = "image_is_mask"
     NOT_BRAIN_MR = "not_brain_mr"
     MODEL_INVALID = "model_invalid"
     MODEL_UNSUPPORTED = "model_unsupported"

@@ -201,14 +201,15 @@ def test_detect_large_picture_is_told_in_its_own_pixels(desk: Desk) -> None:
         (b"\x89PNG\r\n\x1a\n", 422, "image_invalid"),
         (b"PK\x03\x04" + b"\0" * 50, 422, "zip_invalid"),
         (scans.picture(np.zeros((64, 64), np.uint8)), 422, "not_brain_mr"),
-        (scans.picture(np.full((64, 64, 3), (250, 10, 10), np.uint8)), 422, "not_brain_mr"),
+        (scans.picture(np.full((64, 64, 3), (250, 10, 10), np.uint8)), 422, "image_coloured"),
+        (scans.picture(np.kron(np.eye(3, dtype=np.uint8) * 85, np.ones((40, 40), np.uint8))), 422, "image_is_mask"),
         (scans.picture(GREY[:8, :8]), 422, "image_invalid"),
         (scans.picture(np.zeros((7000, 7000), np.uint8)), 413, "image_too_large"),
         (scans.dicom(scans.slices(1), Modality="CT")[0][1], 422, "modality_unsupported"),
         (scans.dicom(scans.slices(1))[0][1][:3000], 422, "dicom_truncated"),
         (b"\0" * 128 + b"DICM" + b"\xff" * 100, 422, "not_dicom"),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_detect_what_cannot_be_judged_is_refused_with_its_code(desk: Desk, data: bytes, status: int, code: str) -> None:
     assert desk.refused(data) == (status, code)

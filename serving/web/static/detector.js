@@ -4,6 +4,8 @@ import { ask } from "./session.js";
 // What to do about an error, by its stable code; for others the server's own words have to do.
 const ADVICE = {
   not_brain_mr: "This does not look like a brain MR, so there is no verdict. The detector knows slices of heads, seen along one of the three axes.",
+  image_coloured: "This picture is coloured, and MR never is. Send the slice as a grey picture.",
+  image_is_mask: "This looks like a segmentation mask, not like the slice it was drawn on.",
   image_invalid: "This file cannot be read as an image. PNG, JPEG, DICOM, a zip of one DICOM series and NIfTI are understood.",
   image_too_large: "This file is too large. Send one slice, or a smaller volume.",
   request_too_large: "This file is too large. Send one slice, or a smaller volume.",

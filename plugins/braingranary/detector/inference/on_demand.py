@@ -1,7 +1,7 @@
 """Detection on demand: the bytes of one upload to one answer, by the rules of the batch.
 
-In: bytes, a scorer. Out: `Answer`. Fails with RejectedInput: what `uploads.read_upload` refuses, and NOT_BRAIN_MR for
-what the detector declines.
+In: bytes, a scorer. Out: `Answer`. Fails with RejectedInput: what `uploads.read_upload` refuses, IMAGE_IS_MASK for a
+picture of labels instead of tissue, and NOT_BRAIN_MR for what the detector declines.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import torch
 from braingranary.detector.contracts.detection import Answer, LesionAnswer
 from braingranary.detector.inference.overlay import overlay_png
 from braingranary.detector.inference.score import Scorer, SliceScore, require_brain, score_series
-from braingranary.detector.inference.uploads import Upload, read_upload
+from braingranary.detector.inference.uploads import Kind, Upload, read_upload
 from braingranary.detector.model.weights import unpack
 from braingranary.errors import Code, RejectedInput
 
 WARM_UP_SIDE_PX: Final = 64
+MASK_LEVELS_MAX: Final = 4
+"""A PNG of so few grey levels is a segmentation mask or a drawing; tissue shows more, even in coarse steps of grey."""
 _UNFORESEEN: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, MemoryError, RuntimeError)
 
 
@@ -41,7 +43,8 @@ def detect(data: bytes, scorer: Scorer, *, overlay: bool = False) -> Answer:
 
 
 def answer(upload: Upload, scorer: Scorer, *, overlay: bool = False) -> Answer:
-    """The answer for pictures that have been read; raises RejectedInput(NOT_BRAIN_MR)."""
+    """The answer for pictures that have been read; raises RejectedInput(IMAGE_IS_MASK, NOT_BRAIN_MR)."""
+    _refuse_mask(upload)
     scores = scorer.score(upload.pictures)
     calibration = scorer.model.metadata.calibration
     if upload.series:
@@ -72,6 +75,12 @@ def answer(upload: Upload, scorer: Scorer, *, overlay: bool = False) -> Answer:
         lesion=_lesion(upload, shown) if tumor else None,
         overlay_png=overlay_png(picture, shown, outlined=tumor) if overlay else None,
     )
+
+
+def _refuse_mask(upload: Upload) -> None:
+    """Raise RejectedInput(IMAGE_IS_MASK) for a lossless picture of a few grey levels; a blank one is declined later."""
+    if upload.kind is Kind.PNG and 1 < len(np.unique(upload.pictures[0])) <= MASK_LEVELS_MAX:
+        raise RejectedInput(Code.IMAGE_IS_MASK, "this picture has the few grey levels of a mask, not those of tissue")
 
 
 def _lesion(upload: Upload, score: SliceScore) -> LesionAnswer | None:

@@ -6,7 +6,7 @@ would be a guess which of their pictures is meant. A side above `SIDE_MAX_PX` is
 network looks at far fewer pixels, and memory stays small.
 
 In: bytes that begin as a PNG or a JPEG. Out: `Raster`. Fails with RejectedInput: IMAGE_INVALID, IMAGE_TOO_LARGE,
-NOT_BRAIN_MR for a coloured picture.
+IMAGE_COLOURED for a coloured picture.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ same answer here as in a batch. Of a series with several volumes the first count
 slice to find the window in, so its grey levels may differ from those of its whole series.
 
 Everything happens in memory and within `LIMITS`. In: bytes. Out: `Upload`. Fails with RejectedInput: IMAGE_INVALID,
-IMAGE_TOO_LARGE, NOT_BRAIN_MR, and the codes of DICOM, zip and series reading.
+IMAGE_TOO_LARGE, IMAGE_COLOURED, and the codes of DICOM, zip and series reading.
 """
 
 from __future__ import annotations

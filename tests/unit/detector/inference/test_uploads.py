@@ -115,11 +115,11 @@ def test_read_upload_large_picture_is_averaged_down(deep: bool) -> None:
     assert np.array_equal(only(upload)[7], np.arange(side // 2) % 50)
 
 
-def test_read_upload_coloured_picture_is_no_brain_mr() -> None:
+def test_read_upload_coloured_picture_is_refused() -> None:
     rng = np.random.default_rng(1)
     stream = io.BytesIO()
     Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(stream, "PNG")
-    assert refused(stream.getvalue()) is Code.NOT_BRAIN_MR
+    assert refused(stream.getvalue()) is Code.IMAGE_COLOURED
 
 
 def test_read_upload_animation_is_refused() -> None:

@@ -155,7 +155,7 @@ def test_grey_of_coloured_photograph_is_declined() -> None:
     colours[..., 0] = 200
     with pytest.raises(RejectedInput) as caught:
         grey_of(colours)
-    assert caught.value.code is Code.NOT_BRAIN_MR
+    assert caught.value.code is Code.IMAGE_COLOURED
 
 
 def test_grey_of_grey_picture_with_coloured_label_passes() -> None:

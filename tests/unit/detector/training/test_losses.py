@@ -34,7 +34,7 @@ def test_losses_right_answers_cost_next_to_nothing_and_wrong_ones_much() -> None
     assert wrong.total > 50 * right.total
 
 
-def test_losses_a_picture_that_is_no_brain_teaches_nothing_about_tumours() -> None:
+def test_losses_a_picture_that_is_no_brain_teaches_nothing_about_tumors() -> None:
     batch = _batch(brain=(1.0, 0.0))
     answers = _answers(batch, 5.0)
     other = Answers(answers.lesion.clone(), answers.tumor.clone(), answers.brain)

@@ -124,7 +124,7 @@ def test_what_ships_sees_all_and_its_judge_one_hospital_for_as_long() -> None:
     assert workflow.ONE_HOSPITAL.plan.steps == workflow.FOLD_PLAN.steps == workflow.ALL.plan.steps == longer // 3
 
 
-def test_fold_of_patients_covers_every_tumour_patient_once(cache: TrainingCache) -> None:
+def test_fold_of_patients_covers_every_tumor_patient_once(cache: TrainingCache) -> None:
     folds = workflow.fold_of_patients(cache, 3)
     assert set(folds) == set(PATIENTS)
     assert sorted(folds.values()) == [0, 0, 1, 1, 2, 2]

@@ -203,7 +203,7 @@ def test_batches_give_every_source_both_labels() -> None:
     assert not any(seen[""])
 
 
-def test_batch_maker_without_tumour_is_rejected() -> None:
+def test_batch_maker_without_tumor_is_rejected() -> None:
     cache = _bank()
     with pytest.raises(RejectedInput):
         BatchMaker(cache.where(~cache.tumor), seed=0)

@@ -60,7 +60,7 @@ def checked(picture: Picture) -> Plane32:
 def grey_of(colours: NDArray[np.uint8]) -> Picture:
     """Grey levels of a colour picture, (rows, columns, 3 or 4) uint8 to (rows, columns) float32.
 
-    MR is never coloured, so a coloured picture is declined at once (NOT_BRAIN_MR). A few coloured pixels (a ruler, a
+    MR is never coloured, so a coloured picture is refused at once (IMAGE_COLOURED). A few coloured pixels (a ruler, a
     label) are let through.
     """
     if colours.ndim != 3 or colours.shape[2] not in {3, 4}:
@@ -68,7 +68,7 @@ def grey_of(colours: NDArray[np.uint8]) -> Picture:
     rgb = colours[..., :3]
     chroma = rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)
     if (chroma > COLOUR_CHROMA).mean() > COLOURED_FRACTION:
-        raise RejectedInput(Code.NOT_BRAIN_MR, "a coloured picture is no MR slice")
+        raise RejectedInput(Code.IMAGE_COLOURED, "a coloured picture is no MR slice")
     return np.asarray(rgb.astype(np.float32) @ np.array(LUMA, dtype=np.float32))
 
 
