@@ -1,4 +1,3 @@
 -- How many series are new or differ.
 
-SELECT count(*) FROM current_series
-WHERE changed
+SELECT count(*) FROM stage_series

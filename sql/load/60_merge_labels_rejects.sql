@@ -8,32 +8,18 @@ SELECT
     s.slice_index,
     bool_or(s.tumor),
     s.source,
-    r.published_at
+    s.published_at
 FROM stage_label AS s
-CROSS JOIN stage_run AS r
-GROUP BY s.series_id, s.pack_id, s.slice_index, s.source, r.published_at
+GROUP BY s.series_id, s.pack_id, s.slice_index, s.source, s.published_at
 ORDER BY s.series_id ASC, s.pack_id ASC, s.slice_index ASC, s.source ASC
 ON CONFLICT (series_id, pack_id, slice_index, source) DO UPDATE SET
     tumor = excluded.tumor,
     published_at = excluded.published_at
 WHERE (excluded.published_at, excluded.tumor) > (label.published_at, label.tumor);
 
-INSERT INTO reject (
-    reject_id, archive, collection, series_uid, code, step, detail, object_key, fatal, published_at
-)
-SELECT DISTINCT ON (s.reject_id)
-    s.reject_id,
-    s.archive,
-    s.collection,
-    s.series_uid,
-    s.code,
-    s.step,
-    s.detail,
-    s.object_key,
-    s.fatal,
-    r.published_at
+INSERT INTO reject
+SELECT DISTINCT ON (s.reject_id) s.*
 FROM stage_reject AS s
-CROSS JOIN stage_run AS r
 ORDER BY s.reject_id ASC, s.fatal DESC, s.detail DESC
 ON CONFLICT (reject_id) DO UPDATE SET
     detail = excluded.detail,

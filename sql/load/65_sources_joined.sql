@@ -8,6 +8,5 @@ SELECT
     s.citation_url,
     count(*)
 FROM series AS s
-INNER JOIN current_series AS c ON s.series_id = c.series_id
-WHERE c.changed
+INNER JOIN stage_series AS i ON s.series_id = i.series_id
 GROUP BY s.collection_id, s.license_name, s.license_url, s.citation_url

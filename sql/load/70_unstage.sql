@@ -1,5 +1,4 @@
 -- Room for the next run of the same transaction.
 
 DROP TABLE IF EXISTS
-stage_run, stage_series, stage_pack, stage_slice, stage_label, stage_reject,
-incoming_series, current_series, touched, incoming_pack, changed_pack;
+stage_series, stage_pack, stage_slice, stage_label, stage_reject, stage_parent, current_series, gone_pack, touched;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import secrets
@@ -12,17 +13,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 
-from braingranary.catalog.load import columns
 from braingranary.catalog.load.normalize_run import LoadReport, load_ingests, load_run, pending_runs
 from braingranary.catalog.read import series as search
 from braingranary.catalog.schema.migrate import migrate
+from braingranary.catalog.schema.series_fields import SERIES_FIELDS, Origin
 from braingranary.catalog.sql import statement
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.errors import Code, ConfigurationError, RejectedInput
-from braingranary.normalization import rows
 from braingranary.records import Plane
+from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 from tests.fixtures.kept import assert_kept
 from tests.unit.catalog import synthetic
@@ -251,8 +253,8 @@ BAD_ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "series_values": ("series", {"row_spacing_mm": float("nan")}),
     "series_values ": ("series", {"slice_spacing_mm": float("inf")}),
     "series_values  ": ("series", {"species": "dragon"}),
-    "series_extra_is_an_object": ("series", {"extra": "[1]"}),
-    "series_extra_is_an_object ": ("series", {"extra": "{"}),
+    "series_extra_check": ("series", {"extra": "[1]"}),
+    "InvalidTextRepresentation": ("series", {"extra": "{"}),
     "pack_values": ("packs", {"sha256": "x"}),
     "packs_of_a_series": ("packs", {"series_uid": "1.9.9"}),
     "slices_fill_their_pack": ("slices", {"slice_index": 9}),
@@ -427,14 +429,49 @@ def test_labels_of_a_pack_lie_on_neighbouring_pages(
     assert sum(count for (count,) in pages) / len(pages) < 2
 
 
-def test_row_files_and_staging_name_the_same_columns() -> None:
-    ours = {
-        "series": columns.SERIES,
-        "packs": columns.PACKS,
-        "slices": columns.SLICES,
-        "rejects": columns.REJECTS,
-        "labels": columns.LABELS,
+def without(store: ObjectStore, run: str, table: str, column: str) -> None:
+    """Publish `run` again under another name, with row files of `table` that lack `column`."""
+    content = json.loads(store.get(keys.run_object("normalize", run, "published.json")))
+    parts = []
+    for part in content["parts"]:
+        tables = {name: pq.read_table(io.BytesIO(store.get(key))) for name, key in part["tables"].items()}
+        parts.append({**tables, table: tables[table].drop_columns([column])})
+    synthetic.publish_arrow(store, f"{run} without {column}", parts)
+
+
+def test_row_files_from_before_a_column_came_leave_it_unknown(
+    connection: psycopg.Connection[Any], object_store: ObjectStore
+) -> None:
+    synthetic.publish(object_store, "r1", synthetic.tables([0]))
+    without(object_store, "r1", "series", "echo_time_ms")
+    load_run(connection, object_store, "r1 without echo_time_ms")
+    assert connection.execute("SELECT echo_time_ms, flip_angle_deg FROM series").fetchall() == [(None, 9.0)]
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("series", "subject"), ("series", "rows"), ("packs", "plane"), ("slices", "crc32")]
+)
+def test_row_files_without_a_column_that_is_needed_are_rejected(
+    connection: psycopg.Connection[Any], object_store: ObjectStore, table: str, column: str
+) -> None:
+    synthetic.publish(object_store, "r1", synthetic.tables([0]))
+    without(object_store, "r1", table, column)
+    with pytest.raises(RejectedInput) as caught:
+        load_run(connection, object_store, f"r1 without {column}")
+    assert caught.value.code is Code.CATALOG_CHECK_FAILED
+    assert connection.execute("SELECT count(*) FROM series").fetchone() == (0,)
+
+
+def test_the_table_of_series_has_the_columns_and_types_of_the_list_of_fields(
+    connection: psycopg.Connection[Any],
+) -> None:
+    stored = connection.execute(
+        "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute"
+        " WHERE attrelid = 'series'::regclass AND attnum > 0 AND NOT attisdropped"
+    ).fetchall()
+    listed = {
+        (field.name, str(field.type), field.required)
+        for field in SERIES_FIELDS
+        if field.origin in {Origin.ROW, Origin.LOAD}
     }
-    assert {table: set(names) for table, names in ours.items()} == {
-        table: set(schema.names) for table, schema in rows.TABLES.items()
-    }
+    assert set(stored) == listed

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from braingranary.catalog import model_registry as models
-from braingranary.catalog.load import columns
 from braingranary.catalog.load.normalize_run import load_run
 from braingranary.catalog.load.score_run import load_scores, pending_score_runs
 from braingranary.catalog.model_registry import ModelRecord
@@ -315,9 +314,3 @@ def test_published_rows_with_a_missing_slice_or_a_nan_are_refused(
         assert count(connection, "slice_prediction") == 0
     object_store.put(key, whole)
     assert load_scores(connection, object_store, "s1").series_changed == len(job.series)
-
-
-def test_row_files_and_staging_name_the_same_columns() -> None:
-    assert tuple(scoring.SERIES.names) == columns.SERIES_SCORES
-    assert tuple(scoring.SLICES.names) == columns.SLICE_SCORES
-    assert set(scoring.TABLES["rejects"].names) == set(columns.REJECTS)

@@ -2,8 +2,7 @@
 SELECT
     i.object_key,
     'slices' AS trouble
-FROM incoming_pack AS i
-INNER JOIN changed_pack AS c ON i.pack_id = c.pack_id
+FROM stage_pack AS i
 LEFT JOIN (
     SELECT
         pack_id,

@@ -11,7 +11,6 @@ Fails with RejectedInput (OBJECT_MISSING, MANIFEST_INVALID, CATALOG_CHECK_FAILED
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Final, LiteralString
 
 import pyarrow as pa
 import structlog
@@ -29,15 +28,11 @@ from braingranary.catalog.load.transaction import (
     refresh,
     run_checks,
     run_merge,
+    upsert,
 )
 from braingranary.catalog.schema.row_keys import Column, run_id
 from braingranary.errors import RejectedInput
 from braingranary.storage.store import ObjectStore
-
-MERGES: Final[tuple[LiteralString, ...]] = (
-    "load/30_merge_series", "load/35_forget_scores", "load/40_merge_packs", "load/50_merge_parents",
-    "load/60_merge_labels_rejects", "load/65_sources_joined",
-)  # fmt: skip
 
 _log = structlog.get_logger(__name__)
 
@@ -107,11 +102,10 @@ def pending_runs(connection: Connection, store: ObjectStore) -> list[str]:
 def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) -> LoadReport:
     connection.execute(sql.statement("refresh/00_touched"))
     connection.execute(sql.statement("load/00_stage"))
-    connection.execute(sql.statement("load/01_stage_run"), {"published_at": wanted.published_at})
     counts = stage_rows(connection, store, wanted)
     connection.execute(sql.statement("load/10_duplicates"))
     run_checks(connection, "checks/rows")
-    connection.execute(sql.statement("load/20_incoming"))
+    connection.execute(sql.statement("load/20_changed"))
     row = connection.execute(sql.statement("load/21_count_changed")).fetchone()
     series_changed = int(row[0]) if row else 0
     connection.execute(sql.statement("load/23_touched_series"))
@@ -119,7 +113,7 @@ def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) 
     changed = _changed_packs(connection)
     slices, slices_changed = stage_slices(connection, store, wanted, changed)
     run_checks(connection, "checks/slices")
-    if sum(run_merge(connection, name) for name in MERGES):
+    if _merge(connection):
         raise_catalogue_state(connection)
     report = LoadReport(
         run=wanted.run,
@@ -136,6 +130,20 @@ def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) 
     _record(connection, wanted, report)
     connection.execute(sql.statement("load/70_unstage"))
     return report
+
+
+def _merge(connection: Connection) -> int:
+    """Bring what is staged into the catalogue; returns how many rows were written."""
+    written = run_merge(connection, "load/30_merge_parents")
+    written += upsert(connection, "series", key="series_id", staged="stage_series")
+    written += run_merge(connection, "load/35_forget_scores")
+    written += run_merge(connection, "load/40_replace_packs")
+    written += upsert(connection, "pack", key="pack_id", staged="stage_pack")
+    written += run_merge(connection, "load/45_insert_slices")
+    written += run_merge(connection, "load/50_derive_parents")
+    written += run_merge(connection, "load/60_merge_labels_rejects")
+    run_merge(connection, "load/65_sources_joined")
+    return written
 
 
 def _changed_packs(connection: Connection) -> dict[int, Column]:

@@ -9,16 +9,15 @@ registered model has these weights) or TransientFailure; whatever it raises, not
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final, LiteralString
+from typing import Final
 
-import pyarrow as pa
 import structlog
 
-from braingranary.catalog.load import columns, published
-from braingranary.catalog.load.arrow_copy import BINARY_HEADER, BINARY_TRAILER, binary_bytes, csv_bytes
+from braingranary.catalog.load import published
 from braingranary.catalog.load.published import PublishedRun
-from braingranary.catalog.load.staging import batches, reject_columns, repeated, unnamed
+from braingranary.catalog.load.staging import Columns, batches, copy_binary, copy_csv, stage_rejects
 from braingranary.catalog.load.transaction import (
     Connection,
     leave_idle,
@@ -36,7 +35,6 @@ from braingranary.errors import Code, RejectedInput
 from braingranary.storage.store import ObjectStore
 
 STEP: Final = "score"
-_SLICE_TYPES: Final[tuple[Any, ...]] = (pa.int64(), pa.int32(), *[pa.float32()] * 4)
 _log = structlog.get_logger(__name__)
 
 
@@ -81,15 +79,16 @@ def _load(connection: Connection, store: ObjectStore, wanted: PublishedRun, mode
     moment = {"model_id": model.model_id, "published_at": wanted.published_at}
     connection.execute(statement("refresh/00_touched"))
     connection.execute(statement("scores/load/00_stage"))
-    connection.execute(statement("scores/load/01_stage_run"), moment)
-    series = _stage_series(connection, store, wanted)
-    slices = _stage_slices(connection, store, wanted)
-    rejects = _stage_rejects(connection, store, wanted)
+    series = copy_csv(connection, "stage_series_score", _series(store, wanted, model))
+    slices = copy_binary(connection, "stage_slice_score", _slices(store, wanted, model))
+    rejects = stage_rejects(connection, store, wanted)
     connection.execute(statement("scores/load/10_current"))
     run_checks(connection, "checks/scores")
     row = connection.execute(statement("scores/load/11_count_current")).fetchone()
-    merges: tuple[LiteralString, ...] = ("scores/load/20_merge", "scores/load/30_merge_rejects")
-    if sum(run_merge(connection, name) for name in merges):
+    written = run_merge(connection, "scores/load/20_merge")
+    written += run_merge(connection, "scores/load/30_forget_rejects")
+    written += run_merge(connection, "scores/load/35_merge_rejects", moment)
+    if written:
         raise_catalogue_state(connection)
     counts = {"series_count": series, "slice_count": slices, "reject_count": rejects}
     values = {
@@ -101,7 +100,6 @@ def _load(connection: Connection, store: ObjectStore, wanted: PublishedRun, mode
         "published_sha256": wanted.sha256,
     }
     connection.execute(statement("scores/load/40_record_run"), values)
-    connection.execute(statement("scores/load/50_unstage"))
     return ScoreReport(
         run=wanted.run,
         model_version=model.version,
@@ -113,34 +111,16 @@ def _load(connection: Connection, store: ObjectStore, wanted: PublishedRun, mode
     )
 
 
-def _stage_series(connection: Connection, store: ObjectStore, wanted: PublishedRun) -> int:
-    count = 0
-    with connection.cursor() as cursor, cursor.copy(statement("scores/load/copy_series")) as copy:
-        for part, batch in batches(store, wanted, "series", columns.SERIES_SCORES):
-            count += batch.num_rows
-            copy.write(csv_bytes(unnamed([repeated(part, batch), *batch.columns])))
-    return count
+def _series(store: ObjectStore, run: PublishedRun, model: ModelRecord) -> Iterator[Columns]:
+    for _, batch in batches(store, run, "series"):
+        yield batch.with_columns(
+            model_id=batch.repeated(model.model_id), published_at=batch.repeated(run.published_at.isoformat())
+        )
 
 
-def _stage_slices(connection: Connection, store: ObjectStore, wanted: PublishedRun) -> int:
-    count = 0
-    with connection.cursor() as cursor, cursor.copy(statement("scores/load/copy_slices")) as copy:
-        copy.write(BINARY_HEADER)
-        for _, batch in batches(store, wanted, "slices", columns.SLICE_SCORES):
-            count += batch.num_rows
-            arrays = [array.cast(kind) for array, kind in zip(batch.columns, _SLICE_TYPES, strict=True)]
-            copy.write(binary_bytes(unnamed(arrays)))
-        copy.write(BINARY_TRAILER)
-    return count
-
-
-def _stage_rejects(connection: Connection, store: ObjectStore, wanted: PublishedRun) -> int:
-    count = 0
-    with connection.cursor() as cursor, cursor.copy(statement("load/copy_rejects")) as copy:
-        for part, batch in batches(store, wanted, "rejects", columns.REJECTS):
-            count += batch.num_rows
-            copy.write(csv_bytes(unnamed(reject_columns(part, batch))))
-    return count
+def _slices(store: ObjectStore, run: PublishedRun, model: ModelRecord) -> Iterator[Columns]:
+    for _, batch in batches(store, run, "slices"):
+        yield batch.with_columns(model_id=batch.repeated(model.model_id))
 
 
 def _model_of(connection: Connection, wanted: PublishedRun) -> ModelRecord:

@@ -12,11 +12,12 @@ Whatever is raised inside a load, nothing was changed. Errors are RejectedInput 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, LiteralString, TypeAlias
 
 import psycopg
+from psycopg import sql as psql
 from psycopg.pq import TransactionStatus
 
 from braingranary.catalog import sql
@@ -63,16 +64,34 @@ def run_checks(connection: Connection, folder: str) -> None:
         raise RejectedInput(Code.CATALOG_CHECK_FAILED, f"checks that found rows: {', '.join(failed)}")
 
 
-def run_merge(connection: Connection, name: LiteralString) -> int:
-    """Run the statements of `sql/<name>.sql`; returns how many rows they wrote in tables of the catalogue."""
+def run_merge(connection: Connection, name: LiteralString, values: Mapping[str, object] | None = None) -> int:
+    """Run the statements of `sql/<name>.sql` (with `values` just one); returns how many rows they wrote."""
     written = 0
     with connection.cursor() as cursor:
-        cursor.execute(sql.statement(name))
+        cursor.execute(sql.statement(name), values)
         while True:
             if (cursor.statusmessage or "").startswith(("INSERT", "UPDATE", "DELETE")):
                 written += cursor.rowcount
             if not cursor.nextset():
                 return written
+
+
+def upsert(connection: Connection, table: LiteralString, *, key: LiteralString, staged: LiteralString) -> int:
+    """Write the rows of the table `staged` into `table`, which has the same columns; returns how many rows."""
+    columns = connection.execute(psql.SQL("SELECT * FROM {} LIMIT 0").format(psql.Identifier(table))).description or ()
+    names = [psql.Identifier(column.name) for column in columns]
+    assignments = psql.SQL(", ").join(psql.SQL("{0} = excluded.{0}").format(name) for name in names)
+    statement = psql.SQL(
+        "INSERT INTO {table} ({names}) SELECT {names} FROM {staged} ORDER BY {key}"
+        " ON CONFLICT ({key}) DO UPDATE SET {assignments} WHERE {table} IS DISTINCT FROM excluded"
+    ).format(
+        table=psql.Identifier(table),
+        names=psql.SQL(", ").join(names),
+        staged=psql.Identifier(staged),
+        key=psql.Identifier(key),
+        assignments=assignments,
+    )
+    return connection.execute(statement).rowcount
 
 
 def raise_catalogue_state(connection: Connection) -> None:
