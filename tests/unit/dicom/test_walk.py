@@ -26,6 +26,7 @@ from tests.fixtures.dicom_factory import (
     enhanced_series,
     written,
 )
+from tests.fixtures.dicom_fuzz import tolerated
 
 SCAN = Scan()
 UNDEFINED = 0xFFFFFFFF
@@ -272,3 +273,9 @@ def test_numbers_decimal_strings_are_read_or_left_out_whole(text: bytes, numbers
     size = int.from_bytes(data[at + 6 : at + 8], "little")
     changed = data[:at] + element(tags.PIXEL_SPACING, "DS", text) + data[at + 8 + size :]
     assert walk_file(changed, Limits()).elements.numbers(tags.PIXEL_SPACING) == numbers
+
+
+def test_tolerated_files_of_the_fuzzer_are_read() -> None:
+    """They only lead the mutations into the tolerant branches where they are readable before."""
+    for data in tolerated():
+        assert np.array_equal(read_series([("1.dcm", data)]).volumes[0].volume.voxels[0], SCAN.pixels(0))
