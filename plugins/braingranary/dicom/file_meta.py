@@ -6,7 +6,6 @@ DICOM_TRUNCATED, TRANSFER_SYNTAX_UNSUPPORTED.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from braingranary.dicom import tags
@@ -24,8 +23,8 @@ _FIRST_GROUPS: Final = frozenset((0x02, 0x04, 0x08, 0x10, 0x18, 0x20, 0x28))
 def read_file_meta(data: bytes) -> tuple[TransferSyntax, int]:
     """Transfer syntax and start of the data set.
 
-    Where the group names none, or there is no group, the first element's look decides; where the first element shows
-    another layout than the named syntax has, the look is right: some writers name one and use the other.
+    Where the group names none, or there is no group, the first element's look decides. Some writers name one of the
+    two native little-endian syntaxes and use the other: there the look is right as well.
     """
     uid, start = _meta_group(data)
     if uid is None:
@@ -33,14 +32,10 @@ def read_file_meta(data: bytes) -> tuple[TransferSyntax, int]:
     syntax = SYNTAXES.get(uid)
     if syntax is None:
         raise RejectedInput(Code.TRANSFER_SYNTAX_UNSUPPORTED, "no decoder for the file's transfer syntax")
-    if syntax.deflated:
+    if syntax.coding is not Coding.NATIVE or syntax.deflated or syntax.big_endian:
         return syntax, start
-    explicit = is_explicit(data, start, len(data), expected=syntax.explicit, big_endian=syntax.big_endian)
-    if explicit == syntax.explicit:
-        return syntax, start
-    if syntax.coding is Coding.NATIVE and not syntax.big_endian:
-        return EXPLICIT if explicit else IMPLICIT, start
-    return replace(syntax, explicit=explicit), start
+    explicit = is_explicit(data, start, len(data), expected=syntax.explicit, big_endian=False)
+    return EXPLICIT if explicit else IMPLICIT, start
 
 
 def _meta_group(data: bytes) -> tuple[str | None, int]:

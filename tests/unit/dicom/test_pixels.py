@@ -85,11 +85,14 @@ def test_read_series_more_or_fewer_codestreams_than_frames_are_rejected() -> Non
         assert code_of(with_value(data, value)) is Code.PIXEL_DATA_MISMATCH
 
 
-def test_read_series_empty_fragments_belong_to_no_frame() -> None:
-    scan = Scan(syntax="jpeg_2000")
-    stream = encoded(scan.pixels(0), scan)
-    value = encapsulate([stream], has_bot=False) + b"\xfe\xff\x00\xe0" + bytes(4)
-    assert np.array_equal(read_one(with_value(classic_file(scan), value))[0], scan.pixels(0))
+@pytest.mark.parametrize("syntax", ["rle", "jpeg_2000"])
+def test_read_series_empty_fragments_belong_to_no_frame(syntax: str) -> None:
+    scan = Scan(syntax=syntax)
+    streams = [encoded(scan.pixels(index), scan) for index in range(scan.slices)]
+    (_, data), *_ = enhanced_series(scan)
+    value = encapsulate(streams, has_bot=False) + b"\xfe\xff\x00\xe0" + bytes(4)
+    found = read_one(with_value(data, value))
+    assert all(np.array_equal(found[index], scan.pixels(index)) for index in range(scan.slices))
 
 
 @pytest.mark.parametrize("padding", [b"\0" * 2, b"\0" * 4000, b"\xff" * 4000, b"end of file"])

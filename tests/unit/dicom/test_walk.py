@@ -35,6 +35,8 @@ REFERENCED = 0x00081140  # Referenced Image Sequence: stands before everything t
 PRIVATE = 0x00091001
 ICON = 0x00880200
 PIXELS = b"\xe0\x7f\x10\x00"
+FRAGMENT = bytes(1 << 21)
+"""Taken for elements it would be more of them than a file may have."""
 
 
 def implicit(tag: int, value: bytes, *, length: int | None = None) -> bytes:
@@ -92,6 +94,9 @@ EXPLICIT_FAULTS = {
     "sequence end behind a defined length": element(REFERENCED, "SQ", item(UID)) + SEQUENCE_END,
     "item end behind a defined length": element(REFERENCED, "SQ", item(UID) + ITEM_END + item(UID)),
     "both ends behind defined lengths": element(REFERENCED, "SQ", item(UID) + ITEM_END) + SEQUENCE_END,
+    "item end behind a defined length in an open sequence": element(
+        REFERENCED, "SQ", item(UID) + ITEM_END + item(UID) + SEQUENCE_END, length=UNDEFINED
+    ),
     "item end inside a defined length": element(REFERENCED, "SQ", item(UID + ITEM_END)),
     "sequence end inside a defined length": element(REFERENCED, "SQ", item(UID) + SEQUENCE_END),
     "item end in the data set": ITEM_END,
@@ -114,7 +119,7 @@ EXPLICIT_FAULTS = {
     "blanks": element(PRIVATE, "  ", b"1234"),
     # encapsulated values below the top
     "encapsulated icon": element(
-        ICON, "SQ", item(PIXELS + b"OB\0\0\xff\xff\xff\xff" + item(b"") + item(b"\xff\xd8" * 50) + SEQUENCE_END)
+        ICON, "SQ", item(PIXELS + b"OB\0\0\xff\xff\xff\xff" + item(b"") + item(FRAGMENT) + SEQUENCE_END)
     ),
     "encapsulated icon in an open item": element(
         ICON,
@@ -126,7 +131,7 @@ EXPLICIT_FAULTS = {
         + SEQUENCE_END,
         length=UNDEFINED,
     ),
-    "encapsulated private value": element(PRIVATE, "OB", item(b"") + item(b"abcd") + SEQUENCE_END, length=UNDEFINED),
+    "encapsulated private value": element(PRIVATE, "OB", item(b"") + item(FRAGMENT) + SEQUENCE_END, length=UNDEFINED),
 }
 
 
@@ -143,9 +148,7 @@ IMPLICIT_FAULTS = {
     "private sequence of undefined length": implicit(PRIVATE, item(IMPLICIT_UID) + SEQUENCE_END, length=UNDEFINED),
     "ends behind defined lengths": implicit(REFERENCED, item(IMPLICIT_UID) + ITEM_END) + SEQUENCE_END,
     "item that claims too much": implicit(REFERENCED, item(IMPLICIT_UID, length=4000)),
-    "encapsulated icon": implicit(
-        ICON, item(PIXELS + b"\xff\xff\xff\xff" + item(b"") + item(b"\xff\xd8" * 50) + SEQUENCE_END)
-    ),
+    "encapsulated icon": implicit(ICON, item(PIXELS + b"\xff\xff\xff\xff" + item(b"") + item(FRAGMENT) + SEQUENCE_END)),
 }
 
 
@@ -159,6 +162,15 @@ def test_walk_file_fault_in_a_needed_sequence_is_refused() -> None:
     at = data.index(b"\x00\x52\x30\x92SQ")
     lie = data[: at + 12] + ITEM + b"\xf0\xff\xff\x7f" + data[at + 20 :]
     assert refused(lie) in (Code.DICOM_TRUNCATED, Code.DICOM_CORRUPT)
+
+
+def test_walk_file_delimiters_and_padding_in_a_needed_sequence_are_stepped_over() -> None:
+    groups = element(tags.PLANE_POSITION_SEQUENCE, "SQ", item(b"")) + SEQUENCE_END
+    value = item(groups) + ITEM_END + item(groups + ITEM_END) + item(groups + bytes(6)) + SEQUENCE_END + bytes(4)
+    blob = element(tags.PER_FRAME_FUNCTIONAL_GROUPS, "SQ", value) + SEQUENCE_END
+    walked = walked_whole(with_element(classic_file(SCAN), blob, before=PIXELS))
+    found = walked.elements.items(tags.PER_FRAME_FUNCTIONAL_GROUPS)
+    assert [len(each.items(tags.PLANE_POSITION_SEQUENCE)) for each in found] == [1, 1, 1]
 
 
 def test_walk_file_limits_hold_inside_what_is_stepped_over() -> None:
