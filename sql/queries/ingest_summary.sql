@@ -1,4 +1,5 @@
--- What the catalogue holds, for people: one row a line of the demo's last table. No parameters.
+-- What the catalogue holds, for people: one row a line of the demo's last table, slices of the
+-- volumes that stand for their series (0). No parameters.
 SELECT
     'collection' AS kind,
     collection.name,
@@ -6,7 +7,7 @@ SELECT
     coalesce(sum(pack.slice_count), 0) AS slices
 FROM collection
 LEFT JOIN series USING (collection_id)
-LEFT JOIN pack USING (series_id)
+LEFT JOIN pack ON series.series_id = pack.series_id AND pack.volume = 0
 GROUP BY collection.archive, collection.name
 UNION ALL
 SELECT
@@ -15,6 +16,7 @@ SELECT
     count(DISTINCT pack.series_id),
     sum(pack.slice_count)
 FROM pack
+WHERE pack.volume = 0
 GROUP BY pack.plane
 UNION ALL
 SELECT

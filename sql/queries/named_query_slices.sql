@@ -2,7 +2,8 @@
 --
 -- withtumor_ax|cor|sag: slices that show the axial, coronal or sagittal plane and have a tumour; notumor_ax|cor|sag:
 -- the same with no tumour, said explicitly. What nobody labelled is in neither. The planes are those the slice shows,
--- acquired or reformatted. Truth is told by the views slice_truth and series_truth:
+-- acquired or reformatted, of the volume that stands for the series (0). Truth is told by the views slice_truth and
+-- series_truth:
 --   * sources `reader`, `mask` and `collection` count, in this order of precedence; `model:<version>` never does;
 --   * a label of the slice itself goes before the label of its series. So the slices of a tumour collection have a
 --     tumour unless a mask or a reader says of one of them that it has none, and the mask of a lesion, which labels
@@ -22,7 +23,7 @@ SELECT
     l.crc32,
     coalesce(lt.source, st.source, lm.source) AS label_source
 FROM named_query AS q
-INNER JOIN pack AS p ON q.plane = p.plane
+INNER JOIN pack AS p ON q.plane = p.plane AND p.volume = 0
 INNER JOIN series AS s ON p.series_id = s.series_id
 INNER JOIN subject AS u ON s.subject_id = u.subject_id
 INNER JOIN collection AS c ON s.collection_id = c.collection_id

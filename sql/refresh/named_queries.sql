@@ -31,7 +31,7 @@ FROM (
         END AS model_slices
     FROM spoken_series AS t
     INNER JOIN series AS s ON t.series_id = s.series_id
-    INNER JOIN pack AS p ON s.series_id = p.series_id
+    INNER JOIN pack AS p ON s.series_id = p.series_id AND p.volume = 0
     INNER JOIN named_query AS q ON p.plane = q.plane
     LEFT JOIN LATERAL (
         SELECT

@@ -27,8 +27,18 @@ pytestmark = pytest.mark.realdata
 LEAST_CORRELATION = 0.999
 AFFINE_TOLERANCE_MM = 0.01
 """NIfTI holds the affine in single precision, and dcm2niix adds up slice positions of few digits: 2e-4 mm seen."""
+VOXEL_TOLERANCE_UNITS = 0.5
+"""Half a stored unit, after the rescale that both apply."""
 CONVERSION_SECONDS = 500
 SERIES = ("tcia_vs_seg_001", "philips_mprage_sag", "siemens_t1_sag_hfs", "siemens_xa30_enhanced_t1")
+SERIES_OF_MANY = (
+    "canon_dti_instance_number_only",
+    "ge_field_map",
+    "ge_fmri_instance_number_only",
+    "philips_asl_label_control",
+    "philips_classic_dwi",
+    "uih_grid_mosaic",
+)
 TRANSFER_SYNTAX_FILES = tuple(f"{number}.dcm" for number in range(1, 10))
 
 # Display of each plane out of a canonical volume (R, A, S): which axes are slice, row and column; rows and columns run
@@ -44,18 +54,37 @@ def _read(paths: list[Path]) -> SeriesImages:
     return read_series(_members(paths))
 
 
-def _peer(paths: list[Path], work: Path) -> nibabel.Nifti1Image:
-    """The one volume that dcm2niix makes of `paths`, in nibabel's closest canonical orientation."""
+def _converted(paths: list[Path], work: Path) -> list[nibabel.Nifti1Image]:
+    """The files that dcm2niix makes of `paths`, in nibabel's closest canonical orientation."""
     source, target = work / "in", work / "out"
     source.mkdir()
     target.mkdir()
     for path in paths:
         (source / path.name).symlink_to(path)
-    command = [str(dcm2niix.bin), "-b", "n", "-z", "n", "-o", str(target), "-f", "volume", str(source)]
+    # -p n: the standard rescale of DICOM, not Philips' own of floating point
+    options = ["-b", "n", "-p", "n", "-z", "n", "-o", str(target), "-f", "volume_%s_%e_%j"]
+    command = [str(dcm2niix.bin), *options, str(source)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=CONVERSION_SECONDS)
     made = sorted(target.glob("*.nii"))
-    assert len(made) == 1, f"dcm2niix made {[path.name for path in made]}: {done.stdout[-500:]}"
-    return _canonical(nibabel.Nifti1Image.from_filename(made[0]))
+    assert made, f"dcm2niix made nothing: {done.stdout[-500:]}"
+    return [_canonical(nibabel.Nifti1Image.from_filename(path)) for path in made]
+
+
+def _peer(paths: list[Path], work: Path) -> nibabel.Nifti1Image:
+    """The one volume that dcm2niix makes of `paths`."""
+    (image,) = _converted(paths, work)
+    return image
+
+
+def _peer_volumes(paths: list[Path], work: Path) -> list[tuple[NDArray[np.float64], NDArray[np.float32]]]:
+    """Affine and voxels (R, A, S) of every volume that dcm2niix makes of `paths`."""
+    volumes = []
+    for image in _converted(paths, work):
+        voxels = np.asarray(image.dataobj, dtype=np.float32)
+        voxels = voxels.reshape((*voxels.shape[:3], -1))
+        affine = np.asarray(image.affine, dtype=np.float64)
+        volumes += [(affine, voxels[..., number]) for number in range(voxels.shape[3])]
+    return volumes
 
 
 def _canonical(image: nibabel.Nifti1Image) -> nibabel.Nifti1Image:
@@ -69,6 +98,13 @@ def _peer_slices(peer: nibabel.Nifti1Image, plane: Plane) -> NDArray[np.float64]
     if volume.ndim == 4:
         volume = volume[..., 0]
     return np.asarray(volume.transpose(DISPLAY_AXES[plane])[:, ::-1, ::-1])
+
+
+def _canonical_voxels(volume: Volume) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Affine and voxels (R, A, S) after rescale."""
+    rescaled = np.asarray(volume.voxels, dtype=np.float32) * volume.slope + volume.intercept
+    image = _canonical(nibabel.Nifti1Image(rescaled, volume.affine))  # type: ignore[no-untyped-call]
+    return np.asarray(image.affine, dtype=np.float64), np.asarray(image.dataobj, dtype=np.float32)
 
 
 def _canonical_affine(volume: Volume) -> NDArray[np.float64]:
@@ -121,6 +157,30 @@ def test_correlation_falls_where_a_side_is_swapped_or_slices_run_backwards(
         ours = wrong.astype(np.float64)
         least = min(_correlation(one, other) for one, other in zip(ours, theirs, strict=True))
         assert least < LEAST_CORRELATION
+
+
+@pytest.mark.parametrize(
+    "name", [*(f"dicom/{name}" for name in SERIES), *(f"dicom_more/{name}" for name in SERIES_OF_MANY)]
+)
+def test_every_volume_of_a_real_series_agrees_with_dcm2niix(name: str, real_data: Path, tmp_path: Path) -> None:
+    """Number of volumes, affine, and each voxel after rescale, whatever order the volumes come in."""
+    paths = sorted((real_data / name).iterdir())
+    peers = _peer_volumes(paths, tmp_path)
+    images = _read(paths)
+    assert len(images.volumes) == len(peers)
+    off_mm = off_units = 0.0
+    for read in images.volumes:
+        affine, voxels = _canonical_voxels(read.volume)
+        differences = [
+            float(np.abs(voxels - theirs).max()) if theirs.shape == voxels.shape else np.inf for _, theirs in peers
+        ]
+        nearest = int(np.argmin(differences))
+        peer_affine, _ = peers.pop(nearest)
+        off_units = max(off_units, differences[nearest] / abs(read.volume.slope))
+        off_mm = max(off_mm, float(np.abs(affine - peer_affine).max()))
+    print(f"realdata {name}: volumes={len(images.volumes)} affine_off_mm={off_mm:.2e} voxels_off={off_units:.3f}")
+    assert off_mm < AFFINE_TOLERANCE_MM
+    assert off_units < VOXEL_TOLERANCE_UNITS
 
 
 @pytest.mark.parametrize("name", TRANSFER_SYNTAX_FILES)

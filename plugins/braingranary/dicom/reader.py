@@ -29,7 +29,7 @@ from braingranary.dicom.limits import DEFAULT_LIMITS, Limits
 from braingranary.dicom.volumes import build_volumes
 from braingranary.dicom.walk import WalkedFile, walk_file
 from braingranary.errors import Code, RejectedInput
-from braingranary.imaging.series import FileReject, ReadVolume, SeriesImages
+from braingranary.imaging.series import FileReject, ReadVolume, SeriesImages, reference_first
 
 STRAY_SHARE_MAX: Final = 0.2
 """Files of another kind than the rest (series, orientation, matrix) are strays up to this share, no longer beyond."""
@@ -95,7 +95,7 @@ def read_series(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAULT_
         series_uid=series_uid,
         study_uid=_checked_uid(reference.elements.text(tags.STUDY_INSTANCE_UID)),
         header=deidentified_header(reference.elements),
-        volumes=tuple(volumes),
+        volumes=reference_first(volumes) if volumes else (),
         transfer_syntax=_most_common([good[index].syntax_uid for index in used]),
         file_rejects=tuple(rejects),
     )

@@ -6,7 +6,7 @@ patient is among them. Facts that only one format knows (`transfer_syntax`, UIDs
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -98,7 +98,8 @@ class SeriesImages:
 
     header: SeriesHeader
     volumes: tuple[ReadVolume, ...]
-    """At least one; ordered by their traits, so that the same files in any order give the same volumes."""
+    """At least one. The first stands for the series (`reference_first`); the others are ordered by their traits, so
+    that the same files in any order give the same volumes."""
     series_uid: str | None = None
     """SeriesInstanceUID as the files say it; None where the format has none (NIfTI)."""
     study_uid: str | None = None
@@ -110,3 +111,16 @@ class SeriesImages:
         """Refuse a series without volumes: a reader that found none has to raise RejectedInput itself."""
         if not self.volumes:
             raise RejectedInput(Code.SERIES_EMPTY, "no volume can be made of the series")
+
+
+def reference_first(volumes: Sequence[ReadVolume]) -> tuple[ReadVolume, ...]:
+    """`volumes`, at least one, with the one first that stands for the series; the others keep their order.
+
+    It is the first magnitude image, of diffusion the first of the lowest weighting; where there is none, the first.
+    Reformats, contact sheets, totals and the tumour verdict look at it alone.
+    """
+    plain = [number for number, read in enumerate(volumes) if read.image_kind in (None, "magnitude")]
+    weighted = [number for number in plain if volumes[number].b_value is not None]
+    lowest = min(weighted, key=lambda number: volumes[number].b_value or 0.0, default=None)
+    reference = lowest if lowest is not None else next(iter(plain), 0)
+    return (volumes[reference], *volumes[:reference], *volumes[reference + 1 :])

@@ -61,13 +61,24 @@ class EncodedVolume:
     packs: tuple[PlanePack, ...]
 
 
-def encode_volume(read: ReadVolume, profile: Profile, *, workers: int = 1) -> EncodedVolume:
-    """The packs of one volume; `workers` threads share the work and do not change a byte. Raises RejectedInput."""
+def encode_volume(read: ReadVolume, profile: Profile, *, reformats: bool = True, workers: int = 1) -> EncodedVolume:
+    """The packs of one volume.
+
+    Args:
+        read: the volume with its geometry.
+        profile: how slices are made.
+        reformats: whether the planes that were not acquired are made too, where they would show the head as it is.
+        workers: threads that share the work; they do not change a byte.
+
+    Raises:
+        RejectedInput: VOLUME_BLANK, GEOMETRY_INVALID or SERIES_TOO_LARGE.
+
+    """
     volume = read.volume
     plane, obliquity = plane_of(volume.affine)
     grey, window = to_grey(volume, profile.window_rule, workers=workers)
     stacks = [acquired_stack(grey, volume.affine)]
-    if _can_be_cut(read, profile):
+    if reformats and _can_be_cut(read, profile):
         cut = reformatted_stacks(grey, volume.affine, slices=profile.reformat_slices)
         stacks.extend(square_pixels(stack) for stack in cut)
     packs = tuple(_packed(stack, profile, workers) for stack in stacks)

@@ -64,7 +64,10 @@ def normalize_series(images: SeriesImages, receipt: Receipt, profile: Profile, *
         raise RejectedInput(Code.SERIES_MIXED, "the files are of another series than the archive said")
     if len(images.volumes) > VOLUMES_MAX:
         raise RejectedInput(Code.SERIES_TOO_LARGE, f"more than {VOLUMES_MAX} volumes in one series")
-    encoded = tuple(encode_volume(read, profile, workers=workers) for read in images.volumes)
+    encoded = tuple(
+        encode_volume(read, profile, reformats=number == 0, workers=workers)
+        for number, read in enumerate(images.volumes)
+    )
     sidecar = make_sidecar(images, encoded, receipt, profile)
     rows = RowSet()
     rows.add("series", [_series_row(images, encoded, receipt, profile)])

@@ -159,3 +159,18 @@ def test_normalize_series_profile_values_reach_the_images() -> None:
     assert len(made.packs[0].data) < 0.7 * len(normalized(files).packs[0].data)
     assert [pack["slice_count"] for pack in made.rows.rows("packs")] == [40, 7, 7]
     assert made.packs[0].key.startswith(f"normalized/{coarse.name}/{UID}/")
+
+
+def test_normalize_series_of_many_volumes_makes_reformats_of_the_reference_alone() -> None:
+    files = [
+        (f"{b_value}-{name}", data)
+        for b_value in (700.0, 0.0, 1400.0)
+        for name, data in phantom.dicom_files(UID, **NEAR_ISOTROPIC, tags={"DiffusionBValue": b_value})  # type: ignore[arg-type]
+    ]
+    made = normalized(files)
+    (series,) = made.rows.rows("series")
+    assert (series["volume_count"], series["slice_count"]) == (3, 40)
+    assert [(pack["volume"], pack["plane"]) for pack in made.rows.rows("packs")] == [
+        (0, "axial"), (0, "coronal"), (0, "sagittal"), (1, "axial"), (2, "axial"),
+    ]  # fmt: skip
+    assert [volume.b_value for volume in made.sidecar.volumes] == [0.0, 700.0, 1400.0]
