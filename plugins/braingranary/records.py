@@ -1,7 +1,7 @@
 """The plain records that cross a room's border: frozen, typed, JSON-ready, free of any framework.
 
 Everything here is a value. Times are UTC. Text that can identify a patient never enters a record: the archives'
-records are public pseudonyms, and headers pass `dicom.deidentify` first.
+records are public pseudonyms, and headers pass `dicom.header.deidentify` first.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from braingranary.catalog.load.normalize_run import load_run
-from braingranary.dicom import vocabulary
+from braingranary.dicom.header import vocabulary
 from braingranary.normalization import rows
 from braingranary.normalization.labels.collection import TUMOR_COLLECTIONS
 from braingranary.records import Plane

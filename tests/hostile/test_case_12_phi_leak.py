@@ -206,7 +206,7 @@ def test_mark_that_a_gate_lets_through_is_found(
     postgres_dsn: str, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The search itself works: with one gate of the allow-list open, the same marks are found in objects and tables."""
-    monkeypatch.setattr("braingranary.dicom.deidentify.model_of", lambda text: text)
+    monkeypatch.setattr("braingranary.dicom.header.deidentify.model_of", lambda text: text)
     pipeline(postgres_dsn, object_store)
     assert leaks(objects(object_store))[0]
     assert "table public.series" in leaks(tables(postgres_dsn))[0]

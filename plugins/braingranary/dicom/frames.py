@@ -13,12 +13,9 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from braingranary.dicom import tags
+from braingranary.dicom.assembly.geometry import Grid, checked_grid
 from braingranary.dicom.elements import NOTHING, Elements
-from braingranary.dicom.geometry import Grid, checked_grid
-from braingranary.dicom.limits import Limits
-from braingranary.dicom.mosaic import Mosaic, mosaic_of
-from braingranary.dicom.pixels import PixelFormat, pixel_format, read_frames
-from braingranary.dicom.traits import (
+from braingranary.dicom.header.traits import (
     Timing,
     Traits,
     classic_timing,
@@ -27,7 +24,10 @@ from braingranary.dicom.traits import (
     rounded,
     seconds_of_date_time,
 )
-from braingranary.dicom.vocabulary import image_kind
+from braingranary.dicom.header.vocabulary import image_kind
+from braingranary.dicom.limits import Limits
+from braingranary.dicom.mosaic import Mosaic, mosaic_of
+from braingranary.dicom.pixels import PixelFormat, pixel_format, read_frames
 from braingranary.dicom.walk import WalkedFile
 from braingranary.errors import Code, RejectedInput
 

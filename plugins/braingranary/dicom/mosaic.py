@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from braingranary.dicom import private_elements as private
 from braingranary.dicom import tags
+from braingranary.dicom.assembly.geometry import Grid
 from braingranary.dicom.elements import Elements
-from braingranary.dicom.geometry import Grid
 from braingranary.dicom.pixels import PixelFormat
 from braingranary.errors import Code, RejectedInput
 

@@ -20,13 +20,13 @@ import structlog
 from numpy.typing import NDArray
 
 from braingranary.dicom import tags
-from braingranary.dicom.clusters import chained_rows
-from braingranary.dicom.deidentify import deidentified_header
+from braingranary.dicom.assembly.clusters import chained_rows
+from braingranary.dicom.assembly.geometry import upward_normal
+from braingranary.dicom.assembly.volumes import build_volumes
 from braingranary.dicom.elements import Elements
 from braingranary.dicom.frames import Frame, frames_of
-from braingranary.dicom.geometry import upward_normal
+from braingranary.dicom.header.deidentify import deidentified_header
 from braingranary.dicom.limits import DEFAULT_LIMITS, Limits
-from braingranary.dicom.volumes import build_volumes
 from braingranary.dicom.walk import WalkedFile, walk_file
 from braingranary.errors import Code, RejectedInput
 from braingranary.imaging.series import FileReject, ReadVolume, SeriesImages, reference_first

@@ -1,7 +1,8 @@
 """A volume: voxels on a regular grid and where that grid lies in the patient.
 
 The affine is RAS+ in millimetres, as in NIfTI: it maps voxel indices of `voxels` to patient right-to-left,
-posterior-to-anterior and inferior-to-superior coordinates. DICOM's LPS is turned into RAS+ by `dicom.geometry`, once.
+posterior-to-anterior and inferior-to-superior coordinates. DICOM's LPS is turned into RAS+ once, by
+`dicom.assembly.geometry`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from braingranary.dicom.clusters import chained, chained_rows, labelled, labelled_vectors
+from braingranary.dicom.assembly.clusters import chained, chained_rows, labelled, labelled_vectors
 
 
 def test_chained_has_no_edges() -> None:

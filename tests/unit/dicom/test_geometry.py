@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from braingranary.dicom.geometry import Grid, checked_grid, stack_slices, upward_normal
+from braingranary.dicom.assembly.geometry import Grid, checked_grid, stack_slices, upward_normal
 from braingranary.errors import Code, RejectedInput
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from braingranary.dicom.geometry import LPS_TO_RAS
+from braingranary.dicom.assembly.geometry import LPS_TO_RAS
 from braingranary.dicom.reader import read_series
 from braingranary.imaging.series import SeriesImages
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from braingranary.dicom import vocabulary
+from braingranary.dicom.header import vocabulary
 from braingranary.records import Plane
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from braingranary.dicom import tags
 from braingranary.dicom.elements import Elements
-from braingranary.dicom.vocabulary import (
+from braingranary.dicom.header.vocabulary import (
     IMAGE_TYPE_WORDS,
     body_part_of,
     contrast_of,

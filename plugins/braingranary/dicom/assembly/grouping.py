@@ -22,9 +22,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from braingranary.dicom.clusters import chained, labelled, labelled_vectors
+from braingranary.dicom.assembly.clusters import chained, labelled, labelled_vectors
+from braingranary.dicom.assembly.geometry import SAME_POSITION_MM, along_normal, stack_slices
 from braingranary.dicom.frames import Frame
-from braingranary.dicom.geometry import SAME_POSITION_MM, along_normal, stack_slices
 from braingranary.dicom.pixels import clean_into
 from braingranary.errors import Code, RejectedInput
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from braingranary.dicom import private_elements as private
 from braingranary.dicom import tags
 from braingranary.dicom.elements import Elements
-from braingranary.dicom.vocabulary import image_kind
+from braingranary.dicom.header.vocabulary import image_kind
 
 _GE_IMAGE_KINDS: Final = ("magnitude", "phase", "real", "imaginary")
 _GE_B_VALUE_CODING: Final = 100_000  # GE adds multiples of 1e9 to mark another coding of the value

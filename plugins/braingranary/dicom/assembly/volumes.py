@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from braingranary.dicom.assembly.geometry import stack_slices
+from braingranary.dicom.assembly.grouping import volume_groups
 from braingranary.dicom.frames import Frame
-from braingranary.dicom.geometry import stack_slices
-from braingranary.dicom.grouping import volume_groups
 from braingranary.dicom.pixels import clean_into
 from braingranary.imaging.series import ReadVolume
 from braingranary.imaging.volume import Volume
