@@ -19,7 +19,7 @@ from braingranary.catalog.model_registry import ModelRecord
 from braingranary.catalog.read import series as search
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.catalog.sql import statement
-from braingranary.detector.contracts import score_run as scoring
+from braingranary.detector.contracts import score_run
 from braingranary.detector.contracts.score_run import ScoreJob
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from braingranary.orchestration.model_files import register_weights
@@ -299,14 +299,14 @@ def test_published_rows_with_a_missing_slice_or_a_nan_are_refused(
     score_set.catalogue(connection, object_store, [0])
     model = score_set.registered(connection, object_store)
     job = scored(connection, object_store, place, model, "s1")
-    part = scoring.read_published(object_store, "s1").parts[0]
+    part = score_run.read_published(object_store, "s1").parts[0]
     key = part.tables["slices"]
     whole = object_store.get(key)
     rows = pq.read_table(io.BytesIO(whole)).to_pylist()
     spoilt = {"slices_fill_their_pack": rows[1:], "slice_values": [{**rows[0], "tumor_logit": float("nan")}, *rows[1:]]}
     for check, wrong in spoilt.items():
         sink = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist(wrong, schema=scoring.SLICES), sink)
+        pq.write_table(pa.Table.from_pylist(wrong, schema=score_run.SLICES), sink)
         object_store.put(key, sink.getvalue())
         with pytest.raises(RejectedInput, match=check) as caught:
             load_scores(connection, object_store, "s1")

@@ -58,7 +58,7 @@ def train_command(
     """Train what ships on DATA, resuming in WORK."""
     slices = tuple(read_all(data))
     cache = workflow.cache_of(slices, work)
-    stage = workflow.lasting(workflow.ALL, longer)
+    stage = workflow.longer(workflow.ALL, longer)
     workflow.audit_stage(cache, stage, force=force)
     with Progress() as progress:
         network = workflow.run_stage(
@@ -90,7 +90,7 @@ def evaluate_command(
     model = _model(work)
     elsewhere: tuple[GroupReport, ...] = ()
     cross_validated: tuple[GroupReport, ...] = ()
-    stage = workflow.lasting(workflow.ONE_HOSPITAL, longer)
+    stage = workflow.longer(workflow.ONE_HOSPITAL, longer)
     with Progress() as progress:
         if new_site:
             network = workflow.run_stage(
@@ -100,7 +100,7 @@ def evaluate_command(
             judge = workflow.finish(network, slices, stage, work, version=version, data_sha256=cache.sha256())
             elsewhere = workflow.judge_new_site(judge, slices)
         if folds:
-            plan = workflow.FOLD_PLAN.lasting(longer)
+            plan = workflow.FOLD_PLAN.longer(longer)
             tell = _progress_of(progress, "folds", folds * plan.steps)
             cross_validated = workflow.cross_validate(cache, slices, work, plan=plan, folds=folds, progress=tell)
     audited = (workflow.ALL, workflow.ONE_HOSPITAL) if new_site else (workflow.ALL,)

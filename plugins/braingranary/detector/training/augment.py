@@ -176,7 +176,7 @@ def _window(x: Tensor, generator: Generator) -> Tensor:
     return ((x - low) / (high - low)).clamp(0, 1).mul(255).round() / 255
 
 
-def shave(x: Tensor, generator: Generator) -> Tensor:
+def strip_skull(x: Tensor, generator: Generator) -> Tensor:
     """(n, S, S) without skulls, roughly: what is some way inside the filled heads."""
     head = _head(x)
     outside = 1.0 - _between(head, 1) * _between(head, 2)
@@ -206,7 +206,7 @@ class _uniform:  # noqa: N801 - reads as a function
 
 
 CHANGES: Final[tuple[tuple[float, Change], ...]] = (
-    (0.12, shave),
+    (0.12, strip_skull),
     (0.55, _curve),
     (0.15, _odd_curve),
     (0.08, _invert),

@@ -59,7 +59,7 @@ SMALLEST_VISIBLE_PX = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ease:
+class Curriculum:
     """From easy to hard: which part of the pictures keeps its own intensities, falling over the steps of a run."""
 
     first: float
@@ -71,7 +71,7 @@ class Ease:
         return self.first + (self.last - self.first) * min(step / self.steps, 1.0)
 
 
-FULL_STRENGTH = Ease(first=0.0, last=0.0, steps=1)
+FULL_STRENGTH = Curriculum(first=0.0, last=0.0, steps=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +94,10 @@ class Batch:
 class BatchMaker:
     """Makes the batch of any step from the cache of training slices."""
 
-    def __init__(self, cache: TrainingCache, *, seed: int, batch_size: int = 16, ease: Ease = FULL_STRENGTH) -> None:
-        self._bank, self._seed, self._size, self._ease = cache, seed, batch_size, ease
+    def __init__(
+        self, cache: TrainingCache, *, seed: int, batch_size: int = 16, curriculum: Curriculum = FULL_STRENGTH
+    ) -> None:
+        self._cache, self._seed, self._size, self._curriculum = cache, seed, batch_size, curriculum
         self._tumor = cache.tumor
         usable = structured(cache)
         self._groups: dict[tuple[str, bool], NDArray[np.int64]] = {}
@@ -128,12 +130,12 @@ class BatchMaker:
                 images[row], brain[row] = self._no_brain(rng), 0.0
                 continue
             index = self._slice_of(source, rng)
-            origins[row] = (source, str(self._bank.patients[index]))
-            images[row], masks[row] = self._bank.images[index], self._bank.masks[index]
-            shares[row] = [CONTRAST_SHARES.get(name, 1.0) for name in self._bank.contrasts[index].tolist()]
+            origins[row] = (source, str(self._cache.patients[index]))
+            images[row], masks[row] = self._cache.images[index], self._cache.masks[index]
+            shares[row] = [CONTRAST_SHARES.get(name, 1.0) for name in self._cache.contrasts[index].tolist()]
             if not self._tumor[index] and rng.random() < SHARES[source].implant_rate and self._hosts(index):
                 lesions.append((row, index))
-        gentle_rate = self._ease.rate_at(step)
+        gentle_rate = self._curriculum.rate_at(step)
         mixed = mix_contrasts(
             torch.from_numpy(images), torch.from_numpy(shares), generator, BLEND_RATE * (1.0 - gentle_rate)
         )
@@ -169,14 +171,14 @@ class BatchMaker:
 
     def _hosts(self, index: int) -> bool:
         """Whether a slice may carry an implant."""
-        return bool(self._bank.planes[index] != "axial" or self._bank.positions[index] >= LOWEST_HOST_POSITION)
+        return bool(self._cache.planes[index] != "axial" or self._cache.positions[index] >= LOWEST_HOST_POSITION)
 
     def _no_brain(self, rng: np.random.Generator) -> Plane32:
         kind = rng.random()
         if kind < 0.3 and self._photographs:
             return crop_of(self._photographs[int(rng.integers(len(self._photographs)))], rng, CACHE_SIDE_PX)
         if kind < 0.42:
-            square = self._bank.images[int(rng.integers(len(self._bank))), int(rng.integers(CHANNELS))]
+            square = self._cache.images[int(rng.integers(len(self._cache))), int(rng.integers(CHANNELS))]
             return jigsaw(square.astype(np.float32), rng)
         return procedural(rng, CACHE_SIDE_PX)
 

@@ -36,7 +36,7 @@ def calibrate(validation: Predictions) -> Calibration:
         raise RejectedInput(Code.TRAINING_DATA_INVALID, "validation needs slices with tumour and without")
     slope, offset = platt(validation.tumor_logit, validation.tumor, group_weights(validation))
     probability = _sigmoid(slope * validation.tumor_logit + offset)
-    series, series_tumor = sham_series(validation)
+    series, series_tumor = pseudo_series(validation)
     kept = _sigmoid(validation.brain_logit[~validation.empty])
     return Calibration(
         slope=slope,
@@ -91,7 +91,7 @@ def groups_of(predictions: Predictions) -> NDArray[np.str_]:
     return np.char.add(np.char.add(predictions.source, "/"), predictions.contrast)
 
 
-def sham_series(predictions: Predictions) -> tuple[Scores, NDArray[np.bool_]]:
+def pseudo_series(predictions: Predictions) -> tuple[Scores, NDArray[np.bool_]]:
     """Series logits with labels: whole series, and for those with tumour also their tumour-free part as a negative.
 
     Patients of tumour collections all have a tumour, so without these negatives a series threshold could not be chosen.

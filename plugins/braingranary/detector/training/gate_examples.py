@@ -25,10 +25,10 @@ from braingranary.detector.evaluation.predict import is_empty
 from braingranary.detector.model.preprocessing.picture import SMALLEST_SIDE_PX, Picture, Plane32
 from braingranary.detector.model.preprocessing.pipeline import HEAD_BOX
 from braingranary.detector.model.preprocessing.tone import TONE_CEILING
-from braingranary.detector.training.augment import blur, shave
+from braingranary.detector.training.augment import blur, strip_skull
 from braingranary.detector.training.lesions import implant, squared
 
-SHOWN_PART = 0.6
+EXPORTED_PART = 0.6
 """Part of the brains that are shown as a viewer, a phone or a careless export shows them."""
 STRIPPED_PART = 0.35
 """Part of the brains that lose their skulls, as research pipelines take them off and templates never had them."""
@@ -44,13 +44,13 @@ LOBES_MAX = 4
 """So many of the stripped brains show a few round parts alone, as cerebellum and temporal poles lie on black."""
 TUMOR_PART = 0.3
 """So many of the brains show a tumour, however large: the gate must never take one for what is no brain."""
-SWOLLEN_PART = 0.12
-SWOLLEN_RADII = (0.1, 0.33)
+LARGE_LESION_PART = 0.12
+LARGE_LESION_RADII = (0.1, 0.33)
 """So many show a made-up lesion that fills up to a hemisphere: few patients do, and they must not be turned away."""
-DISTANT_PART = 0.12
-DISTANT_SCALE = (0.4, 0.8)
-DISTANT_NOISE = (2.0, 20.0)
-DISTANT_GREYS = (1.0, 4.0, 8.0, 16.0, 32.0)
+SMALL_PART = 0.12
+SMALL_SCALE = (0.4, 0.8)
+AIR_NOISE = (2.0, 20.0)
+GREY_STEPS = (1.0, 4.0, 8.0, 16.0, 32.0)
 """So many lie small in noisy air, kept in coarse steps of grey, which draws the frame away from the head."""
 VISIBLE = 0.1
 """Of the brightest: what is darker counts as air."""
@@ -85,36 +85,36 @@ def brain_planes(slices: Sequence[LabelledSlice], count: int, rng: np.random.Gen
         if is_empty(HEAD_BOX.prepare(picture)):
             continue
         unusual = rng.random()
-        if unusual < SWOLLEN_PART:
-            picture = swollen(picture, rng)
-        elif unusual < SWOLLEN_PART + DISTANT_PART:
-            picture = distant(picture, rng)
+        if unusual < LARGE_LESION_PART:
+            picture = with_large_lesion(picture, rng)
+        elif unusual < LARGE_LESION_PART + SMALL_PART:
+            picture = small_in_noisy_air(picture, rng)
             if is_empty(HEAD_BOX.prepare(picture)):
                 continue
         elif item.position > STRIPPED_FROM and rng.random() < STRIPPED_PART:
-            bare = stripped(picture, rng)
+            bare = skull_stripped(picture, rng)
             if _visible(bare) < LEFT_AFTER_STRIPPING * _visible(picture):
                 continue
             picture = bare
-        if rng.random() < SHOWN_PART:
-            picture = as_shown(tilted(picture, rng), rng)
-        planes.append(_plane8(HEAD_BOX.prepare(picture).plane))
+        if rng.random() < EXPORTED_PART:
+            picture = as_exported(rotated(picture, rng), rng)
+        planes.append(to_uint8(HEAD_BOX.prepare(picture).plane))
     return np.stack(planes)
 
 
-def other_planes(slices: Sequence[LabelledSlice], count: int, rng: np.random.Generator) -> Planes8:
+def negative_planes(slices: Sequence[LabelledSlice], count: int, rng: np.random.Generator) -> Planes8:
     """(count, S, S) uint8 of what is no brain: photographs, made-up pictures, brains cut into pieces."""
     known = photographs(PHOTOGRAPHS_TO_TRAIN)
     planes: list[Planes8] = []
     while len(planes) < count:
         picture = _other(slices, known, rng)
         if rng.random() < 0.5:
-            picture = as_shown(tilted(picture, rng) if rng.random() < 0.5 else picture, rng)
+            picture = as_exported(rotated(picture, rng) if rng.random() < 0.5 else picture, rng)
         if min(picture.shape) < SMALLEST_SIDE_PX:
             continue
         ready = HEAD_BOX.prepare(picture)
         if not ready.blank:
-            planes.append(_plane8(ready.plane))
+            planes.append(to_uint8(ready.plane))
     return np.stack(planes)
 
 
@@ -133,12 +133,13 @@ def _other(
     return procedural(rng, side) if kind < 0.62 else scene(rng, side)
 
 
-def plane_of(planes: Planes8) -> NDArray[np.float32]:
+def from_uint8(planes: Planes8) -> NDArray[np.float32]:
     """uint8 planes as `prepare` gave them, to within 1/200."""
     return planes.astype(np.float32) * np.float32(TONE_CEILING / 255.0)
 
 
-def _plane8(plane: Plane32) -> Planes8:
+def to_uint8(plane: Plane32) -> Planes8:
+    """A prepared plane in a quarter of its bytes, to within 1/200."""
     return np.asarray(np.rint(plane * (255.0 / TONE_CEILING)), dtype=np.uint8)
 
 
@@ -146,24 +147,24 @@ def _visible(picture: Picture) -> float:
     return float((picture > VISIBLE * picture.max()).mean())
 
 
-def swollen(picture: Picture, rng: np.random.Generator) -> Plane32:
+def with_large_lesion(picture: Picture, rng: np.random.Generator) -> Plane32:
     """0..255, with a large made-up lesion where there is room for one."""
     square = squared(_bright(picture))
-    planted = implant(square, rng, SWOLLEN_RADII)
+    planted = implant(square, rng, LARGE_LESION_RADII)
     return np.asarray(square if planted is None else planted[0], dtype=np.float32)
 
 
-def distant(picture: Picture, rng: np.random.Generator) -> Plane32:
+def small_in_noisy_air(picture: Picture, rng: np.random.Generator) -> Plane32:
     """0..255, smaller in its field, under the noise of a magnitude image and in few steps of grey."""
     whole = _bright(picture)
-    scale = rng.uniform(*DISTANT_SCALE)
+    scale = rng.uniform(*SMALL_SCALE)
     height, width = (max(int(side * scale), SMALLEST_SIDE_PX) for side in whole.shape)
     field = np.zeros_like(whole)
     top, left = int(rng.integers(whole.shape[0] - height + 1)), int(rng.integers(whole.shape[1] - width + 1))
     small = Image.fromarray(whole).resize((width, height), Image.Resampling.BILINEAR)
     field[top : top + height, left : left + width] = np.asarray(small)
-    real, imaginary = rng.normal(0.0, rng.uniform(*DISTANT_NOISE), (2, *field.shape))
-    step = float(rng.choice(DISTANT_GREYS))
+    real, imaginary = rng.normal(0.0, rng.uniform(*AIR_NOISE), (2, *field.shape))
+    step = float(rng.choice(GREY_STEPS))
     return np.asarray(np.floor(np.hypot(field + real, imaginary) / step) * step, dtype=np.float32)
 
 
@@ -171,10 +172,10 @@ def _bright(picture: Picture) -> Plane32:
     return np.asarray(picture * (255.0 / max(float(picture.max()), 1e-6)), dtype=np.float32)
 
 
-def stripped(picture: Picture, rng: np.random.Generator) -> Plane32:
+def skull_stripped(picture: Picture, rng: np.random.Generator) -> Plane32:
     """Without its skull, every other one smooth as an average of many heads is."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    brain = shave(torch.from_numpy(picture.astype(np.float32))[None], generator)
+    brain = strip_skull(torch.from_numpy(picture.astype(np.float32))[None], generator)
     if rng.random() < PARTED_PART:
         tissue = float(np.percentile(brain[brain > 0].numpy(), 90.0)) if bool((brain > 0).any()) else 0.0
         brain = brain * (brain > tissue * rng.uniform(*PARTED_BELOW))
@@ -200,7 +201,7 @@ def _lobes(brain: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.boo
     return kept
 
 
-def tilted(picture: Picture, rng: np.random.Generator) -> NDArray[np.float32]:
+def rotated(picture: Picture, rng: np.random.Generator) -> NDArray[np.float32]:
     """Turned by less than a right angle and a little out of proportion, each now and then."""
     image = Image.fromarray(np.asarray(picture, dtype=np.float32))
     if rng.random() < 0.5:
@@ -213,7 +214,7 @@ def tilted(picture: Picture, rng: np.random.Generator) -> NDArray[np.float32]:
     return np.asarray(image, dtype=np.float32)
 
 
-def as_shown(picture: Picture, rng: np.random.Generator) -> NDArray[np.float32]:
+def as_exported(picture: Picture, rng: np.random.Generator) -> NDArray[np.float32]:
     """Turned, mirrored, windowed, noisy, framed: what happens to a picture between a scanner and an upload."""
     shown = np.rot90(picture.astype(np.float32), int(rng.integers(4)))
     if rng.random() < 0.5:

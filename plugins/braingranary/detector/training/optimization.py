@@ -20,7 +20,7 @@ GRADIENT_NORM_MAX = 1.0
 """Longer gradients are shortened to this: one strange batch must not undo many."""
 
 
-def descend(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+def optimizer_step(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     """One step of `optimizer` down `loss`, a scalar that `network` had a part in."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -28,7 +28,7 @@ def descend(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) 
     optimizer.step()
 
 
-def follow(average: nn.Module, network: nn.Module, *, step: int, decay: float) -> None:
+def update_average(average: nn.Module, network: nn.Module, *, step: int, decay: float) -> None:
     """Move `average` towards `network` by 1 - `decay`; further in the first steps, of which nothing should stay.
 
     Parameters and floating-point buffers: the latter are the statistics of normalization.
@@ -41,19 +41,19 @@ def follow(average: nn.Module, network: nn.Module, *, step: int, decay: float) -
                 mean.lerp_(latest, part)
 
 
-def identity(plan: Mapping[str, object], **rest: object) -> str:
+def plan_identity(plan: Mapping[str, object], **rest: object) -> str:
     """What a kept file is of: a plan's values and all else that decides what comes out; equal for equal ones."""
     return json.dumps({"plan": plan, **rest}, sort_keys=True)
 
 
-def keep(path: Path, identity: str, **content: object) -> None:
+def save_checkpoint(path: Path, identity: str, **content: object) -> None:
     """Write `content` to `path` under its identity, whole or not at all."""
     partial = path.with_suffix(".partial")
     torch.save({"identity": identity, **content}, partial)
     partial.replace(path)
 
 
-def kept(path: Path, device: torch.device) -> dict[str, Any] | None:
+def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any] | None:
     """What `keep` wrote to `path`, "identity" among it, its tensors on `device`; None where nothing is."""
     if not path.is_file():
         return None

@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from braingranary.detector.model.encoder_decoder.network import TumorNet
-from braingranary.detector.training import optimization as learning
-from braingranary.detector.training.batches import Batch, BatchMaker, Ease
+from braingranary.detector.training import optimization
+from braingranary.detector.training.batches import Batch, BatchMaker, Curriculum
 from braingranary.detector.training.cache import TrainingCache
 from braingranary.detector.training.losses import Losses, losses
 from braingranary.errors import Code, RejectedInput
@@ -49,8 +49,8 @@ class Plan:
     warmup_steps: int = 200
     average_decay: float = 0.998
     positive_pixel_weight: float = 2.0
-    gentle_first: float = 0.9
-    gentle_last: float = 0.6
+    unaltered_first: float = 0.9
+    unaltered_last: float = 0.6
     """Part of the pictures whose intensities stay as acquired, at the first and the last step: from easy to hard."""
     widths: tuple[int, ...] = (16, 64, 128, 192)
 
@@ -59,7 +59,7 @@ class Plan:
         """Optimizer steps of the whole run."""
         return self.epochs * self.steps_an_epoch
 
-    def lasting(self, times: int) -> Plan:
+    def longer(self, times: int) -> Plan:
         """The plan with so many times its epochs."""
         return replace(self, epochs=self.epochs * times)
 
@@ -101,11 +101,11 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     chosen = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    ease = Ease(first=plan.gentle_first, last=plan.gentle_last, steps=plan.steps)
-    maker = BatchMaker(cache, seed=plan.seed, batch_size=plan.batch_size, ease=ease)
+    curriculum = Curriculum(first=plan.unaltered_first, last=plan.unaltered_last, steps=plan.steps)
+    maker = BatchMaker(cache, seed=plan.seed, batch_size=plan.batch_size, curriculum=curriculum)
     tumor_rate, brain_rate = maker.balance(4)
     log.info("class balance of batches", tumor_rate=round(tumor_rate, 3), brain_rate=round(brain_rate, 3))
-    identity = learning.identity(asdict(plan), data=cache.sha256())
+    identity = optimization.plan_identity(asdict(plan), data=cache.sha256())
     state = _state(plan, folder / "checkpoint.pt", identity, chosen)
     for epoch in range(state.epoch, min(plan.epochs, stop_after or plan.epochs)):
         began = time.monotonic()
@@ -151,8 +151,8 @@ def _step(state: _State, batch: Batch, plan: Plan, step: int, device: torch.devi
     with torch.autocast(device.type, torch.bfloat16):
         answers = state.network(batch.images)
     parts = losses(answers, batch, positive_pixel_weight=plan.positive_pixel_weight)
-    learning.descend(state.network, state.optimizer, parts.total)
-    learning.follow(state.average, state.network, step=step, decay=plan.average_decay)
+    optimization.optimizer_step(state.network, state.optimizer, parts.total)
+    optimization.update_average(state.average, state.network, step=step, decay=plan.average_decay)
     return torch.stack([part.detach().float().cpu() for part in parts])
 
 
@@ -163,7 +163,7 @@ def _state(plan: Plan, checkpoint: Path, identity: str, device: torch.device) ->
     average.load_state_dict(network.state_dict())
     optimizer = torch.optim.AdamW(network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
     state = _State(network=network, average=average, optimizer=optimizer, epoch=0, curves=[])
-    kept = learning.kept(checkpoint, device)
+    kept = optimization.load_checkpoint(checkpoint, device)
     if kept is not None:
         if kept["identity"] != identity:
             raise RejectedInput(Code.TRAINING_DATA_INVALID, "the folder's checkpoint is of other data or another plan")
@@ -176,7 +176,7 @@ def _state(plan: Plan, checkpoint: Path, identity: str, device: torch.device) ->
 
 
 def _save(state: _State, checkpoint: Path, identity: str) -> None:
-    learning.keep(
+    optimization.save_checkpoint(
         checkpoint,
         identity,
         epoch=state.epoch,

@@ -22,9 +22,9 @@ from torch.nn import functional
 from braingranary.detector.data.labelled import LabelledSlice
 from braingranary.detector.model.encoder_decoder.gate import Gate
 from braingranary.detector.model.preprocessing.tone import normalize
-from braingranary.detector.training import optimization as learning
+from braingranary.detector.training import optimization
 from braingranary.detector.training.augment import warp_intensity
-from braingranary.detector.training.gate_examples import Planes8, brain_planes, other_planes, plane_of
+from braingranary.detector.training.gate_examples import Planes8, brain_planes, from_uint8, negative_planes
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ class GatePlan:
 
     seed: int
     brains: int = 8000
-    others: int = 14000
+    negatives: int = 14000
     """Planes that are drawn from."""
     steps: int = 8000
     batch_size: int = 24
@@ -60,20 +60,20 @@ def train_gate(
 ) -> Gate:
     """The gate of `plan` for `slices` (training patients only) out of the data set with that hash."""
     patients = sorted({f"{item.source}/{item.patient}" for item in slices})
-    identity = learning.identity(asdict(plan), data=data_sha256, patients=patients)
+    identity = optimization.plan_identity(asdict(plan), data=data_sha256, patients=patients)
     kept = _kept(folder / KEPT, identity)
     if kept is not None:
         return kept
     rng = np.random.default_rng(plan.seed)
-    brains, others = brain_planes(slices, plan.brains, rng), other_planes(slices, plan.others, rng)
-    gate = _fit(brains, others, plan, progress)
+    brains, negatives = brain_planes(slices, plan.brains, rng), negative_planes(slices, plan.negatives, rng)
+    gate = _fit(brains, negatives, plan, progress)
     folder.mkdir(parents=True, exist_ok=True)
-    learning.keep(folder / KEPT, identity, gate=gate.state_dict())
+    optimization.save_checkpoint(folder / KEPT, identity, gate=gate.state_dict())
     return gate
 
 
 def _kept(path: Path, identity: str) -> Gate | None:
-    found = learning.kept(path, torch.device("cpu"))
+    found = optimization.load_checkpoint(path, torch.device("cpu"))
     if found is None:
         return None
     if found["identity"] != identity:
@@ -84,7 +84,7 @@ def _kept(path: Path, identity: str) -> Gate | None:
     return gate.eval()
 
 
-def _fit(brains: Planes8, others: Planes8, plan: GatePlan, progress: Callable[[int, int], None] | None) -> Gate:
+def _fit(brains: Planes8, negatives: Planes8, plan: GatePlan, progress: Callable[[int, int], None] | None) -> Gate:
     torch.manual_seed(plan.seed)
     rng, generator = np.random.default_rng((plan.seed, 1)), torch.Generator().manual_seed(plan.seed)
     gate, average = Gate(), Gate()
@@ -98,14 +98,14 @@ def _fit(brains: Planes8, others: Planes8, plan: GatePlan, progress: Callable[[i
     target += plan.label_smoothing
     gate.train()
     for step in range(plan.steps):
-        drawn = np.concatenate([pool[rng.integers(len(pool), size=half)] for pool in (brains, others)])
+        drawn = np.concatenate([pool[rng.integers(len(pool), size=half)] for pool in (brains, negatives)])
         planes = torch.from_numpy(varied(drawn, plan.warped_part, rng, generator))[:, None]
         with torch.autocast("cpu", torch.bfloat16):
             logits = gate(planes)
         loss = functional.binary_cross_entropy_with_logits(logits.float(), target)
-        learning.descend(gate, optimizer, loss)
+        optimization.optimizer_step(gate, optimizer, loss)
         rate.step()
-        learning.follow(average, gate, step=step, decay=plan.average_decay)
+        optimization.update_average(average, gate, step=step, decay=plan.average_decay)
         if progress is not None:
             progress(step + 1, plan.steps)
     average.eval()
@@ -117,7 +117,7 @@ def varied(
 ) -> NDArray[np.float32]:
     """(N, S, S) as the network sees them: each turned and maybe mirrored, some with other tones, prepared again."""
     turned = np.stack([np.rot90(plane, int(rng.integers(4)))[:, :: int(rng.choice([1, -1]))] for plane in planes])
-    shown = plane_of(turned)
+    shown = from_uint8(turned)
     warped = rng.random(len(planes)) < warped_part
     if warped.any():
         squares = warp_intensity(torch.from_numpy(turned[warped].astype(np.float32)), generator)

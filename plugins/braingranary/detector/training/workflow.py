@@ -1,7 +1,7 @@
 """The whole way from a folder of data to a judged model, as `make train` and the training DAG walk it.
 
-`ALL` sees every training patient of every source and gives the model that is shipped. Two more only judge, trained
-as long as what ships: `ONE_HOSPITAL` sees a single hospital of the tumour collection and healthy heads, and on
+`ALL` includes every training patient of every source and gives the model that is shipped. Two more only judge, trained
+as long as what ships: `ONE_HOSPITAL` includes a single hospital of the tumour collection and healthy heads, and on
 the other hospitals and on another tumour collection tells what a new site costs (leave one hospital out);
 `cross_validate` repeats training over patient groups and is the truest figure. Before a stage its batches are audited
 for confounds.
@@ -56,7 +56,7 @@ class Stage:
     name: str
     plan: Plan
     gate: GatePlan
-    sees: Callable[[NDArray[np.str_], NDArray[np.str_]], NDArray[np.bool_]]
+    includes: Callable[[NDArray[np.str_], NDArray[np.str_]], NDArray[np.bool_]]
     """(sources, sites) of N slices to which of them belong to the stage, whatever their split."""
     trained_on: str
 
@@ -73,14 +73,14 @@ ONE_HOSPITAL = Stage(
     name="one_hospital",
     plan=Plan(seed=3, epochs=24),
     gate=GatePlan(seed=3),
-    sees=_one_hospital,
+    includes=_one_hospital,
     trained_on="training patients of hospital DU (LGG); healthy heads of ixi and ptbp_healthy",
 )
 ALL = Stage(
     name="all",
     plan=Plan(seed=2, epochs=24),
     gate=GatePlan(seed=2),
-    sees=_everything,
+    includes=_everything,
     trained_on="training patients of LGG, brain_tumor_progression (01 to 03), ixi (IXI012), ptbp_healthy (01 to 05)",
 )
 FOLD_PLAN = Plan(seed=11, epochs=24)
@@ -88,9 +88,9 @@ FOLD_GATE = GatePlan(seed=11)
 """A fold of the cross-validation, trained as long as what ships."""
 
 
-def lasting(stage: Stage, times: int) -> Stage:
+def longer(stage: Stage, times: int) -> Stage:
     """The stage with so many times its epochs."""
-    return replace(stage, plan=stage.plan.lasting(times))
+    return replace(stage, plan=stage.plan.longer(times))
 
 
 def cache_of(slices: Sequence[LabelledSlice], work: Path) -> TrainingCache:
@@ -146,10 +146,10 @@ def finish(
     data_sha256: str,
 ) -> Model:
     """Train the stage's gate, calibrate on the validation patients that it may see, put the model together."""
-    training = [item for item in slices if item.split == "train" and _sees(stage, item)]
+    training = [item for item in slices if item.split == "train" and _includes(stage, item)]
     gate = train_gate(training, stage.gate, work / stage.name, data_sha256=data_sha256)
     metadata = _uncalibrated(version, data_sha256, stage.trained_on)
-    validation = (item for item in slices if item.split == "val" and _sees(stage, item))
+    validation = (item for item in slices if item.split == "val" and _includes(stage, item))
     return _calibrated(with_gate(network, gate), metadata, validation)
 
 
@@ -180,9 +180,9 @@ def judge_test(model: Model, slices: Sequence[LabelledSlice]) -> tuple[GroupRepo
 def judge_new_site(model: Model, slices: Sequence[LabelledSlice]) -> tuple[GroupReport, ...]:
     """The one-hospital model on what it never saw: other hospitals, the other collection, healthy test heads."""
     stage = ONE_HOSPITAL
-    unseen = (item for item in slices if not _sees(stage, item) and item.source != "mni152")
+    unseen = (item for item in slices if not _includes(stage, item) and item.source != "mni152")
     healthy = (item for item in slices if item.split == "test" and item.source in {*HEALTHY, "mni152"})
-    known = predict(None, (item for item in slices if item.split == "train" and _sees(stage, item)))
+    known = predict(None, (item for item in slices if item.split == "train" and _includes(stage, item)))
     judged = predict(model, chain(unseen, healthy))
     return report(judged, model.metadata.calibration, baseline(known, judged))
 
@@ -246,8 +246,8 @@ def fold_of_patients(cache: TrainingCache, folds: int) -> dict[str, int]:
 
 
 def _training(cache: TrainingCache, stage: Stage) -> TrainingCache:
-    return cache.where((cache.splits == "train") & stage.sees(cache.sources, cache.sites))
+    return cache.where((cache.splits == "train") & stage.includes(cache.sources, cache.sites))
 
 
-def _sees(stage: Stage, item: LabelledSlice) -> bool:
-    return bool(stage.sees(np.array([item.source]), np.array([item.site]))[0])
+def _includes(stage: Stage, item: LabelledSlice) -> bool:
+    return bool(stage.includes(np.array([item.source]), np.array([item.site]))[0])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from braingranary.detector.evaluation.confound_audit import Audit, Examples, audit, enforce, group_auc
 from braingranary.detector.evaluation.predict import LESION_THRESHOLDS, Predictions
-from braingranary.detector.training.calibrate import BRAIN_KEPT, calibrate, platt, sham_series, slice_threshold
+from braingranary.detector.training.calibrate import BRAIN_KEPT, calibrate, platt, pseudo_series, slice_threshold
 from braingranary.errors import Code, RejectedInput
 
 
@@ -137,7 +137,7 @@ def test_calibrate_series_threshold_is_a_calibrated_probability() -> None:
     logits = 6.0 * (rng.normal(0, 1.5, 2000) + 1.0 * tumor) + 3.0
     predictions = _predictions(logits, tumor, patients=40)
     calibration = calibrate(predictions)
-    series, labels = sham_series(predictions)
+    series, labels = pseudo_series(predictions)
     probability = 1 / (1 + np.exp(-(calibration.slope * series + calibration.offset)))
     below = (probability[~labels] < calibration.series_threshold).mean()
     assert 0.9 <= below < 0.95
@@ -151,9 +151,9 @@ def test_calibrate_one_class_is_rejected() -> None:
 def test_sham_series_gives_every_patient_a_negative() -> None:
     tumor = np.tile([False, False, False, True], 20)
     predictions = _predictions(np.where(tumor, 5.0, -5.0), tumor, patients=4)
-    logits, labels = sham_series(predictions)
+    logits, labels = pseudo_series(predictions)
     assert labels.sum() == 4
     assert (~labels).sum() == 4
     assert (logits[~labels] == -5.0).all()
     hidden = replace(predictions, empty=~tumor)
-    assert sham_series(hidden)[1].all()
+    assert pseudo_series(hidden)[1].all()

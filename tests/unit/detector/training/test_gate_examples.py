@@ -23,12 +23,12 @@ from braingranary.detector.data.synthetic_scenes import (
 from braingranary.detector.model.encoder_decoder.gate import Gate
 from braingranary.detector.model.preprocessing.picture import Picture
 from braingranary.detector.model.preprocessing.pipeline import HEAD_BOX, INPUT_SIDE_PX
-from braingranary.detector.training import gate_examples as declining
+from braingranary.detector.training import gate_examples
 from braingranary.detector.training.lesions import squared
 from braingranary.detector.training.train_gate import GatePlan, train_gate, varied
 from tests.unit.detector.heads import head, write_lgg
 
-TINY = GatePlan(seed=2, brains=8, others=8, steps=2, batch_size=4)
+TINY = GatePlan(seed=2, brains=8, negatives=8, steps=2, batch_size=4)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def _same(first: Gate, second: Gate) -> bool:
 
 @pytest.mark.slow
 def test_train_gate_tells_heads_from_others(slices: tuple[LabelledSlice, ...], tmp_path: Path) -> None:
-    plan = GatePlan(seed=2, brains=96, others=96, steps=150, batch_size=16, average_decay=0.9)
+    plan = GatePlan(seed=2, brains=96, negatives=96, steps=150, batch_size=16, average_decay=0.9)
     gate = train_gate(slices, plan, tmp_path, data_sha256="00")
     heads: list[Picture] = [head(seed=900 + n) for n in range(20)]
     others: list[Picture] = [procedural(np.random.default_rng(7000 + n)) for n in range(20)]
@@ -84,7 +84,7 @@ def test_brain_planes_leave_out_what_shows_no_head(slices: tuple[LabelledSlice, 
     rng = np.random.default_rng(4)
     noise = rng.integers(0, 40, slices[0].pictures.shape).astype(np.uint8)
     mixed = [slices[0], *(replace(slices[0], pictures=noise) for _ in range(5))]
-    planes = declining.brain_planes(mixed, 12, rng)
+    planes = gate_examples.brain_planes(mixed, 12, rng)
     assert planes.shape == (12, INPUT_SIDE_PX, INPUT_SIDE_PX)
     coarse = planes.reshape(12, 16, 8, 16, 8).mean(axis=(2, 4))
     assert (coarse.std(axis=(1, 2)) > 0.5 * planes.std(axis=(1, 2))).all()
@@ -92,15 +92,15 @@ def test_brain_planes_leave_out_what_shows_no_head(slices: tuple[LabelledSlice, 
 
 def test_plane_of_turns_bytes_back_into_prepared_planes() -> None:
     plane = HEAD_BOX.prepare(head()).plane
-    back = declining.plane_of(declining._plane8(plane)[None])[0]
+    back = gate_examples.from_uint8(gate_examples.to_uint8(plane)[None])[0]
     assert float(np.abs(back - plane).max()) < 1 / 200
     assert back.dtype == np.float32
 
 
 def test_varied_turns_every_plane_and_warps_some() -> None:
-    planes = np.stack([declining._plane8(HEAD_BOX.prepare(head(seed=n)).plane) for n in range(24)])
+    planes = np.stack([gate_examples.to_uint8(HEAD_BOX.prepare(head(seed=n)).plane) for n in range(24)])
     plain = varied(planes, 0.0, np.random.default_rng(1), torch.Generator().manual_seed(1))
-    shown = declining.plane_of(planes)
+    shown = gate_examples.from_uint8(planes)
     assert sorted(plain.sum(axis=(1, 2)).tolist()) == pytest.approx(sorted(shown.sum(axis=(1, 2)).tolist()))
     assert not np.array_equal(plain, shown)
     warped = varied(planes, 0.5, np.random.default_rng(1), torch.Generator().manual_seed(1))
@@ -111,7 +111,7 @@ def test_varied_turns_every_plane_and_warps_some() -> None:
 def test_tilted_and_as_shown_keep_a_picture_that_prepare_takes() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
-        shown = declining.as_shown(declining.tilted(head(), rng), rng)
+        shown = gate_examples.as_exported(gate_examples.rotated(head(), rng), rng)
         assert np.isfinite(shown).all()
         assert not HEAD_BOX.prepare(shown).blank
 
@@ -119,7 +119,7 @@ def test_tilted_and_as_shown_keep_a_picture_that_prepare_takes() -> None:
 def test_swollen_holds_a_large_lesion_and_keeps_the_rest() -> None:
     whole = head()
     for seed in range(12):
-        swollen = declining.swollen(whole[:, 20:], np.random.default_rng(seed))
+        swollen = gate_examples.with_large_lesion(whole[:, 20:], np.random.default_rng(seed))
         before = squared(whole[:, 20:]) * (255.0 / whole.max())
         changed = np.abs(swollen - before) > 1.0
         assert swollen.shape == before.shape
@@ -131,7 +131,7 @@ def test_distant_is_a_smaller_head_in_noisy_air() -> None:
     whole = head()
     heads, noisy = [], []
     for seed in range(12):
-        shown = declining.distant(whole, np.random.default_rng(seed))
+        shown = gate_examples.small_in_noisy_air(whole, np.random.default_rng(seed))
         assert shown.shape == whole.shape
         heads.append(float((shown > 100.0).mean() / (whole * (255.0 / whole.max()) > 100.0).mean()))
         noisy.append(bool((shown > 0.0).mean() > 0.9))

@@ -27,7 +27,7 @@ from tests.fixtures.patience import PATIENCE_S
 from tests.unit.detector.heads import head, write_lgg
 
 TINY = Plan(seed=3, epochs=2, steps_an_epoch=3, batch_size=4, widths=(8, 16, 16), warmup_steps=2)
-TINY_GATE = GatePlan(seed=3, brains=8, others=8, steps=3, batch_size=4)
+TINY_GATE = GatePlan(seed=3, brains=8, negatives=8, steps=3, batch_size=4)
 PATIENTS = {"p1": "train", "p2": "train", "p3": "val", "p4": "val", "p5": "test", "p6": "test"}
 
 
@@ -118,9 +118,9 @@ def test_train_waits_while_the_pause_file_exists(
 def test_what_ships_sees_all_and_its_judge_one_hospital_for_as_long() -> None:
     sources = np.array(["lgg", "lgg", "ixi", "brain_tumor_progression"])
     sites = np.array(["DU", "HT", "ixi", "brain_tumor_progression"])
-    assert workflow.ONE_HOSPITAL.sees(sources, sites).tolist() == [True, False, True, False]
-    assert workflow.ALL.sees(sources, sites).tolist() == [True] * 4
-    longer = workflow.lasting(workflow.ALL, 3).plan.steps
+    assert workflow.ONE_HOSPITAL.includes(sources, sites).tolist() == [True, False, True, False]
+    assert workflow.ALL.includes(sources, sites).tolist() == [True] * 4
+    longer = workflow.longer(workflow.ALL, 3).plan.steps
     assert workflow.ONE_HOSPITAL.plan.steps == workflow.FOLD_PLAN.steps == workflow.ALL.plan.steps == longer // 3
 
 
