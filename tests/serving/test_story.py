@@ -56,8 +56,9 @@ def scored(house: House) -> Iterator[None]:
     with psycopg.connect(house.dsn, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO model (model_id, version, sha256, weights_key, data_sha256, trained_on, calibration_slope, "
-            "calibration_offset, tumor_threshold, series_threshold, brain_threshold, lesion_threshold, active) "
-            "VALUES (7, 'told-1', repeat('a', 64), 'k', repeat('b', 64), 'phantoms', 1, 0, 0.5, 0.6, 0.5, 0.5, true)"
+            "calibration_offset, tumor_threshold, series_threshold, brain_threshold, lesion_threshold, active, "
+            "architecture, preprocessing, license) VALUES (7, 'told-1', repeat('a', 64), 'k', repeat('b', 64), "
+            "'phantoms', 1, 0, 0.5, 0.6, 0.5, 0.5, true, 'net-1', 'box-1', 'CC-BY-NC-SA-4.0')"
         )
         for number, probability in enumerate((0.2, 0.9, 0.6, None)):
             pack = pack_id(synthetic.uid(number), 0, "axial")
@@ -162,11 +163,11 @@ def test_predictions_paged_fall_and_keep_to_their_bounds(client: FlaskClient) ->
 
 
 @pytest.mark.usefixtures("scored")
-def test_models_tell_their_hashes_and_no_key(client: FlaskClient) -> None:
+def test_models_tell_hash_ids_and_licence_and_no_key(client: FlaskClient) -> None:
     answer = client.get("/api/v1/models")
-    assert [(item["version"], item["active"], item["sha256"]) for item in answer.get_json()["models"]] == [
-        ("told-1", True, "a" * 64)
-    ]
+    (model,) = answer.get_json()["models"]
+    assert (model["version"], model["active"], model["sha256"]) == ("told-1", True, "a" * 64)
+    assert (model["architecture"], model["preprocessing"], model["license"]) == ("net-1", "box-1", "CC-BY-NC-SA-4.0")
     assert "weights_key" not in answer.text
 
 
