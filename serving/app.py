@@ -96,7 +96,7 @@ def create_app(
     )
     bounds = Limits(limits or settings.load_limits_settings())
     service.readiness.add("limits", bounds.check_store, fallback=True)
-    app.config["TRUSTED_HOSTS"] = list(serving.trusted_hosts) or None
+    app.config["TRUSTED_HOSTS"] = list(serving.trusted_hosts)
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
         SecurityHeaders(app.wsgi_app), serving.trusted_proxies, hops=serving.proxy_hops
     )

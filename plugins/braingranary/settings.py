@@ -106,8 +106,8 @@ class ServingSettings(BaseSettings):
     """Longest body of a request to a route that does not say otherwise; a longer one is answered 413 at once."""
     slow_request_ms: int = Field(default=1_000, ge=1)
     """A request that takes longer to its first byte is logged as a warning."""
-    trusted_hosts: tuple[str, ...] = ()
-    """Names that requests may be addressed to (`.example.org`: with all below it); none given: any."""
+    trusted_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    """Names that requests may be addressed to (`.example.org`: with all below it); others are answered 400."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks of the proxies in front; only from them are X-Forwarded-For, -Proto and -Host believed."""
     proxy_hops: int = Field(default=1, ge=1)
@@ -116,6 +116,8 @@ class ServingSettings(BaseSettings):
     """Detecting processes of each process of the front door; 0: it does not detect."""
     detect_waiting_max: int = Field(default=4, ge=0)
     """Detections of one process that may wait for their turn; the next one is answered 503 at once."""
+    detect_per_account_max: int = Field(default=2, ge=1)
+    """Detections of one account that each process takes at once; the next one is answered 429."""
     detect_timeout_s: float = Field(default=20.0, gt=0)
     """Time of one detection; an upload that takes longer is given up, and its process replaced."""
     detect_memory_mib: int = Field(default=1_536, ge=512)

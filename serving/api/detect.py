@@ -22,6 +22,7 @@ from werkzeug.formparser import FormDataParser
 
 from braingranary.detector.contracts.detection import Answer
 from braingranary.errors import Code, RejectedInput
+from serving.api.authorization import own_id
 from serving.api.schemas import Parameters, Problem
 from serving.auth.policies import Access, Rate, access, audit
 from serving.detect.service import detection
@@ -125,7 +126,7 @@ api = APIBlueprint("detect", __name__, abp_tags=[TAG])
 def detect(query: DetectParameters) -> Response:
     """One PNG, JPEG, DICOM file, zip of one DICOM series, or NIfTI (.nii, .nii.gz), told by its content."""
     pool = detection()
-    with pool.place():
+    with pool.place(own_id()):
         data = _file()
         try:
             answer = pool.detect(data, overlay=query.overlay == "1")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
@@ -49,7 +50,7 @@ class Detection:
         self._closed = threading.Event()
         self._follower: threading.Thread | None = None
         self._counting = threading.Lock()
-        self._taken = 0
+        self._of_account: Counter[int] = Counter()
 
     @property
     def enabled(self) -> bool:
@@ -86,19 +87,21 @@ class Detection:
         self._opened().await_model(timeout_s)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place among those who detect or wait; raises TransientFailure at once where there is none, or no model.
+    def place(self, account_id: int) -> Iterator[None]:
+        """A place of this account among those who detect or wait, taken before the body is read.
 
-        Taken before the body is read, so that a refusal costs nothing.
+        Raises:
+            TransientFailure: SERVER_BUSY where all places are taken, MODEL_UNAVAILABLE where nothing is detected.
+            RejectedInput: RATE_LIMITED where the account holds its share already.
         """
         if not self.enabled:
             raise TransientFailure(Code.MODEL_UNAVAILABLE, "this front door does not detect")
         with self._places.hold():
-            self._count(1)
+            self._count(account_id, 1)
             try:
                 yield
             finally:
-                self._count(-1)
+                self._count(account_id, -1)
 
     def detect(self, data: bytes, *, overlay: bool = False) -> Answer:
         """One detection, inside a `place`; counted by how it ends."""
@@ -184,10 +187,14 @@ class Detection:
             else:
                 coming.end()
 
-    def _count(self, change: int) -> None:
+    def _count(self, account_id: int, change: int) -> None:
         with self._counting:
-            self._taken += change
-            metrics.detect_queue(self._taken)
+            if change > 0 and self._of_account[account_id] >= self._settings.detect_per_account_max:
+                raise RejectedInput(Code.RATE_LIMITED, "this account has as many detections under way as it may")
+            self._of_account[account_id] += change
+            if not self._of_account[account_id]:
+                del self._of_account[account_id]
+            metrics.detect_queue(self._of_account.total())
 
 
 def detection() -> Detection:

@@ -82,18 +82,29 @@ class WorkerPool:
             raise TransientFailure(Code.MODEL_UNAVAILABLE, "the detecting processes are being replaced") from None
 
     def result(self, future: ProcessFuture[Answer]) -> Answer:
-        """Wait for what was handed over."""
+        """Wait for what was submitted, for as long as all before it may take.
+
+        An error of the process is raised as a new one: raised itself, which the future holds, it would close a circle
+        through the frames of this request, and keep the upload until Python happens to look for circles.
+        """
         try:
-            # Those before us may take their whole time each.
-            return future.result(self._patience_s)
-        except ProcessExpired as error:
-            _log.warning("detection_ended_its_process", exit_status=error.exitcode)
-            raise RejectedInput(Code.DETECTION_FAILED, "the upload takes too long or too much to be handled") from None
+            error = future.exception(self._patience_s)
         except (Waiting, CancelledError):
             future.cancel()  # type: ignore[no-untyped-call]
             raise TransientFailure(Code.SERVER_BUSY, "detections take longer than usual") from None
-        except BrokenProcessPool:
-            raise TransientFailure(Code.MODEL_UNAVAILABLE, "the detecting processes are being replaced") from None
+        match error:
+            case None:
+                return future.result()
+            case RejectedInput() | TransientFailure():
+                raise type(error)(error.code, error.message)
+            case ProcessExpired():
+                _log.warning("detection_ended_its_process", exit_status=error.exitcode)
+                raise RejectedInput(Code.DETECTION_FAILED, "the upload takes too long or too much to be handled")
+            case BrokenProcessPool():
+                raise TransientFailure(Code.MODEL_UNAVAILABLE, "the detecting processes are being replaced")
+            case _:
+                _log.error("detection_crashed", error=type(error).__name__)
+                raise GranaryError(Code.INTERNAL, "a detection crashed")
 
     def drain(self) -> None:
         """Let the processes finish what they were given, then end them."""

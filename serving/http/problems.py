@@ -13,7 +13,7 @@ from typing import Any, Final
 import structlog
 from flask import Flask, Response, g
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from braingranary.errors import Code, GranaryError, TransientFailure
 
@@ -29,6 +29,7 @@ _STATUS: Final = {
     Code.OWN_ACCOUNT: 409,
     Code.NOT_FOUND: 404,
     Code.VOLUME_NOT_MADE: 404,
+    Code.RATE_LIMITED: 429,
     Code.TERMS_NOT_ACCEPTED: 403,
     Code.UID_INVALID: 400,
     Code.KEY_INVALID: 400,
@@ -60,7 +61,7 @@ def problem(status: int, code: Code, detail: str, errors: list[dict[str, str]] |
     response = Response(json.dumps(body), status=status, content_type="application/problem+json")
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"  # which no browser asks a password for
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 
@@ -102,7 +103,9 @@ def register(app: Flask) -> None:
             return error.response  # made by `invalid`, or a redirect
         status = error.code or 500
         code = _CODE_OF_STATUS.get(status, Code.REQUEST_INVALID if status < 500 else Code.INTERNAL)
-        response = problem(status, code, error.description or HTTPStatus(status).phrase)
+        unknown_host = isinstance(error, SecurityError)  # whose own words would quote it
+        detail = "the request is addressed to another host" if unknown_host else error.description
+        response = problem(status, code, detail or HTTPStatus(status).phrase)
         for name, value in error.get_headers():
             if name not in {"Content-Type", "Content-Length"}:
                 response.headers[name] = value

@@ -7,11 +7,14 @@ which the standard allows. Fails with RequestedRangeNotSatisfiable (416), which 
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.wrappers import Request
+
+_NO_BYTES: Final = re.compile(r"bytes=\s*-0+\s*")
 
 
 class Wanted(NamedTuple):
@@ -30,6 +33,8 @@ def wanted(request: Request, *, etag: str, length: int) -> Wanted:
         return Wanted(HTTPStatus.NOT_MODIFIED, 0, 0)
     whole = Wanted(HTTPStatus.OK, 0, length)
     asked = request.range
+    if request.method == "GET" and _NO_BYTES.fullmatch(request.headers.get("Range", "")):
+        raise RequestedRangeNotSatisfiable(length)  # the last zero bytes, which werkzeug takes for all
     # A range is defined for GET alone, and one of an older version must never be glued to this one.
     if request.method != "GET" or asked is None or request.headers.get("If-Range", f'"{etag}"') != f'"{etag}"':
         return whole

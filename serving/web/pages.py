@@ -10,9 +10,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from flask import Response, make_response, render_template, request, url_for
+from flask import Response, current_app, make_response, render_template, request, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import Field, model_validator
+from werkzeug.exceptions import SecurityError
 
 from braingranary.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
 from braingranary.catalog.read import pipeline
@@ -223,17 +224,22 @@ def pipeline_page(query: NoParameters) -> Response:  # noqa: ARG001 - named so t
     )
 
 
-@api.after_request
-def told_as_a_page(response: Response) -> Response:
-    """A problem as a page, for who asked for one; whatever raised it, validation included."""
-    if response.mimetype != "application/problem+json" or not wants_page():
-        return response
-    body = render_template("problem.html", problem=json.loads(response.get_data()))
-    told = make_response(body, response.status_code)
-    told.headers["Retry-After"] = response.headers.get("Retry-After", "")
-    if not response.headers.get("Retry-After"):
-        del told.headers["Retry-After"]
-    return told
+@api.get("/favicon.ico")
+@access(Access.PUBLIC)
+def favicon() -> Response:
+    """The icon, for browsers that look for it here."""
+    return current_app.send_static_file("icon.svg")
+
+
+@api.after_app_request
+def problem_as_page(response: Response) -> Response:
+    """Turn a problem at any address into a page, for who prefers one."""
+    unbound = isinstance(request.routing_exception, SecurityError)  # of an unknown host no address can be made
+    if response.mimetype == "application/problem+json" and wants_page() and not unbound:
+        response.set_data(render_template("problem.html", problem=json.loads(response.get_data())))
+        response.content_type = "text/html; charset=utf-8"
+        response.headers["Vary"] = "Accept"
+    return response
 
 
 def _filled(sent: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,16 @@ from tests.browser.conftest import PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
 UID = series_uid(sample.LESION_T1CE)
+WATCH = """() => {
+  window.seen = [];
+  const look = () => {
+    const shown = document.getElementById("shown").getAttribute("href").match(/-(\\d+)\\.jpg/);
+    window.seen.push([Number(shown[1]) + 1, Number(document.getElementById("number").textContent)]);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+"""Keeps, for every frame, the number of the slice whose picture is shown and the number that is told."""
 
 
 @pytest.fixture
@@ -20,12 +30,8 @@ def viewer(page: Page, door: str) -> Page:
     return page
 
 
-def number(page: Page) -> int:
-    return int(page.locator("#number").inner_text())
-
-
 def test_wheel_keys_slider_strip_and_drag_move_one_slice(viewer: Page) -> None:
-    assert number(viewer) == 30
+    expect(viewer.locator("#number")).to_have_text("30")
     stage = viewer.locator("#stage")
     stage.hover()
     viewer.mouse.wheel(0, 120)
@@ -37,14 +43,14 @@ def test_wheel_keys_slider_strip_and_drag_move_one_slice(viewer: Page) -> None:
     slider.focus()
     for key, told in [("End", 72), ("PageDown", 62), ("ArrowUp", 63), ("Home", 1), ("PageUp", 11)]:
         viewer.keyboard.press(key)
-        assert number(viewer) == told, key
+        expect(viewer.locator("#number")).to_have_text(str(told))
     assert str(slider.get_attribute("aria-valuetext")).startswith("Slice 11 of 72, ")
 
     strip = viewer.locator(".strip:visible")
     box = strip.bounding_box()
     assert box is not None
     viewer.mouse.click(box["x"] + box["width"] * 0.5 + 2, box["y"] + 5)
-    assert number(viewer) == 37
+    expect(viewer.locator("#number")).to_have_text("37")
 
     middle = stage.bounding_box()
     assert middle is not None
@@ -53,7 +59,7 @@ def test_wheel_keys_slider_strip_and_drag_move_one_slice(viewer: Page) -> None:
     viewer.mouse.down()
     viewer.mouse.move(x, y - 60, steps=5)
     viewer.mouse.up()
-    assert number(viewer) == 47
+    expect(viewer.locator("#number")).to_have_text("47")
 
 
 def test_slice_shows_its_own_picture_place_and_address(viewer: Page, door: str) -> None:
@@ -65,18 +71,18 @@ def test_slice_shows_its_own_picture_place_and_address(viewer: Page, door: str) 
     expect(viewer.locator("#slice-curl")).to_contain_text(door + slices[30]["url"])
     viewer.wait_for_url("**plane=axial&slice=31")
     viewer.reload()
-    assert number(viewer) == 31
+    expect(viewer.locator("#number")).to_have_text("31")
 
 
 def test_planes_keep_their_own_slice_and_name_their_sides(viewer: Page) -> None:
     viewer.get_by_role("link", name="Coronal").click()
     expect(viewer.get_by_role("status").first).to_contain_text("coronal, slice")
-    assert viewer.locator("[data-edge=n]").inner_text() == "S"
+    expect(viewer.locator("[data-edge=n]")).to_have_text("S")
     viewer.keyboard.press("3")
-    assert viewer.locator("[data-edge=w]").inner_text() == "A"
+    expect(viewer.locator("[data-edge=w]")).to_have_text("A")
     assert viewer.locator("a[aria-current=true]").inner_text() == "Sagittal"
     viewer.keyboard.press("1")
-    assert number(viewer) == 30
+    expect(viewer.locator("#number")).to_have_text("30")
     assert viewer.locator(".strip:visible").get_attribute("data-plane") == "axial"
 
 
@@ -99,7 +105,27 @@ def test_label_marks_lie_where_the_mask_says(viewer: Page, door: str) -> None:
     assert float(str(mark.get_attribute("width"))) == len(marked) > 10
 
 
-def test_touch_drag_scrolls_slices_not_the_page(chromium: Browser, door: str) -> None:
+def test_number_is_always_that_of_the_picture_on_a_slow_link(chromium: Browser, door: str) -> None:
+    context = chromium.new_context(viewport=PHONE)
+    page = context.new_page()
+    page.goto(f"{door}/series/{UID}?plane=axial&slice=5")
+    expect(page.locator("#keys")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    link = {"offline": False, "latency": 120, "downloadThroughput": 500_000, "uploadThroughput": 500_000}  # 4 Mbit/s
+    context.new_cdp_session(page).send("Network.emulateNetworkConditions", link)
+    page.evaluate(WATCH)
+    page.locator("#stage").hover()
+    for _ in range(50):
+        page.mouse.wheel(0, 40)
+        page.wait_for_timeout(40)
+    expect(page.locator("#number")).to_have_text("55")
+    seen = page.evaluate("window.seen")
+    assert len(seen) > 50
+    assert [pair for pair in seen if pair[0] != pair[1]] == []
+    context.close()
+
+
+def test_touch_drag_across_moves_slices_and_drag_up_scrolls_the_page(chromium: Browser, door: str) -> None:
     context = chromium.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     phone = context.new_page()
     phone.goto(f"{door}/series/{UID}?plane=axial&slice=30")
@@ -110,8 +136,13 @@ def test_touch_drag_scrolls_slices_not_the_page(chromium: Browser, door: str) ->
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
     for step in range(1, 7):
-        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - 6 * step}]})
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x + 6 * step, "y": y}]})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     expect(phone.locator("#number")).to_have_text("36")
     assert phone.evaluate("scrollY") == 0
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in range(1, 12):
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - 12 * step}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    phone.wait_for_function("scrollY > 50")
     context.close()

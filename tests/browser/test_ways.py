@@ -131,6 +131,21 @@ def test_new_account_detects_a_slice_and_sees_its_outline(
     assert page.locator("#overlay").evaluate("image => image.decode().then(() => image.naturalWidth)") == 224
     assert outlined_pixels(page, str(page.locator("#overlay").get_attribute("src"))) > 20
 
+    # A file that cannot be read leaves nothing of the one before.
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    page.set_input_files("#file", broken)
+    page.get_by_role("button", name="Detect", exact=True).click()
+    expect(page.locator("#trouble")).to_contain_text("cannot be read")
+    expect(page.locator("#overlay")).to_be_hidden()
+    expect(page.locator("#result")).to_be_hidden()
+
+    # A new tab is signed in as well.
+    other = page.context.new_page()
+    other.goto(f"{door}/try")
+    expect(other.locator("#signed")).to_have_text("Signed in as reader@example.org.")
+    other.close()
+
     # The same tab is signed in for the viewer, where the outline is of the slice that is shown.
     page.goto(f"{door}/series/{uid}?plane=axial&slice=46")
     page.get_by_role("button", name="Lesion outline").click()
@@ -142,7 +157,7 @@ def test_new_account_detects_a_slice_and_sees_its_outline(
 
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("link", name="Sign in")).to_be_visible()
-    assert page.evaluate("sessionStorage.length") == 0
+    assert page.evaluate("localStorage.length") == 0
 
 
 def test_outline_without_account_offers_to_sign_in(page: Page, door: str) -> None:

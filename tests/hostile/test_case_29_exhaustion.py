@@ -45,6 +45,7 @@ def found(postgres_dsn: str, object_store: ObjectStore, s3_settings: StoreSettin
     house: House = furnish(postgres_dsn, object_store, s3_settings, numbers=range(2))
     settings = {
         "GRANARY_SERVING_DETECT_PROCESSES": "1",
+        "GRANARY_SERVING_DETECT_PER_ACCOUNT_MAX": "2",
         "GRANARY_SERVING_DETECT_WEIGHTS": str(scans.shipped(tmp_path)),
         "GRANARY_LIMITS_LOGIN": "",  # the attackers' address is ours here; case 25 is about attempts
     }

@@ -95,6 +95,7 @@ def environment(house: House) -> dict[str, str]:
         "GRANARY_SERVING_READY_TIMEOUT_S": str(WAIT_S),
         "GRANARY_SERVING_DETECT_TIMEOUT_S": str(WAIT_S),
         "GRANARY_SERVING_DETECT_PROCESSES": "0",
+        "GRANARY_SERVING_DETECT_PER_ACCOUNT_MAX": "64",
         **accounts_environment(house),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import json
 import os
@@ -26,10 +27,11 @@ from PIL import Image
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, stream_encode_multipart
 
+from braingranary.accounts import directory
 from braingranary.detector.inference.overlay import OUTLINE_COLOUR
 from braingranary.detector.inference.score import Scorer, score_series
 from braingranary.detector.inference.uploads import read_upload
-from braingranary.errors import Code, GranaryError
+from braingranary.errors import Code, GranaryError, RejectedInput
 from braingranary.settings import ServingSettings
 from serving.api.detect import UPLOAD_BYTES_MAX
 from serving.app import create_app
@@ -84,7 +86,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def desk(house: House, weights: Path) -> Iterator[Desk]:
-    app = create_app(**settings_of(house, weights))
+    app = create_app(**settings_of(house, weights, detect_per_account_max=5))
     service = app.extensions["granary"]
     with app.test_client() as client:
         service.detection.ask(PATIENCE_S)
@@ -284,7 +286,7 @@ def test_detect_too_long_a_body_is_413_before_a_byte_is_read(desk: Desk) -> None
 
 def test_detect_full_is_503_before_a_byte_is_read(desk: Desk) -> None:
     detection: Detection = desk.app.extensions["granary"].detection
-    places = [detection.place() for _ in range(5)]
+    places = [detection.place(number) for number in range(-5, 0)]
     for place in places:
         place.__enter__()
     try:
@@ -295,6 +297,51 @@ def test_detect_full_is_503_before_a_byte_is_read(desk: Desk) -> None:
     assert (answer.status_code, answer.get_json()["code"]) == (503, "server_busy")
     assert int(answer.headers["Retry-After"]) > 0
     assert desk.post(scans.picture(GREY)).status_code == 200
+
+
+def test_detect_beyond_the_share_of_an_account_is_429_before_a_byte_is_read(desk: Desk) -> None:
+    detection: Detection = desk.app.extensions["granary"].detection
+    with desk.app.extensions["granary"].accounts() as connection:
+        account = directory.by_email(connection, "reader@example.org")
+    assert account is not None
+    detection._settings = detection._settings.model_copy(update={"detect_per_account_max": 2})
+    try:
+        with detection.place(account.account_id), detection.place(account.account_id):
+            answer = _unread(desk, 1000)
+            with detection.place(-1):
+                pass  # another account has places left
+    finally:
+        detection._settings = detection._settings.model_copy(update={"detect_per_account_max": 5})
+    assert (answer.status_code, answer.get_json()["code"]) == (429, "rate_limited")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert desk.post(scans.picture(GREY)).status_code == 200
+
+
+def test_refused_upload_is_let_go_of_without_the_garbage_collector(desk: Desk) -> None:
+    detection: Detection = desk.app.extensions["granary"].detection
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.raises(RejectedInput), detection.place(-1):
+            detection.detect(b"neither picture nor scan")
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        circular = [item for item in gc.garbage if isinstance(item, RejectedInput)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert circular == []
+
+
+def test_jpeg_of_very_many_scans_is_refused_before_it_is_decoded(desk: Desk) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(GREY).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    last = data.rindex(b"\xff\xda")
+    assert desk.post(data).status_code == 200
+    repeated = data[:-2] + data[last:-2] * 1500 + data[-2:]
+    assert desk.refused(repeated) == (422, "image_invalid")
 
 
 def test_detect_many_at_once_all_get_the_answer_of_their_own_picture(desk: Desk, scorer: Scorer) -> None:

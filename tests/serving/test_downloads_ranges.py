@@ -178,3 +178,10 @@ def test_every_answer_gives_its_place_back(house: House, headers: dict[str, str]
         answer.close()
         assert answer.status_code != 503
     app.extensions["granary"].close()
+
+
+@pytest.mark.parametrize("nothing", ["bytes=-0", "bytes= -00"])
+def test_last_zero_bytes_are_no_range_that_can_be_answered(client: FlaskClient, nothing: str) -> None:
+    answer = client.get(ADDRESS, headers={"Range": nothing})
+    assert answer.status_code == 416
+    assert answer.headers["Content-Range"].startswith("bytes */")

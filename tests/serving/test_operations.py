@@ -226,13 +226,13 @@ def test_slow_requests_are_logged_as_such_without_their_query(house: House, caps
     assert "JANE" not in told
 
 
-def test_slots_refuse_the_one_too_many(client: FlaskClient) -> None:
-    slots = client.application.extensions["granary"].downloads
-    for _ in range(slots.limit):
-        slots.take()
+def test_concurrency_limit_refuses_one_too_many(client: FlaskClient) -> None:
+    limit = client.application.extensions["granary"].downloads
+    for _ in range(limit.limit):
+        limit.acquire()
     with pytest.raises(TransientFailure):
-        slots.take()
-    for _ in range(slots.limit):
-        slots.release()
-    with slots.hold(), pytest.raises(RejectedInput), slots.hold():
+        limit.acquire()
+    for _ in range(limit.limit):
+        limit.release()
+    with limit.hold(), pytest.raises(RejectedInput), limit.hold():
         raise RejectedInput(Code.REQUEST_INVALID, "what happens inside gives the places back")

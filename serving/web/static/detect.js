@@ -47,6 +47,7 @@ sign.addEventListener("submit", async (event) => {
 function choose(files) {
   chosen = files[0] || null;
   trouble.hidden = true;
+  clear();
   busy.textContent = chosen ? (token() ? "" : "Sign in to have it looked at.") : "";
   tell();
 }
@@ -68,7 +69,7 @@ upload.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (!chosen || !token()) return;
   trouble.hidden = true;
-  result.hidden = true;
+  clear();
   send.disabled = true;
   busy.textContent = "Looking …";
   try {
@@ -116,8 +117,17 @@ function describe(told) {
   result.hidden = false;
 }
 
-function draw(blob, told) {
+/** Take away what was said of the file before. */
+function clear() {
+  result.hidden = true;
+  image.hidden = true;
+  image.removeAttribute("src");
+  by("empty").hidden = false;
   if (shown) URL.revokeObjectURL(shown);
+  shown = null;
+}
+
+function draw(blob, told) {
   shown = URL.createObjectURL(blob);
   image.src = shown;
   image.alt = told.result === "Tumor" ? "Your scan with the outline of what the detector takes for a tumour" : "Your scan, nothing outlined";

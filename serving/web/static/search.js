@@ -1,6 +1,4 @@
-// "More" adds the next page below instead of leaving this one; sorting applies at once. Without it both still work.
-const form = document.getElementById("search");
-for (const select of form.querySelectorAll("select")) select.addEventListener("change", () => form.requestSubmit());
+// "More" adds the next page below instead of leaving this one. Without it the link still works.
 for (const one of document.querySelectorAll("form")) {
   // Empty fields would only make the address longer.
   one.addEventListener("submit", () => {

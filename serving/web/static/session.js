@@ -1,20 +1,24 @@
-// The token of this tab: kept in sessionStorage, sent as a header, never a cookie, gone with the tab.
+// The token of this browser: kept in localStorage, so that a new tab is signed in too; sent as a header, never a cookie.
 const KEY = "granary-token";
 const NAME = "granary-account";
 
-export const token = () => sessionStorage.getItem(KEY);
-export const account = () => (token() ? sessionStorage.getItem(NAME) || "signed in" : null);
+export const token = () => localStorage.getItem(KEY);
+export const account = () => (token() ? localStorage.getItem(NAME) || "signed in" : null);
 
 function keep(value, name) {
   if (value) {
-    sessionStorage.setItem(KEY, value);
-    sessionStorage.setItem(NAME, name);
+    localStorage.setItem(KEY, value);
+    localStorage.setItem(NAME, name);
   } else {
-    sessionStorage.removeItem(KEY);
-    sessionStorage.removeItem(NAME);
+    localStorage.removeItem(KEY);
+    localStorage.removeItem(NAME);
   }
   document.dispatchEvent(new CustomEvent("account"));
 }
+
+addEventListener("storage", (event) => {
+  if (event.key === KEY) document.dispatchEvent(new CustomEvent("account"));
+});
 
 /** A problem as the server tells it: RFC 9457, or whatever came instead. */
 export class Problem extends Error {

@@ -60,31 +60,43 @@ function start(told) {
     index = Math.max(0, Math.min(track.positions.length - 1, number));
     at.set(track.plane, index);
     const now = index, of = track, url = address(track, index);
+    slider.value = index + 1;
+    forget();
     load(url).then((ready) => {
       if (now !== index || of !== track) return;
       if (!overlay) shown.setAttribute("href", ready);
+      describe(of, now);
       for (let step = 1; step <= AHEAD; step += 1) {
         for (const next of [now + step, now - step]) {
           if (next >= 0 && next < of.positions.length) load(address(of, next)).catch(() => {});
         }
       }
     }, (error) => { said.textContent = inWords(error); });
-    const words = `Slice ${index + 1} of ${track.positions.length}, ${place(track, index)}`;
-    by("number").textContent = index + 1;
-    by("place").textContent = place(track, index);
-    by("verdict").textContent = verdict();
-    slider.value = index + 1;
-    slider.setAttribute("aria-valuetext", words);
-    picture.setAttribute("aria-label", `${track.plane} ${words}`);
-    root.querySelector(`.strip[data-plane="${track.plane}"] .here`).setAttribute("x", index);
-    by("slice-curl").textContent = `curl -s -o slice.jpg '${location.origin}${url}'`;
-    forget();
     if (!quiet) remember();
     if (outlining) later();
   }
 
-  function verdict() {
-    const score = track.scores[index], label = track.tumor[index];
+  /** Number, position, score and sides of the picture that is shown: told when it is there, not when it is asked for. */
+  function describe(of, number) {
+    const words = `Slice ${number + 1} of ${of.positions.length}, ${place(of, number)}`;
+    picture.setAttribute("viewBox", `0 0 ${of.width} ${of.height}`);
+    picture.setAttribute("aria-label", `${of.plane} ${words}`);
+    shown.setAttribute("width", of.width);
+    shown.setAttribute("height", of.height);
+    by("ruler").setAttribute("transform", `translate(${of.width - told.ruler - 5} ${of.height - 6})`);
+    by("ruler").querySelector("text").setAttribute("font-size", of.height * 0.022);
+    for (const edge of stage.querySelectorAll("[data-edge]")) edge.textContent = of.sides[edge.dataset.edge];
+    by("number").textContent = number + 1;
+    by("total").textContent = of.positions.length;
+    by("place").textContent = place(of, number);
+    by("verdict").textContent = verdict(of, number);
+    slider.setAttribute("aria-valuetext", words);
+    root.querySelector(`.strip[data-plane="${of.plane}"] .here`).setAttribute("x", number);
+    by("slice-curl").textContent = `curl -s -o slice.jpg '${location.origin}${address(of, number)}'`;
+  }
+
+  function verdict(of, number) {
+    const score = of.scores[number], label = of.tumor[number];
     const parts = [];
     if (score !== null && score !== undefined) parts.push(`score ${score.toFixed(2)}`);
     if (label !== null) parts.push(label ? "labelled tumour" : "labelled free of tumour");
@@ -106,18 +118,11 @@ function start(told) {
     const next = tracks.get(plane);
     if (!next || next === track) return;
     track = next;
-    picture.setAttribute("viewBox", `0 0 ${track.width} ${track.height}`);
-    shown.setAttribute("width", track.width);
-    shown.setAttribute("height", track.height);
-    by("ruler").setAttribute("transform", `translate(${track.width - told.ruler - 5} ${track.height - 6})`);
-    by("ruler").querySelector("text").setAttribute("font-size", track.height * 0.022);
-    for (const edge of stage.querySelectorAll("[data-edge]")) edge.textContent = track.sides[edge.dataset.edge];
     for (const link of root.querySelectorAll("a[data-plane]")) {
       if (link.dataset.plane === plane) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     }
     for (const strip of root.querySelectorAll(".strip")) strip.hidden = strip.dataset.plane !== plane;
-    by("total").textContent = track.positions.length;
     slider.max = track.positions.length;
     show(at.get(plane));
     said.textContent = `${plane}, slice ${index + 1} of ${track.positions.length}`;
@@ -200,7 +205,7 @@ function start(told) {
     outlining = !outlining;
     outline.setAttribute("aria-pressed", String(outlining));
     said.textContent = "";
-    if (!outlining) { forget(); return; }
+    if (!outlining) { show(index, { quiet: true }); return; }
     later(0);
   });
 
@@ -235,10 +240,8 @@ function start(told) {
   }
 
   function forget() {
-    if (!overlay) return;
-    URL.revokeObjectURL(overlay);
+    if (overlay) URL.revokeObjectURL(overlay);
     overlay = null;
-    load(address(track, index)).then((ready) => { if (!overlay) shown.setAttribute("href", ready); }, () => {});
   }
 
   function link(url, text) {

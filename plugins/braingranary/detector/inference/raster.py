@@ -25,6 +25,9 @@ from braingranary.detector.model.preprocessing.picture import PIXEL_BUDGET_PX, P
 from braingranary.errors import Code, RejectedInput
 
 SIDE_MAX_PX: Final = 2048
+SCANS_MAX: Final = 64
+"""Of a progressive JPEG, which has about ten: each is a whole pass over the picture, however few its bytes."""
+_START_OF_SCAN: Final = b"\xff\xda"  # within a scan 0xFF is always followed by 0x00 or a restart marker
 _FORMATS: Final = ("PNG", "JPEG")
 _BROKEN: Final = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error)
 """What Pillow's parsers raise on broken bytes; a program error of ours would show in the tests of sound pictures."""
@@ -42,6 +45,8 @@ class Raster:
 
 def read_raster(data: bytes) -> Raster:
     """The one picture in `data`."""
+    if data.startswith(b"\xff\xd8") and data.count(_START_OF_SCAN) > SCANS_MAX:
+        raise RejectedInput(Code.IMAGE_INVALID, f"a JPEG of more than {SCANS_MAX} scans")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
