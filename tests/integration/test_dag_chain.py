@@ -10,22 +10,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
-from airflow.dag_processing.dagbag import DagBag
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.models.asset import AssetEvent
 from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
+from braingranary.archives.registry import ARCHIVE_KINDS
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack.sample_archive.server import SampleArchive
+from braingranary.imaging.volume import Volume
+from braingranary.nifti.uid import derived_uid
+from braingranary.nifti.writer import to_nifti
 from braingranary.orchestration.runs import run_key
 from braingranary.settings import StoreSettings
+from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
-from tests.fixtures import score_set
+from tests.fixtures import example_archive, score_set
 from tests.fixtures.dicom_factory import CORONAL, Scan, classic_series
+from tests.fixtures.example_archive.scans import SCANS
 
 pytestmark = [pytest.mark.stack, pytest.mark.spark]
 
@@ -174,6 +182,43 @@ def test_ingest_announces_what_is_there_until_somebody_has_taken_it(house: House
         "fail_incomplete": ["skipped"],
     }
     assert events(again) == ["granary_raw"]
+
+
+def test_archive_of_another_kind_goes_from_its_files_to_the_catalogue(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example of docs/how-to/add-an-archive.md: a module, a Connection and a DAG are all that an archive takes."""
+    folder = tmp_path / "scans" / "Lab"
+    folder.mkdir(parents=True)
+    voxels = (np.indices((24, 20, 16)).sum(axis=0) * 9).astype(np.int16)
+    (folder / "P1.nii.gz").write_bytes(to_nifti(Volume(voxels=voxels, affine=np.diag([1.0, 1.0, 1.0, 1.0]))))
+    (folder / "P2.nii.gz").write_bytes(b"no gzip")
+    monkeypatch.setitem(ARCHIVE_KINDS, SCANS.kind, SCANS)
+    monkeypatch.setenv("AIRFLOW_CONN_GRANARY_SCANS", json.dumps({"conn_type": "fs", "host": str(tmp_path / "scans")}))
+    bag = DagBag(dag_folder=Path(example_archive.__file__).with_name("dags"), bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
+    sync_bag_to_db(bag, "dags-folder", None)
+    house.dags.update(bag.dags)
+
+    ingest = house.run("scans_ingest", collection="Lab")
+    assert (ingest.state, events(ingest)) == ("success", ["granary_raw"])
+    house.run("normalize")
+    house.run("catalog_load")
+    [raw_key] = [key for key in house.objects() if key.startswith("raw/scans/Lab/") and key.endswith(".nii.gz")]
+    receipt = json.loads(house.store.get(keys.receipt(raw_key)))
+    assert (receipt["media_type"], receipt["image_count"]) == ("application/gzip", 1)
+    with psycopg.connect(house.dsn) as connection:
+        found = connection.execute("SELECT series_uid, plane::text FROM series").fetchall()
+        rejects = connection.execute("SELECT series_uid, code, step FROM reject").fetchall()
+    assert found == [(derived_uid("scans", "Lab", "P1", "P1.nii.gz"), "axial")]
+    assert rejects == [(derived_uid("scans", "Lab", "P2", "P2.nii.gz"), "image_invalid", "stage")]
+
+    objects, rows = house.objects(), house.rows()
+    house.run("scans_ingest", collection="Lab")
+    house.run("normalize")
+    house.run("catalog_load")
+    assert (house.objects(), house.rows()) == (objects, rows)
 
 
 def test_consumers_with_nothing_pending_skip(house: House) -> None:

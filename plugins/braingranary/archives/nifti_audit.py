@@ -58,15 +58,22 @@ class _Counted:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
+        self._head = b""
         self.count = 0
+
+    @property
+    def begins_as_page(self) -> bool:
+        """Whether this is HTML, which a proxy sends in the place of a file."""
+        return self._head.lstrip().startswith(b"<")
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
             self.count += len(chunk)
+            self._head = (self._head + chunk[:16])[:16]
             yield chunk
 
 
-def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _inflated(chunks: _Counted) -> Iterator[bytes]:
     """The content of a gzip file of one or more members, their CRC-32 and length checked."""
     member = zlib.decompressobj(_GZIP_WBITS)
     begun = False
@@ -83,6 +90,8 @@ def _inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield member.flush()
             begun = not member.eof
     except zlib.error as error:
+        if chunks.begins_as_page:
+            raise TransientFailure(Code.ARCHIVE_ANSWER_INVALID, "a page instead of a file") from error
         raise TransientFailure(Code.IMAGE_INVALID, "not a gzip file, or a damaged one") from error
     if begun:
         raise TransientFailure(Code.DOWNLOAD_SHORT, "the gzip file ends in the middle")

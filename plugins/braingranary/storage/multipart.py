@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, cast
+from typing import TYPE_CHECKING, Final, Protocol, Self, cast
 
 import structlog
 from botocore.exceptions import ClientError
@@ -18,14 +18,26 @@ from braingranary.errors import Code, GranaryError, RejectedInput
 from braingranary.storage.failures import is_conflict, is_precondition, mapped
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
-
-    from braingranary.storage.store import ObjectStore
 
 PART_BYTES: Final = 5 * 1024 * 1024  # the least that S3 takes for all but the last part: it is what a transfer holds
 PARTS_MAX: Final = 10_000  # limit of S3: objects of up to 48 GiB with parts of 5 MiB
 
 _log = structlog.get_logger(__name__)
+
+
+class WritableBucket(Protocol):
+    """What the writer needs of an object store."""
+
+    client: S3Client
+    bucket: str
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """Write a small object in one request; False where `if_absent` and one stands there."""
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object at `key`."""
 
 
 class MultipartWriter:
@@ -36,7 +48,7 @@ class MultipartWriter:
     10,000 parts are written.
     """
 
-    def __init__(self, store: ObjectStore, key: str) -> None:
+    def __init__(self, store: WritableBucket, key: str) -> None:
         self._store = store
         self._key = key
         self._buffer = bytearray(PART_BYTES)
@@ -87,7 +99,7 @@ class MultipartWriter:
         return won
 
     def abort(self) -> None:
-        """Throw away what was written; harmless after a commit or a second time."""
+        """Throw away what was written; does nothing after a commit or a second time."""
         if self._closed:
             return
         self._closed = True
@@ -159,7 +171,7 @@ class MultipartWriter:
                         MultipartUpload={"Parts": self._parts},
                     )
             except ClientError as error:
-                if if_absent and (is_precondition(error) or (is_conflict(error) and store.head(self._key))):
+                if if_absent and (is_precondition(error) or (is_conflict(error) and store.exists(self._key))):
                     return False
                 raise
         return True

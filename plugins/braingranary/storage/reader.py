@@ -7,20 +7,25 @@ versions. Reads ahead in blocks, so that sequential reading costs one request a 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from braingranary.storage.store import ObjectStore
-
 BLOCK_BYTES: Final = 4 * 1024 * 1024  # one round trip a block; small enough to hold many readers in memory
+
+
+class ReadableBucket(Protocol):
+    """What the reader needs of an object store."""
+
+    def get_range(self, key: str, start: int, length: int, *, etag: str | None = None) -> bytes:
+        """Exactly `length` bytes from `start` of one version of the object."""
 
 
 class RangeReader(io.RawIOBase):
     """Raw, seekable, read-only file over `key`; use `ObjectStore.open`, which buffers it."""
 
-    def __init__(self, store: ObjectStore, key: str, size: int, etag: str) -> None:
+    def __init__(self, store: ReadableBucket, key: str, size: int, etag: str) -> None:
         super().__init__()
         self._store = store
         self._key = key

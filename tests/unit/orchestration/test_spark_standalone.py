@@ -17,7 +17,7 @@ import pytest
 
 from braingranary.devstack import processes
 from braingranary.orchestration import connections
-from braingranary.orchestration.engines import spark
+from braingranary.orchestration.engines import base
 from braingranary.orchestration.engines.submit import SubmitRunner
 
 pytestmark = pytest.mark.spark
@@ -31,7 +31,7 @@ def master(tmp_path: Path) -> Iterator[str]:
     port, page, worker, worker_page = processes.free_ports(4)
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("GRANARY_")},
-        **spark.python_environment(),
+        **base.python_environment(),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_WORKER_DIR": str(tmp_path / "work"),
     }
@@ -90,7 +90,7 @@ def test_run_on_a_master_gives_the_secret_to_executors_alone(
     """
     path = tmp_path / "job.py"
     path.write_text(textwrap.dedent(source))
-    job = spark.SparkJob(
+    job = base.SparkJob(
         name="probe",
         application=path,
         arguments=(str(tmp_path / "seen.json"),),

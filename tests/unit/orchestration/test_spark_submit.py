@@ -13,7 +13,7 @@ import pytest
 
 from braingranary.errors import ConfigurationError
 from braingranary.orchestration import connections
-from braingranary.orchestration.engines import spark
+from braingranary.orchestration.engines import base, spark
 from braingranary.orchestration.engines.submit import SubmitRunner
 
 pytestmark = pytest.mark.spark
@@ -29,10 +29,10 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> SubmitRunner:
     return SubmitRunner(connections.spark_settings())
 
 
-def job(tmp_path: Path, source: str) -> spark.SparkJob:
+def job(tmp_path: Path, source: str) -> base.SparkJob:
     path = tmp_path / "job.py"
     path.write_text(textwrap.dedent(source))
-    return spark.SparkJob(
+    return base.SparkJob(
         name="probe",
         application=path,
         arguments=(str(tmp_path / "seen.json"),),
@@ -67,7 +67,7 @@ def test_run_job_gets_its_secret_by_environment_alone(
     log = capsys.readouterr().out
     seen = json.loads((tmp_path / "seen.json").read_text())
     assert seen["worker"][0] == SECRET
-    assert seen["worker"][1] == spark.python_environment()["PYSPARK_PYTHON"]
+    assert seen["worker"][1] == base.python_environment()["PYSPARK_PYTHON"]
     assert SECRET not in json.dumps(seen["commands"])
     assert len(seen["commands"]) >= 2
     inherited = {
@@ -84,7 +84,7 @@ def test_run_job_gets_its_secret_by_environment_alone(
 def test_run_job_that_fails_is_told_and_may_be_tried_again(
     tmp_path: Path, runner: SubmitRunner, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(spark.SparkJobFailed, match="status 3"):
+    with pytest.raises(base.SparkJobFailed, match="status 3"):
         runner.run(job(tmp_path, "import sys; print('the reason', flush=True); sys.exit(3)"))
     assert "the reason" in capsys.readouterr().out
 
@@ -104,7 +104,7 @@ def test_kill_running_job_ends_the_whole_process_tree(tmp_path: Path, runner: Su
     def run() -> None:
         try:
             runner.run(job(tmp_path, source))
-        except spark.SparkJobFailed as error:
+        except base.SparkJobFailed as error:
             failures.append(error)
 
     thread = threading.Thread(target=run)

@@ -17,7 +17,7 @@ from braingranary.devstack.sample_archive.zips import write_zip
 
 if TYPE_CHECKING:
     from braingranary.devstack.sample_archive.index import Series
-    from braingranary.devstack.sample_archive.server import SampleArchive
+    from braingranary.devstack.sample_archive.served import ServedArchive
 
 ALLOWED: Final[Mapping[str, tuple[str, ...]]] = {
     "getCollectionValues": (),
@@ -55,7 +55,7 @@ class _RefusedError(Exception):
 class ArchiveHandler(BaseHTTPRequestHandler):
     """Bound to its archive by a subclass; HTTP/1.1 with connections kept."""
 
-    archive: ClassVar[SampleArchive]
+    archive: ClassVar[ServedArchive]
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = 64 * 1024
@@ -114,7 +114,7 @@ class ArchiveHandler(BaseHTTPRequestHandler):
             if endpoint.startswith("getImage"):
                 self._zip(endpoint, parameters, rule)
             else:
-                self._text(*self._told(endpoint, parameters), rule=rule)
+                self._text(*self._metadata_answer(endpoint, parameters), rule=rule)
         except _RefusedError as refused:
             self._text(str(refused), "text/plain", status=refused.status)
         finally:
@@ -122,14 +122,14 @@ class ArchiveHandler(BaseHTTPRequestHandler):
                 stats.at_once -= 1
 
     def _rule(self, endpoint: str, series_uid: str | None) -> FaultRule | None:
-        if told := self.headers.get("X-Sample-Fault"):
-            return FaultRule.parse(told)
+        if fault := self.headers.get("X-Sample-Fault"):
+            return FaultRule.parse(fault)
         return self.archive.plan.hit(endpoint, series_uid)
 
-    def _told(self, endpoint: str, parameters: Mapping[str, str]) -> tuple[str, str]:
+    def _metadata_answer(self, endpoint: str, parameters: Mapping[str, str]) -> tuple[str, str]:
         """Body and content type of a metadata endpoint."""
         if endpoint in {"getSOPInstanceUIDs", "getSeriesSize"}:
-            return self._told_of_one(endpoint, self._series(parameters))
+            return self._answer_of_one(endpoint, self._series(parameters))
         rows = self.archive.rows()
         if endpoint == "getSeriesMetadata":
             wanted = set(parameters.get("list", "").split(","))
@@ -151,7 +151,7 @@ class ArchiveHandler(BaseHTTPRequestHandler):
         return _json(answers.study_rows(found) if endpoint == "getPatientStudy" else found)
 
     @staticmethod
-    def _told_of_one(endpoint: str, series: Series) -> tuple[str, str]:
+    def _answer_of_one(endpoint: str, series: Series) -> tuple[str, str]:
         if endpoint == "getSOPInstanceUIDs":
             return _json([{"SOPInstanceUID": item.header.get("SOPInstanceUID", "")} for item in series.files])
         return _json([{"TotalSizeInBytes": f"{series.size}.000000", "ObjectCount": str(len(series.files))}])
@@ -284,8 +284,8 @@ class ArchiveHandler(BaseHTTPRequestHandler):
         try:
             if self.path == "/control/stats":
                 with archive.stats.lock:
-                    told = {"requests": dict(archive.stats.requests), "at_once_max": archive.stats.at_once_max}
-                self._text(json.dumps(told), "application/json")
+                    counts = {"requests": dict(archive.stats.requests), "at_once_max": archive.stats.at_once_max}
+                self._text(json.dumps(counts), "application/json")
                 return
             if self.path == "/control/refresh":
                 archive.index.refresh()

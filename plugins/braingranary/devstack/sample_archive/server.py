@@ -11,9 +11,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import date
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -22,28 +20,14 @@ from typing import Final, Self
 
 import structlog
 
-from braingranary.devstack.sample_archive.answers import Row, series_row
-from braingranary.devstack.sample_archive.faults import FaultPlan, FaultRule
+from braingranary.devstack.sample_archive.faults import FaultRule
 from braingranary.devstack.sample_archive.handler import ArchiveHandler
-from braingranary.devstack.sample_archive.index import FolderIndex
+from braingranary.devstack.sample_archive.served import ServedArchive
 
 API_PATH: Final = "/nbia-api/services/v4/"
 DEFLATE_LEVEL: Final = 1  # quick; scans shrink little more at higher levels
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Stats:
-    """What the server was asked: requests by endpoint, and how many ran at once at most."""
-
-    requests: Counter[str] = field(default_factory=Counter)
-    series: Counter[str] = field(default_factory=Counter)
-    """getImage requests by SeriesInstanceUID."""
-    bytes_sent: int = 0
-    at_once: int = 0
-    at_once_max: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class _Server(ThreadingHTTPServer):
@@ -77,7 +61,7 @@ class _Server(ThreadingHTTPServer):
         _log.debug("sample_archive_connection_ended")
 
 
-class SampleArchive:
+class SampleArchive(ServedArchive):
     """Serves `folder` from construction of the socket in `start()` until `stop()`; also a context manager.
 
     `url` is the base URL a TCIA client wants, ending in `/nbia-api/services/v4/`. `released` replaces DateReleased of
@@ -95,13 +79,7 @@ class SampleArchive:
         faults: Iterable[FaultRule] = (),
         deflate_level: int = DEFLATE_LEVEL,
     ) -> None:
-        self.index = FolderIndex(folder)
-        self.released = released
-        self.latency_s = latency_s
-        self.deflate_level = deflate_level
-        self.plan = FaultPlan(faults)
-        self.stats = Stats()
-        self.ending = threading.Event()
+        super().__init__(folder, released, latency_s, faults, deflate_level)
         handler = type("BoundHandler", (ArchiveHandler,), {"archive": self})
         self._server = _Server((host, port), handler)
         self._thread: threading.Thread | None = None
@@ -120,15 +98,6 @@ class SampleArchive:
     def url(self) -> str:
         """Base URL of the API."""
         return self.root_url + API_PATH
-
-    @property
-    def series_count(self) -> int:
-        """How many series are served."""
-        return len(self.index.series)
-
-    def rows(self) -> list[Row]:
-        """The getSeries records of everything served."""
-        return [series_row(item, self.released) for item in self.index.series.values()]
 
     def start(self) -> Self:
         """Begin to serve, from a thread."""

@@ -1,9 +1,8 @@
-"""Spark: one way to run a job, wherever Spark is.
+"""The Spark operator: one way to run a job of `spark_jobs/`, wherever the Spark of Connection `granary_spark` is.
 
-A task names a job of `spark_jobs/` and its arguments; the Connection `granary_spark` says where it runs. Goes in: the
-job's file, argv, and credentials by environment (never by argv, which every user of a machine can read). Comes out: the
-application id, in the log and as the task's result; the driver's lines are the task's log. Fails with SparkJobFailed
-(tried again by Airflow) or ConfigurationError. When the task is stopped, the whole Spark process tree is ended.
+Credentials go by environment, never by argv, which every user of a machine can read. The application id is in the log
+and the task's result; the driver's lines are the task's log. When the task is stopped, the whole Spark process tree is
+ended. Raises SparkJobFailed (tried again by Airflow) or ConfigurationError.
 
 A Spark that is reached in another way is another `SparkRunner`, chosen in `runner_for`.
 """
@@ -11,63 +10,22 @@ A Spark that is reached in another way is another `SparkRunner`, chosen in `runn
 from __future__ import annotations
 
 import importlib.util
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow.sdk import BaseOperator
 
-from braingranary.errors import Code, ConfigurationError, TransientFailure
+from braingranary.errors import Code, ConfigurationError
 from braingranary.orchestration import policies
-from braingranary.orchestration.connections import (
-    SPARK_CONNECTION,
-    SparkSettings,
-    spark_settings,
-    store_settings,
-)
+from braingranary.orchestration.connections import SPARK_CONNECTION, SparkSettings, spark_settings, store_settings
+from braingranary.orchestration.engines.base import SparkJob, SparkRunner
 from braingranary.settings import store_environment
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
 JOBS_PACKAGE: Final = "spark_jobs"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SparkJob:
-    """One job to run."""
-
-    name: str
-    """Shown as the application's name."""
-    application: Path
-    arguments: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables of the driver beyond its parent's; the place for secrets."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SparkOutcome:
-    """What is known after a job ended well."""
-
-    application_id: str | None
-
-
-class SparkJobFailed(TransientFailure):
-    """The job ended with an error; its reasons stand in the task's log."""
-
-
-class SparkRunner(Protocol):
-    """Runs one job to its end."""
-
-    def run(self, job: SparkJob) -> SparkOutcome:
-        """Run `job`, forwarding its progress to the log; raises SparkJobFailed."""
-        ...
-
-    def kill(self) -> None:
-        """End a job that is running; does nothing when none is."""
-        ...
 
 
 def application_path(job: str) -> Path:
@@ -83,7 +41,7 @@ def application_path(job: str) -> Path:
 def runner_for(settings: SparkSettings) -> SparkRunner:
     """The runner that reaches the Spark of `settings`: spark-submit for `local` and for a standalone master."""
     if settings.local or settings.master.startswith("spark://"):
-        from braingranary.orchestration.engines.submit import SubmitRunner  # noqa: PLC0415  (imports the provider)
+        from braingranary.orchestration.engines.submit import SubmitRunner  # noqa: PLC0415 - imports the provider
 
         return SubmitRunner(settings)
     scheme = settings.master.partition(":")[0][:20]
@@ -135,8 +93,3 @@ def spark_job(job: str, arguments: Sequence[str] | XComArg) -> SparkJobOperator:
         execution_timeout=policies.JOB_TIMEOUT,
         doc_md=f"Runs `spark_jobs/{job}.py`; finished batches are kept, so a retry does only the rest.",
     )
-
-
-def python_environment() -> dict[str, str]:
-    """Variables that make driver and workers use this very interpreter."""
-    return {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}

@@ -24,7 +24,7 @@ from airflow.sdk.exceptions import AirflowException
 
 from braingranary.errors import Code, ConfigurationError
 from braingranary.orchestration.connections import SPARK_CONNECTION, SparkSettings
-from braingranary.orchestration.engines.spark import SparkJob, SparkJobFailed, SparkOutcome, python_environment
+from braingranary.orchestration.engines.base import SparkJob, SparkJobFailed, SparkOutcome, python_environment
 from braingranary.settings import child_environment
 
 LOG4J_FILE: Final = Path(__file__).with_name("log4j2.properties")
