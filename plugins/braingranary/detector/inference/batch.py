@@ -70,7 +70,21 @@ def _opened(place: StorePlace, model: ModelPin, process: int) -> Scorer:  # noqa
 def score_batch(
     store: ObjectStore, series: Sequence[SeriesToScore], model: ModelPin, run: str, scorer: Scorer
 ) -> ScoredPart:
-    """Score the packs of `series` and write all that comes of it; raises TransientFailure or ConfigurationError."""
+    """Score the packs of `series` and write their rows; a batch that is done already is not done again.
+
+    Args:
+        store: holds the packs and takes the row files.
+        series: in any order; the part's name does not depend on it.
+        model: what `scorer` was loaded from.
+        run: id of the score run.
+        scorer: the loaded model.
+
+    Returns:
+        The finished part: keys and numbers of rows by table.
+
+    Raises:
+        TransientFailure, ConfigurationError: of the store; the batch may be run again.
+    """
     ordered = sorted(series, key=lambda one: one.series_id)
     part = part_name(ordered, model)
     if (done := _finished(store, run, part)) is not None:

@@ -25,7 +25,7 @@ _UNFORESEEN: Final = (ArithmeticError, AttributeError, LookupError, TypeError, V
 
 
 def open_scorer(weights: bytes, sha256: str) -> Scorer:
-    """The model in `weights`, whose hash has to be `sha256`, asked once to warm up, on one core of this process."""
+    """The model in `weights`, whose hash has to be `sha256`, run once to warm up, on one core of this process."""
     torch.set_num_threads(1)
     scorer = Scorer(unpack(weights, sha256))
     scorer.score([np.zeros((WARM_UP_SIDE_PX, WARM_UP_SIDE_PX), dtype=np.uint8)])
@@ -33,7 +33,16 @@ def open_scorer(weights: bytes, sha256: str) -> Scorer:
 
 
 def detect(data: bytes, scorer: Scorer, *, overlay: bool = False) -> Answer:
-    """Whether the upload in `data` shows a tumour; `overlay` also draws the outline."""
+    """Whether an upload shows a tumour.
+
+    Args:
+        data: the bytes of one upload.
+        scorer: the loaded model.
+        overlay: also draw the outline on the slice with the largest probability.
+
+    Raises:
+        RejectedInput: see the module; DETECTION_FAILED for bytes that no check foresaw.
+    """
     try:
         upload = read_upload(data)
         return answer(upload, scorer, overlay=overlay)

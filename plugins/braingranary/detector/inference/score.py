@@ -92,22 +92,38 @@ class Scorer:
     """A model that scores pictures; holds no state between calls, so threads may share it."""
 
     def __init__(self, model: Model, *, batch_size: int = BATCH_SIZE, workers: int = 1) -> None:
-        """`workers` threads share the batches, each with one core; a single one uses as many as torch is told to."""
+        """Hold `model` ready.
+
+        Args:
+            model: network, preprocessing and calibration.
+            batch_size: pictures a pass of the network.
+            workers: threads that share the batches, each on one core; a single one uses as many as torch is set to.
+        """
         self.model, self._batch_size, self._workers = model, batch_size, workers
         self._network = model.optimized()
 
     def score(self, pictures: Sequence[Picture]) -> list[SliceScore]:
-        """One answer a picture, in order."""
+        """Score pictures of any size.
+
+        Args:
+            pictures: each (rows, columns), any integer or floating dtype, bright where the picture is bright.
+
+        Returns:
+            One answer a picture, in order; blank and foreign pictures are answers with `declined`.
+
+        Raises:
+            RejectedInput: as the model's preprocessing does for what is no usable picture.
+        """
         return list(self.stream(pictures))
 
     def stream(self, pictures: Sequence[Picture]) -> Iterator[SliceScore]:
-        """The same, batch by batch, for more pictures than memory should hold answers of."""
+        """As `score`, batch by batch, for more pictures than memory should hold answers of."""
         batches = [pictures[at : at + self._batch_size] for at in range(0, len(pictures), self._batch_size)]
         if self._workers == 1 or len(batches) == 1:
             for batch in batches:
                 yield from self._batch(batch)
             return
-        # Whole batches side by side: preparing one and asking the network about another fill each other's gaps.
+        # Whole batches side by side: preparing one and running the network on another fill each other's gaps.
         with ThreadPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             for start in range(0, len(batches), self._workers):
                 for scores in pool.map(self._batch, batches[start : start + self._workers]):
@@ -152,7 +168,12 @@ def require_brain(score: SliceScore | SeriesScore) -> None:
 def series_logit(logits: Sequence[float], accepted: Sequence[bool]) -> float:
     """Largest mean over `SERIES_SPAN_SLICES` neighbouring accepted slices (all of them where there are fewer).
 
-    `logits` in order along the normal. Minus infinity where no slice is accepted.
+    Args:
+        logits: of each slice, in order along the normal.
+        accepted: whether each slice counts.
+
+    Returns:
+        The logit of the series, before calibration; minus infinity where no slice is accepted.
     """
     kept = np.array([logit for logit, good in zip(logits, accepted, strict=True) if good], dtype=np.float64)
     if not kept.size:
@@ -162,7 +183,12 @@ def series_logit(logits: Sequence[float], accepted: Sequence[bool]) -> float:
 
 
 def score_series(scores: Sequence[SliceScore], model: Model) -> SeriesScore:
-    """The series rule over its slices' answers, in order along the normal."""
+    """The verdict on a series by the series rule (see the module) and the thresholds of `model`.
+
+    Args:
+        scores: of its slices, in order along the normal.
+        model: the one that scored them.
+    """
     accepted = [not score.declined for score in scores]
     calibration = model.metadata.calibration
     if not scores or sum(accepted) < ACCEPTED_PART * len(scores) or not any(accepted):

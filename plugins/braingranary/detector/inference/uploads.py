@@ -87,7 +87,18 @@ class Upload:
 
 
 def read_upload(data: bytes, limits: UploadLimits = LIMITS) -> Upload:
-    """The pictures of one upload; raises RejectedInput."""
+    """Read one upload of any kind within `limits`.
+
+    Args:
+        data: the whole body.
+        limits: budgets of bytes, pixels and memory.
+
+    Returns:
+        One picture of a PNG or JPEG, or the slices of a volume as the catalogue shows them.
+
+    Raises:
+        RejectedInput: see the module.
+    """
     kind = kind_of(data)
     if kind in {Kind.PNG, Kind.JPEG}:
         raster = read_raster(data)
