@@ -20,7 +20,7 @@ import structlog
 from numpy.typing import NDArray
 
 from braingranary.dicom import tags
-from braingranary.dicom.assembly.clusters import chained_rows
+from braingranary.dicom.assembly.clusters import chained_rows, labelled_vectors
 from braingranary.dicom.assembly.geometry import upward_normal
 from braingranary.dicom.assembly.volumes import build_volumes
 from braingranary.dicom.elements import Elements
@@ -179,8 +179,7 @@ def _by_orientation(frames: list[Frame], files: list[_ReadFile], rejects: list[F
 
     Orientations that lean from each other by little are one head that moved, however many they are.
     """
-    rows = np.array([(*frame.grid.row_direction, *frame.grid.column_direction) for frame in frames])
-    groups = _grouped(frames, chained_rows(rows, ORIENTATION_TOLERANCE))
+    groups = _grouped(frames, _orientations(frames))
     if len(groups) == 1:
         return groups
     biggest = max(groups, key=len)
@@ -195,6 +194,17 @@ def _by_orientation(frames: list[Frame], files: list[_ReadFile], rejects: list[F
     if not (moved or two_stacks):
         raise RejectedInput(Code.LOCALIZER, f"{len(groups)} orientations in one series")
     return groups
+
+
+def _orientations(frames: list[Frame]) -> NDArray[np.int64]:
+    """A label of every frame's orientation."""
+    cosines = [(*frame.grid.row_direction, *frame.grid.column_direction) for frame in frames]
+    rows = np.array(cosines)
+    labels = chained_rows(rows, ORIENTATION_TOLERANCE)
+    spread = max(float(np.ptp(rows[labels == label], axis=0).max()) for label in np.unique(labels))
+    if spread > 2 * ORIENTATION_TOLERANCE:  # planes that turn little by little are no stack
+        labels = np.array(labelled_vectors(cosines, ORIENTATION_TOLERANCE), dtype=np.int64)
+    return labels
 
 
 def _by_matrix(frames: list[Frame], files: list[_ReadFile], rejects: list[FileReject]) -> list[list[Frame]]:

@@ -246,6 +246,27 @@ def test_read_series_orientation_on_the_edge_of_a_digit_is_one() -> None:
     assert [len(read.volume.voxels) for read in images.volumes] == [9]
 
 
+def test_read_series_cosines_of_many_digits_give_one_affine_in_any_order() -> None:
+    def tilted(index: int, dataset: Dataset) -> None:
+        sine = 0.2 + 1e-6 * (index % 3)
+        dataset.ImageOrientationPatient = [1, 0, 0, 0, float(np.sqrt(1 - sine**2)), sine]
+
+    files = classic_series(Scan(slices=10), each=tilted)
+    affines = [read_series(order).volumes[0].volume.affine for order in (files, files[::-1], shuffled(files))]
+    assert np.array_equal(affines[0], affines[1])
+    assert np.array_equal(affines[0], affines[2])
+
+
+def test_read_series_planes_that_turn_little_by_little_are_a_localizer() -> None:
+    def turned(index: int, dataset: Dataset) -> None:
+        angle = np.radians(0.5 * index)
+        dataset.ImageOrientationPatient = [float(np.cos(angle)), float(np.sin(angle)), 0, 0, 0, -1]
+
+    with pytest.raises(RejectedInput) as caught:
+        read_series(classic_series(Scan(slices=180, rows=8, columns=8, orientation=CORONAL), each=turned))
+    assert caught.value.code is Code.LOCALIZER
+
+
 def test_read_series_two_real_stacks_are_two_volumes() -> None:
     files = classic_series(Scan(slices=6)) + classic_series(Scan(slices=7, orientation=CORONAL))
     assert sorted(len(read.volume.voxels) for read in read_series(files).volumes) == [6, 7]

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braingranary.dicom.assembly.clusters import chained, labelled, labelled_vectors
-from braingranary.dicom.assembly.geometry import SAME_POSITION_MM, along_normal, stack_slices
+from braingranary.dicom.assembly.geometry import SAME_POSITION_MM, Grid, along_normal, stack_slices
 from braingranary.dicom.frames import Frame
 from braingranary.dicom.pixels import clean_into
 from braingranary.errors import Code, RejectedInput
@@ -69,7 +69,7 @@ def volume_groups(frames: Sequence[Frame]) -> tuple[list[VolumeFrames], list[Fra
         RejectedInput: SLICES_CONFLICT.
 
     """
-    along = along_normal(frames[0].grid, np.array([frame.position for frame in frames]))
+    along = along_normal(common_grid(frames), np.array([frame.position for frame in frames]))
     places = [int(place) for place in chained(along, SAME_POSITION_MM)]
     labels = _trait_labels(frames)
     chosen = [
@@ -89,6 +89,12 @@ def volume_groups(frames: Sequence[Frame]) -> tuple[list[VolumeFrames], list[Fra
             for number, repetition in enumerate(repetitions)
         )
     return volumes, left_out
+
+
+def common_grid(frames: Sequence[Frame]) -> Grid:
+    """The grid that most of `frames` have to the last digit, of equals the smallest: whatever their order."""
+    counts = Counter(frame.grid for frame in frames)
+    return min(counts, key=lambda grid: (-counts[grid], grid.row_direction, grid.column_direction))
 
 
 def _trait_labels(frames: Sequence[Frame]) -> dict[str, list[int]]:
@@ -136,7 +142,7 @@ def _lies_among(name: str, labels: Sequence[int], along: NDArray[np.float64], fr
 
 
 def _stacked_unevenly(frames: Sequence[Frame]) -> bool:
-    return stack_slices(frames[0].grid, np.array([frame.position for frame in frames])).uneven
+    return stack_slices(common_grid(frames), np.array([frame.position for frame in frames])).uneven
 
 
 def _split(indices: Sequence[int], key: Callable[[int], Hashable]) -> list[list[int]]:
@@ -235,7 +241,7 @@ def _by_moved_acquisition(frames: list[Frame]) -> list[list[Frame]] | None:
     groups = _split(range(len(frames)), lambda index: ranks[index])
     if len(groups) < 2 or not _stacked_unevenly(frames):
         return None
-    along = along_normal(frames[0].grid, np.array([frame.position for frame in frames]))
+    along = along_normal(common_grid(frames), np.array([frame.position for frame in frames]))
     if not _lies_among("acquisition", ranks, along, frames):
         return None
     volumes = [[frames[index] for index in group] for group in groups]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from braingranary.dicom.assembly.geometry import stack_slices
-from braingranary.dicom.assembly.grouping import volume_groups
+from braingranary.dicom.assembly.grouping import common_grid, volume_groups
 from braingranary.dicom.frames import Frame
 from braingranary.dicom.pixels import clean_into
 from braingranary.imaging.series import ReadVolume
@@ -25,7 +25,7 @@ def build_volumes(frames: Sequence[Frame]) -> tuple[list[ReadVolume], list[Frame
 
 
 def _volume(frames: Sequence[Frame], copies: int, repetition: int) -> ReadVolume:
-    stack = stack_slices(frames[0].grid, np.array([frame.position for frame in frames]))
+    stack = stack_slices(common_grid(frames), np.array([frame.position for frame in frames]))
     ordered = [frames[index] for index in stack.order]
     voxels, slope, intercept = _voxels(ordered)
     traits = ordered[0].traits
