@@ -45,8 +45,8 @@ def weights(monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, str]:
 
 
 def spot(grey: int) -> bytes:
-    """A PNG of 64 pixels a side, 50 grey, with 16 x 8 pixels of `grey`."""
-    picture = np.full((64, 64), 50, dtype=np.uint8)
+    """A PNG of 64 pixels a side, dark greys, with 16 x 8 pixels of `grey`."""
+    picture = np.tile(np.arange(64, dtype=np.uint8), (64, 1))
     picture[16:32, 40:48] = grey
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG")
