@@ -67,6 +67,10 @@ KEPT: Final = frozenset(
     | {each.group << 16 | block for each in _ALL for block in _BLOCKS}
 )
 """Numbers that the elements above and the creators of their groups can have."""
+SEQUENCES: Final = frozenset(
+    each.group << 16 | block << 8 | each.element for each in _ALL if each.vr == "SQ" for block in _BLOCKS
+)
+"""Numbers that the sequences among them can have."""
 _REPRESENTATIONS: Final = {(each.group, each.element): each.vr for each in _ALL if each.vr != "SQ"}
 
 

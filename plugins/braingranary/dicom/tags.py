@@ -123,8 +123,10 @@ KEPT: Final = (
 )
 """Every element named above, and the private ones: the walk keeps these and steps over the rest."""
 
-SEQUENCES: Final = frozenset(number for number, entry in DicomDictionary.items() if entry[0] == "SQ")
-"""Public sequences: implicit VR does not say which elements are."""
+SEQUENCES: Final = (
+    frozenset(number for number, entry in DicomDictionary.items() if entry[0] == "SQ") | private_elements.SEQUENCES
+)
+"""Sequences, which implicit VR does not tell from other elements: the public ones, and private ones that are read."""
 
 
 def representation(number: int) -> str:

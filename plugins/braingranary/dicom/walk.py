@@ -142,25 +142,30 @@ class _Walker:
         found = Elements(values=values, sequences=sequences, big_endian=self.big)
         # bytes at an item's end that are too few for an element are padding
         last = end - _HEADER_BYTES if depth and not scope.open_end else end - 1
+        data, big, keep, kept_tags = (
+            self.data,
+            self.big,
+            scope.keep,
+            tags.KEPT,
+        )  # locals: most of what a walk costs is here
         while position <= last:
-            self._count()
-            tag, vr, length, position = read_header(self.data, position, end, self.big)
+            self.left -= 1  # as `_count`, without a call for each element
+            if self.left < 0:
+                raise self._too_many()
+            tag, vr, length, position = read_header(data, position, end, big)
             if tag >= _DELIMITERS_FROM:
                 if tag == tags.ITEM_END and scope.open_end:
                     return found, position
                 if tag == tags.ITEM:
                     raise RejectedInput(Code.DICOM_CORRUPT, "an item where none belongs")
                 continue  # the end of something that had a defined length, or of nothing
-            kept = scope.keep and tag in tags.KEPT
+            kept = keep and tag in kept_tags
             if depth == 0 and tag == tags.PIXEL_DATA:
                 self.pixels = self._pixels(position, length, end)
                 return found, end
             if length == UNDEFINED_LENGTH or vr == b"SQ" or (kept and tag in tags.SEQUENCES):
-                if length == UNDEFINED_LENGTH and (vr not in _SEQUENCE_VRS or tag == tags.PIXEL_DATA):
-                    _, position = self._encapsulated(position, end)
-                    continue
                 inner = scope._replace(explicit=explicit, keep=kept)
-                items, position = self._bounded(self._items, _NO_ITEMS, position, length, inner)
+                items, position = self._sequence(position, tag, vr, length, inner)
                 if kept:
                     sequences[tag] = items
                 continue
@@ -177,7 +182,19 @@ class _Walker:
     def _count(self) -> None:
         self.left -= 1
         if self.left < 0:
-            raise RejectedInput(Code.DICOM_TOO_LARGE, f"more than {self.limits.element_count_max} elements")
+            raise self._too_many()
+
+    def _too_many(self) -> RejectedInput:
+        return RejectedInput(Code.DICOM_TOO_LARGE, f"more than {self.limits.element_count_max} elements")
+
+    def _sequence(
+        self, position: int, tag: int, vr: bytes, length: int, scope: _Scope
+    ) -> tuple[tuple[Elements, ...], int]:
+        """Items of the sequence whose value begins at `position`, none of an encapsulated value, and where it ends."""
+        if length == UNDEFINED_LENGTH and (vr not in _SEQUENCE_VRS or tag == tags.PIXEL_DATA):
+            return _NO_ITEMS, self._encapsulated(position, scope.end)[1]
+        needed = scope.keep and not tag >> 16 & 1  # what a maker's own sequence holds may be anything
+        return self._bounded(self._items, _NO_ITEMS, position, length, scope, needed=needed)
 
     def _bounded(
         self,
@@ -186,10 +203,12 @@ class _Walker:
         position: int,
         length: int,
         scope: _Scope,
+        *,
+        needed: bool,
     ) -> tuple[_Found, int]:
         """What `read` finds in the value at `position`, and where the value ends.
 
-        Where its length is defined and nothing of it is kept, faults inside it do not matter: it is stepped over.
+        Where its length is defined and it is not needed, faults inside it do not matter: it is stepped over.
         """
         if length == UNDEFINED_LENGTH:
             return read(position, scope._replace(open_end=True))
@@ -199,7 +218,7 @@ class _Walker:
         try:
             return read(position, scope._replace(end=end, open_end=False))[0], end
         except RejectedInput as error:
-            if scope.keep or error.code in _LIMIT_CODES:
+            if needed or error.code in _LIMIT_CODES:
                 raise
             return nothing, end
 
@@ -217,7 +236,7 @@ class _Walker:
                 continue  # behind something that had a defined length
             if tag != tags.ITEM:
                 raise RejectedInput(Code.DICOM_CORRUPT, "a sequence holds something that is no item")
-            item, position = self._bounded(self.data_set, NOTHING, position, length, inner)
+            item, position = self._bounded(self.data_set, NOTHING, position, length, inner, needed=scope.keep)
             if scope.keep:
                 items.append(item)
         if scope.open_end:

@@ -164,6 +164,25 @@ def test_walk_file_fault_in_a_needed_sequence_is_refused() -> None:
     assert refused(lie) in (Code.DICOM_TRUNCATED, Code.DICOM_CORRUPT)
 
 
+GRID_SLICES = 0x00651051  # United Imaging
+
+
+@pytest.mark.parametrize("layout", ["implicit", "as UN"])
+def test_walk_file_private_sequence_that_is_read_is_found_without_its_representation(layout: str) -> None:
+    if layout == "implicit":
+        data, blob = classic_file(Scan(syntax="implicit")), implicit(GRID_SLICES, item(IMPLICIT_UID) * 2)
+    else:
+        data, blob = classic_file(SCAN), element(GRID_SLICES, "UN", item(IMPLICIT_UID) * 2)
+    walked = walked_whole(with_element(data, blob, before=PIXELS))
+    assert len(walked.elements.items(GRID_SLICES)) == 2
+
+
+def test_walk_file_private_element_in_a_sequences_place_is_stepped_over() -> None:
+    blob = implicit(GRID_SLICES, bytes(range(99)) + b"\0")
+    walked = walked_whole(with_element(classic_file(Scan(syntax="implicit")), blob, before=PIXELS))
+    assert walked.elements.items(GRID_SLICES) == ()
+
+
 def test_walk_file_delimiters_and_padding_in_a_needed_sequence_are_stepped_over() -> None:
     groups = element(tags.PLANE_POSITION_SEQUENCE, "SQ", item(b"")) + SEQUENCE_END
     value = item(groups) + ITEM_END + item(groups + ITEM_END) + item(groups + bytes(6)) + SEQUENCE_END + bytes(4)
