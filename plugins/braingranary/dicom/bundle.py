@@ -37,9 +37,19 @@ _ZIP_MAGIC: Final = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def read_members(file: BinaryIO, limits: ZipLimits = DEFAULT_ZIP_LIMITS) -> Iterator[tuple[str, bytes]]:
-    """Names and bytes of the members of the zip in `file`, in the order in which they lie there.
+    """Read the members of a zip, in the order in which they lie there.
 
-    All checks of names and claims happen before the first member is given; raises RejectedInput.
+    All checks of names and claims happen before the first member is given.
+
+    Args:
+        file: The zip, seekable.
+        limits: What it may claim and hold.
+
+    Yields:
+        Name and bytes of each member that is neither a folder nor a companion.
+
+    Raises:
+        RejectedInput: ZIP_INVALID, ZIP_UNSAFE_NAME, ZIP_TOO_LARGE, ZIP_TOO_MANY_ENTRIES.
     """
     _check_directory(file, limits)
     try:
@@ -133,7 +143,7 @@ def _check_name(info: zipfile.ZipInfo, limits: ZipLimits) -> None:
 
 
 def is_safe_name(name: str, limits: ZipLimits) -> bool:
-    """Whether the name is a plain relative path with slashes between its parts."""
+    """Tell whether a member's name is a plain relative path with slashes between its parts."""
     parts = name.removesuffix("/").split("/")
     return (
         len(name) <= limits.name_chars_max

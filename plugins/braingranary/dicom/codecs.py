@@ -1,7 +1,7 @@
 """Decoders of compressed frames, each behind the checks of `dicom.codestream`.
 
-imagecodecs binds them all: libjpeg-turbo (every JPEG process, lossless and 12 bit too), CharLS, OpenJPEG and a bounded
-RLE. In: one frame's bytes whose own claims were already found equal to the header's. Out: a 2-D array of stored bits in
+imagecodecs binds them all: libjpeg-turbo (every JPEG process, lossless and 12 bit too), CharLS, OpenJPEG (high throughput
+JPEG 2000 as well) and a bounded RLE. In: one frame's bytes whose own claims were already found equal to the header's. Out: a 2-D array of stored bits in
 the smallest unsigned type that holds them. Fails with RejectedInput: PIXEL_DATA_MISMATCH, PIXEL_DECODE_FAILED.
 """
 
@@ -18,7 +18,21 @@ from braingranary.errors import Code, RejectedInput
 
 
 def decode_frame(frame: bytes, syntax: TransferSyntax, *, rows: int, columns: int, bits_allocated: int) -> NDArray[Any]:
-    """Decode one monochrome frame of `rows` x `columns`; raises RejectedInput."""
+    """Decode one monochrome frame.
+
+    Args:
+        frame: Its bytes, all fragments joined.
+        syntax: A compressed transfer syntax.
+        rows: Rows that the DICOM header claims; the codestream must agree.
+        columns: Columns that it claims.
+        bits_allocated: Bits of a sample in the file; the codestream may have fewer.
+
+    Returns:
+        Stored bits, shape (rows, columns), unsigned; the sign is left to `pixels.clean_into`.
+
+    Raises:
+        RejectedInput: PIXEL_DATA_MISMATCH, PIXEL_DECODE_FAILED.
+    """
     if syntax.coding is Coding.RLE:
         width = bits_allocated // 8
         check_rle(frame, bytes_per_sample=width, pixels=rows * columns)

@@ -35,14 +35,31 @@ class StreamInfo:
 
 
 def stream_info(coding: Coding, frame: bytes) -> StreamInfo:
-    """Claims of a JPEG, JPEG-LS or JPEG 2000 frame; RLE has none of its own, see `check_rle`."""
+    """Read the claims of a JPEG, JPEG-LS or JPEG 2000 frame; RLE has none of its own, see `check_rle`.
+
+    Args:
+        coding: Which of them it is.
+        frame: The whole frame.
+
+    Raises:
+        RejectedInput: PIXEL_DECODE_FAILED where there is no usable header.
+    """
     if coding is Coding.JPEG_2000:
         return _jpeg_2000(frame)
     return _jpeg(frame, frozenset((_JPEG_LS_FRAME,)) if coding is Coding.JPEG_LS else _JPEG_FRAMES)
 
 
 def check_rle(frame: bytes, *, bytes_per_sample: int, pixels: int) -> None:
-    """Hold an RLE frame's segment table and its runs against the `pixels` samples that each segment must give."""
+    """Hold an RLE frame's segment table and its runs against the size of the image.
+
+    Args:
+        frame: The whole frame.
+        bytes_per_sample: Segments that it must have, one for each byte of a sample.
+        pixels: Bytes that each segment must give.
+
+    Raises:
+        RejectedInput: PIXEL_DECODE_FAILED where they cannot agree.
+    """
     if len(frame) < _RLE_HEADER_BYTES:
         raise _broken("RLE frame without its header")
     count, *offsets = struct.unpack_from("<16L", frame)

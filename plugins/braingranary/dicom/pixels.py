@@ -53,7 +53,15 @@ class PixelFormat:
 
 
 def pixel_format(walked: WalkedFile, limits: Limits) -> PixelFormat:
-    """The format that the header claims, once it is within the budgets and something that can be read."""
+    """Read how the samples of a file are laid out.
+
+    Args:
+        walked: The file.
+        limits: Budgets that the claims of its header are held against.
+
+    Raises:
+        RejectedInput: PIXEL_DATA_MISSING, PIXEL_FORMAT_UNSUPPORTED, DICOM_TOO_LARGE.
+    """
     elements = walked.elements
     if walked.pixels is None:
         raise RejectedInput(Code.PIXEL_DATA_MISSING, "no pixel data")
@@ -95,7 +103,19 @@ def _unused_low_bits(high_bit: int | None, stored: int, allocated: int) -> int:
 
 
 def read_frames(walked: WalkedFile, form: PixelFormat) -> list[NDArray[Any]]:
-    """Stored values of every frame, each of shape (rows, columns); unused bits are still in (see `clean_into`)."""
+    """Read the stored values of every frame.
+
+    Args:
+        walked: The file.
+        form: Its pixel format.
+
+    Returns:
+        One array (rows, columns) a frame, unused bits still in (see `clean_into`). Those of native files are views into
+        the file's bytes.
+
+    Raises:
+        RejectedInput: PIXEL_DATA_MISSING, PIXEL_DATA_MISMATCH, PIXEL_DECODE_FAILED.
+    """
     span = walked.pixels
     if span is None:
         raise RejectedInput(Code.PIXEL_DATA_MISSING, "no pixel data")
@@ -162,7 +182,13 @@ def _by_codestream_ends(data: bytes, pieces: list[tuple[int, int]]) -> list[list
 
 
 def clean_into(target: NDArray[Any], frame: NDArray[Any], form: PixelFormat) -> None:
-    """Copy stored values into `target` (of `form.dtype`), unused bits cleared and the sign extended."""
+    """Copy stored values, unused bits cleared and the sign extended.
+
+    Args:
+        target: Array (rows, columns) of `form.dtype` that takes them.
+        frame: Stored values as `read_frames` gives them.
+        form: The pixel format of their file.
+    """
     if form.bits_stored == form.bits_allocated and frame.itemsize == target.itemsize:
         target[...] = frame.view(form.dtype.newbyteorder(frame.dtype.byteorder)) if form.signed else frame
         return
