@@ -1,8 +1,7 @@
 """Decoders of compressed frames, each behind the checks of `dicom.codestream`.
 
-imagecodecs binds them all: libjpeg-turbo (every JPEG process, lossless and 12 bit too), CharLS, OpenJPEG (high throughput
-JPEG 2000 as well) and a bounded RLE. In: one frame's bytes whose own claims were already found equal to the header's. Out: a 2-D array of stored bits in
-the smallest unsigned type that holds them. Fails with RejectedInput: PIXEL_DATA_MISMATCH, PIXEL_DECODE_FAILED.
+imagecodecs binds them all: libjpeg-turbo (every JPEG process, lossless and 12 bit too), CharLS, OpenJPEG (high
+throughput JPEG 2000 as well) and a bounded RLE. Fails with RejectedInput: PIXEL_DATA_MISMATCH, PIXEL_DECODE_FAILED.
 """
 
 from __future__ import annotations
