@@ -16,6 +16,7 @@ import psycopg
 from flask import current_app
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
+from braingranary.catalog.search.store import SnapshotStore
 from braingranary.errors import Code, TransientFailure
 from braingranary.settings import CatalogSettings, ServingSettings, StoreSettings
 from braingranary.storage.store import ObjectStore
@@ -26,7 +27,7 @@ from serving.downloads.plan_cache import PlanCache
 from serving.http import metrics
 from serving.http.concurrency import ConcurrencyLimit
 from serving.http.readiness import Readiness
-from serving.search_keeper import SearchKeeper
+from serving.search import SearchRefresher, default_folder
 
 _REGISTRY_WAIT_S: Final = 2.0
 """How long the first detection waits for the catalogue to name the model, before the shipped one stands in."""
@@ -51,7 +52,10 @@ class Services:
         self.readiness.add("object_store", lambda _timeout_s: self.store.check())
         if self.detection.enabled:
             self.readiness.add("model", self.detection.ask)
-        self._search = SearchKeeper(self.catalog)
+        folder = serving.snapshot_folder or default_folder(catalog.dsn.get_secret_value())
+        self.search = SnapshotStore(folder, self.catalog)
+        self.readiness.add("search", lambda _timeout_s: self.search.check())
+        self._search_refresher = SearchRefresher(self.search)
         self._store_settings = store
         self._lock = threading.Lock()
         self._store: ObjectStore | None = None
@@ -90,14 +94,14 @@ class Services:
                 self._opened = True
 
     def serve(self) -> None:
-        """Open everything, keep the search and start the detecting processes: for a worker, not for each test."""
+        """Open everything, keep the search up to date and start detecting processes: for a worker, not for tests."""
         self.open()
-        self._search.start()
+        self._search_refresher.start()
         self.detection.open()
 
     def close(self) -> None:
         """Close the pools; for the end of a process or a test."""
-        self._search.stop()
+        self._search_refresher.stop()
         self.detection.close()
         self._pool.close()
         self.identity.close()

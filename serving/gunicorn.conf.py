@@ -16,6 +16,10 @@ from typing import Any
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="braingranary-serving-")
 
+# Searches run in the threads of requests: more threads of Polars' own would only wait for cores. It is used first after
+# the fork: its threads would not survive one.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
 bind = "127.0.0.1:8000"
 worker_class = "gthread"
 workers = 2

@@ -58,6 +58,7 @@ class Code(StrEnum):
     CATALOG_CHECK_FAILED = "catalog_check_failed"
     CATALOG_UNAVAILABLE = "catalog_unavailable"
     CATALOG_CHANGED = "catalog_changed"
+    SEARCH_NOT_READY = "search_not_ready"
     # the detector
     IMAGE_INVALID = "image_invalid"
     IMAGE_TOO_LARGE = "image_too_large"

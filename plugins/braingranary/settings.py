@@ -89,6 +89,9 @@ class ServingSettings(BaseSettings):
     """Connections to the catalogue that one process holds at most."""
     pool_timeout_s: float = Field(default=5.0, gt=0)
     """How long a request waits for a connection before it is answered 503."""
+    snapshot_folder: Path | None = None
+    """Folder of the search snapshots, shared by the processes of a host; none given: one in the system's folder for
+    temporary files, of this user and catalogue."""
     statement_timeout_ms: int = Field(default=15_000, ge=1)
     """Time of one statement; a request whose statement takes longer is answered 504."""
     download_timeout_ms: int = Field(default=300_000, ge=1)

@@ -10,12 +10,13 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field
 
-from braingranary.catalog.read import browse
+from braingranary.catalog.search import totals
 from braingranary.errors import Code, RejectedInput
 from serving.api.schemas import Answer, Id, NoParameters, PageParameters, Parameters
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.responses import after_of, answer, key_of, page_of
+from serving.http.responses import after_of, key_of, page_of
+from serving.search import answer_of
 
 TAG = Tag(name="collections", description="Named sets of studies, as the archives publish them.")
 api = APIBlueprint("collections", __name__, url_prefix="/api/v1", abp_tags=[TAG])
@@ -63,25 +64,32 @@ class CollectionPage(BaseModel):
 @api.get("/collections", summary="Collections by name", responses={"200": CollectionPage})
 @access(Access.PUBLIC)
 def list_collections(query: PageParameters) -> Response:
-    """Every collection with its counts, licences and citations as of the last load."""
-    with services().catalog() as connection:
-        found = browse.collections(connection, after=after_of(query.cursor), limit=query.limit + 1)
-    page, more = page_of(found, query.limit, lambda item: item.collection_id)
-    return answer(CollectionPage(collections=[shown(item) for item in page], next=more))
+    """Every collection with its counts, licences and citations."""
+    snapshot = services().search.current
+    return answer_of(snapshot, lambda: _page(snapshot.totals.collections, query))
+
+
+def _page(every: list[totals.Collection], query: PageParameters) -> CollectionPage:
+    """Collections behind the one that the cursor names; none where that has gone meanwhile."""
+    keys = [item.collection_id for item in every]
+    after = after_of(query.cursor)
+    start = 0 if query.cursor is None else keys.index(after) + 1 if after in keys else len(every)
+    page, more = page_of(every[start : start + query.limit + 1], query.limit, lambda item: item.collection_id)
+    return CollectionPage(collections=[shown(item) for item in page], next=more)
 
 
 @api.get("/collections/<collection_id>", summary="One collection", responses={"200": Collection})
 @access(Access.PUBLIC)
 def one_collection(path: CollectionPath, query: NoParameters) -> Response:  # noqa: ARG001 - so that others are refused
     """A collection with its counts, licences and citations."""
-    with services().catalog() as connection:
-        found = browse.collections(connection, collection_id=key_of(path.collection_id), limit=1)
-    if not found:
+    snapshot, key = services().search.current, key_of(path.collection_id)
+    found = next((item for item in snapshot.totals.collections if item.collection_id == key), None)
+    if found is None:
         raise RejectedInput(Code.NOT_FOUND, "there is no such collection")
-    return answer(shown(found[0]))
+    return answer_of(snapshot, lambda: shown(found))
 
 
-def shown(item: browse.CollectionItem) -> Collection:
+def shown(item: totals.Collection) -> Collection:
     """A collection with its addresses."""
     return Collection.model_validate(
         {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Generator
 from functools import partial
 from typing import Literal
 
@@ -12,7 +13,11 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.types import ResponseDict
 from pydantic import BaseModel, Field
 
+from braingranary.catalog.db import Connection
 from braingranary.catalog.read import downloads
+from braingranary.catalog.read.downloads import PackRow
+from braingranary.catalog.schema.row_keys import series_id
+from braingranary.catalog.search.filters import SHOWN_PLANE, SeriesFilter
 from serving.api.schemas import Answer, FilterParameters, Parameters, Problem, QueryName
 from serving.api.series import wanted
 from serving.auth.policies import TOKEN_HEADER, Access, Rate, access
@@ -138,8 +143,23 @@ def _question(query: DownloadParameters) -> Question:
         return named(query.query, query.labels)
     return Question(
         name=(narrowed, query.labels, query.query),
-        ask=partial(downloads.packs_of_series, wanted=narrowed, labels=query.labels, query=query.query),
+        ask=partial(_packs, narrowed=narrowed, labels=query.labels, query=query.query),
     )
+
+
+def _packs(
+    connection: Connection, *, narrowed: SeriesFilter, labels: Labels, query: QueryName | None
+) -> Generator[PackRow]:
+    """The packs of the series that match now."""
+    planes = narrowed.asked(SHOWN_PLANE)
+    return downloads.packs_of_series(connection, _series_ids(narrowed), labels, planes=planes, query=query)
+
+
+def _series_ids(narrowed: SeriesFilter) -> list[int]:
+    """Keys of the series that match; series named by their UIDs alone need no search."""
+    if narrowed.active == {"uid"}:
+        return [series_id(uid) for uid in narrowed.asked("uid")]
+    return services().search.current.select(narrowed).series_ids
 
 
 def named(query: QueryName, labels: Labels) -> Question:

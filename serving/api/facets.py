@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from braingranary.catalog.read import series as search
+from braingranary.catalog.search.store import Snapshot
 from serving.api import schemas
 from serving.api.series import TAG, wanted
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.responses import answer_json
+from serving.search import answer_of
 
 api = APIBlueprint("facets", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
@@ -18,7 +18,14 @@ api = APIBlueprint("facets", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 @api.get("/facets", summary="Counts of every filter value", responses={"200": schemas.FacetPage})
 @access(Access.PUBLIC)
 def facets(query: schemas.FacetParameters) -> Response:
-    """Counts as of the last load; a facet's own filter does not narrow it, so that its other values can be chosen."""
-    with services().catalog() as connection:
-        told = search.facets_told(connection, wanted(query), values_max=query.values)
-    return answer_json(told.encode())
+    """Counts of one state of the catalogue; a facet's own filter does not narrow it, so that others can be chosen."""
+    snapshot = services().search.current
+    return answer_of(snapshot, lambda: counted(snapshot, query, values_max=query.values))
+
+
+def counted(snapshot: Snapshot, query: schemas.FilterParameters, *, values_max: int) -> schemas.FacetPage:
+    """The facets under the filters of a request, of each at most `values_max` values."""
+    selection = snapshot.select(wanted(query))
+    return schemas.FacetPage.model_validate(
+        {"count": selection.count(), "facets": snapshot.facets(selection, values_max=values_max)}
+    )

@@ -7,12 +7,13 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
-from braingranary.catalog.read import series as search
+from braingranary.catalog.search.filters import SeriesFilter
 from serving.api import queries, schemas
 from serving.api.series import shown
 from serving.auth.policies import Access, access
 from serving.extensions import services
 from serving.http.responses import wants_page
+from serving.search import STATE_HEADER
 
 RECENT_SERIES = 18
 COLLECTIONS_SHOWN = 12
@@ -37,19 +38,15 @@ class FrontPage(BaseModel):
 @access(Access.PUBLIC)
 def front(query: schemas.NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """HTML for a browser, JSON for a program."""
-    with services().catalog() as connection:
-        facets = search.facets(connection)
-        known = search.named_queries(connection)
-        recent = search.recent_series(connection, limit=RECENT_SERIES)
-    total = next((item for item in facets if item.facet == "total"), None)
-    shown_queries = [queries.shown(item) for item in known]
+    snapshot = services().search.current
+    totals = snapshot.totals
     page = FrontPage(
         name="BrainGranary",
-        series=total.series_count if total else 0,
-        slices=total.slice_count if total else 0,
-        subjects=total.subject_count if total else 0,
-        collections={item.value: item.series_count for item in facets if item.facet == "collection"},
-        queries=shown_queries,
+        series=totals.series_count,
+        slices=totals.slice_count,
+        subjects=totals.subject_count,
+        collections={item.value: item.series_count for item in totals.facet("collection")},
+        queries=[queries.shown(item) for item in totals.queries],
         links={
             "series": url_for("series.list_series"),
             "images": url_for("images.image_list"),
@@ -57,23 +54,24 @@ def front(query: schemas.NoParameters) -> Response:  # noqa: ARG001 - named so t
         },
     )
     if wants_page():
+        everything = snapshot.select(SeriesFilter())
+        recent = everything.rows(number for number, _ in everything.page("newest", limit=RECENT_SERIES))
         response = make_response(
             render_template(
                 "front.html",
                 page=page,
-                collections=[item for item in facets if item.facet == "collection"][:COLLECTIONS_SHOWN],
+                collections=totals.facet("collection")[:COLLECTIONS_SHOWN],
                 shortcuts=[
-                    ("sequence", item.value, item.value)
-                    for item in facets
-                    if item.facet == "sequence" and item.value not in {"", "unknown"}
+                    ("sequence", item.value, item.value) for item in totals.facet("sequence") if item.value != "unknown"
                 ][:SHORTCUTS],
-                planes=[item for item in facets if item.facet == "shown_plane"],
-                recent=[shown(item) for item in recent],
+                planes=totals.facet("shown_plane"),
+                recent=[shown(row) for row in recent],
                 origin=request.host_url.rstrip("/"),
             )
         )
     else:
         response = jsonify(page.model_dump(mode="json"))
     response.headers["Vary"] = "Accept"
+    response.headers[STATE_HEADER] = snapshot.state
     response.headers["Cache-Control"] = "no-cache"
     return response

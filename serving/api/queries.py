@@ -9,12 +9,11 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
-from braingranary.catalog.read import series as search
-from braingranary.errors import Code, RejectedInput
+from braingranary.catalog.search import totals
 from serving.api.schemas import Answer, NoParameters, QueryPath
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from serving.http.responses import answer
+from serving.search import answer_of
 
 TAG = Tag(name="queries", description="Predefined queries: slices with or without a tumour, by plane.")
 api = APIBlueprint("queries", __name__, url_prefix="/api/v1", abp_tags=[TAG])
@@ -45,23 +44,20 @@ class NamedQueryList(BaseModel):
 @api.get("/queries", summary="Named queries", responses={"200": NamedQueryList})
 @access(Access.PUBLIC)
 def list_queries(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
-    """The predefined queries in their order, with counts as of the last load."""
-    with services().catalog() as connection:
-        found = search.named_queries(connection)
-    return answer(NamedQueryList(queries=[shown(item) for item in found]))
+    """The predefined queries in their order, with counts."""
+    snapshot = services().search.current
+    return answer_of(snapshot, lambda: NamedQueryList(queries=[shown(item) for item in snapshot.totals.queries]))
 
 
 @api.get("/queries/<query>", summary="One named query", responses={"200": NamedQuery})
 @access(Access.PUBLIC)
 def one_query(path: QueryPath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """One predefined query with its counts."""
-    with services().catalog() as connection:
-        found = [item for item in search.named_queries(connection) if item.name == path.query]
-    if not found:
-        raise RejectedInput(Code.NOT_FOUND, "there is no such query")
-    return answer(shown(found[0]))
+    snapshot = services().search.current
+    found = next(item for item in snapshot.totals.queries if item.name == path.query)
+    return answer_of(snapshot, lambda: shown(found))
 
 
-def shown(item: search.NamedQuery) -> NamedQuery:
+def shown(item: totals.NamedQuery) -> NamedQuery:
     """A query with the address of its zip."""
     return NamedQuery.model_validate({**asdict(item), "url": url_for("images.download", query=item.name)})

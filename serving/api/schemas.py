@@ -6,13 +6,18 @@ Models of parameters forbid what they do not know, so that a misspelt filter is 
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date
 from functools import cache
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from braingranary.catalog.schema.series_fields import PYTHON_TYPES, SERIES_FIELDS
+from braingranary.catalog.search.columns import RANGE_FILTERS, SORTS, VALUE_FILTERS
+from braingranary.catalog.search.filters import MODEL, UNKNOWN, WORDS_MAX
+
 LIMIT_MAX = 500
+VALUES_MAX = 50  # of one filter
 Plane = Literal["axial", "coronal", "sagittal"]
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Uid = Annotated[
@@ -26,6 +31,7 @@ Species = Literal["human", "dog", "mouse", "rat", "phantom", "other"]  # the val
 Sex = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[A-Za-z]+$")]
 Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
+_FORMS: Final[dict[str, Any]] = {"uid": Uid, "study": Uid, "sex": Sex}
 _SINGLE_MIN: Final = 2.0**-126  # the least normal number of single precision
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 
@@ -81,55 +87,49 @@ class PageParameters(Parameters):
     cursor: Cursor | None = Field(default=None, description="`next` of the page before")
 
 
-class FilterParameters(Parameters):
-    """What series are narrowed to. `unknown` asks for series of which it is not known."""
+def _filters() -> dict[str, Any]:
+    """Types of the filters that follow from the list of series fields, by their names."""
+    found: dict[str, Any] = {}
+    for name, field in VALUE_FILTERS.items():
+        values = (*field.values, *(() if field.required else (UNKNOWN,)), *((MODEL,) if name == "label_source" else ()))
+        kind: Any = _FORMS.get(name, Literal[values] if field.values else Text)
+        told = f"{field.description}; repeat it to ask for one of several"
+        found[name] = Annotated[list[kind], Field(default=None, min_length=1, max_length=VALUES_MAX, description=told)]
+    for name, field in RANGE_FILTERS.items():
+        if field.limits is None:
+            found[name] = Annotated[Day, Field(default=None, description=field.description)]
+        else:
+            least, most = field.limits
+            found[name] = Annotated[float, Field(default=None, ge=least, le=most, description=field.description)]
+    return found
 
-    uid: Uid | None = Field(default=None, description="SeriesInstanceUID")
-    study: Uid | None = Field(default=None, description="StudyInstanceUID")
-    subject: Text | None = Field(default=None, description="public patient identifier")
-    archive: Text | None = None
-    collection: Text | None = None
-    species: Species | None = None
-    plane: Plane | None = Field(default=None, description="acquired plane")
-    shown_plane: Plane | None = Field(default=None, description="plane that slices show, acquired or reformatted")
-    sequence: Text | None = Field(default=None, description="T1, T1CE, T2, FLAIR, DWI ...")
-    manufacturer: Text | None = None
-    model: Text | None = Field(default=None, description="of the scanner")
-    sex: Sex | None = None
-    license: Text | None = Field(default=None, description="name of the licence")
-    field_strength: Literal["<1", "1", "1.5", "3", "7", "unknown"] | None = Field(
-        default=None, description="nominal class, tesla"
+
+class FieldFilters(Parameters):
+    """Filters by the fields of a series. `unknown` asks for series of which it is not known."""
+
+    __annotations__ = _filters()
+
+
+class FilterParameters(FieldFilters):
+    """What series are narrowed to: every filter must hold, of several values of one filter any may."""
+
+    q: Text | None = Field(
+        default=None,
+        description=f"one to {WORDS_MAX} words, all of which descriptions, subject, collection, scanner, sequence or "
+        "plane hold, in any case",
     )
-    tumor: Literal["true", "false", "unknown"] | None = Field(default=None, description="what the label says")
-    label_source: Literal["reader", "mask", "collection", "model", "unknown"] | None = Field(
-        default=None, description="who says so; `model`: no truth speaks, and `tumor` is the active model's verdict"
-    )
-    field_strength_min: Annotated[float, Field(ge=0, le=100, description="tesla"), Single] | None = None
-    field_strength_max: Annotated[float, Field(ge=0, le=100, description="tesla"), Single] | None = None
-    spacing_min: Annotated[float, Field(ge=0, le=1000, description="largest voxel spacing, mm"), Single] | None = None
-    spacing_max: Annotated[float, Field(ge=0, le=1000, description="largest voxel spacing, mm"), Single] | None = None
-    thickness_min: Annotated[float, Field(ge=0, le=1000, description="slice thickness, mm"), Single] | None = None
-    thickness_max: Annotated[float, Field(ge=0, le=1000, description="slice thickness, mm"), Single] | None = None
-    age_min: Annotated[float, Field(ge=0, le=200, description="years"), Single] | None = None
-    age_max: Annotated[float, Field(ge=0, le=200, description="years"), Single] | None = None
-    score_min: (
-        Annotated[float, Field(ge=0, le=1, description="tumour probability by the active model"), Single] | None
-    ) = None
-    score_max: (
-        Annotated[float, Field(ge=0, le=1, description="tumour probability by the active model"), Single] | None
-    ) = None
-    date_from: Day | None = Field(default=None, description="date of the series")
-    date_to: Day | None = Field(default=None, description="date of the series")
-    q: Text | None = Field(default=None, description="one to four words of the descriptions, all of them")
 
 
 class SeriesParameters(FilterParameters, PageParameters):
     """Filters, order and page of the list of series."""
 
     limit: Limit = 50
-    sort: Literal["newest", "date", "age", "field_strength", "slice_count", "spacing", "score"] = "newest"
+    sort: Literal[tuple(SORTS)] = "newest"  # type: ignore[valid-type]
     order: Literal["asc", "desc"] = Field(default="desc", description="series without the value come last either way")
     count: Literal["0", "1"] = Field(default="0", description="1: tell how many there are in all")
+    format: Literal["json", "csv", "parquet"] | None = Field(
+        default=None, description="`csv` and `parquet` answer all that matches, not a page; goes before `Accept`"
+    )
 
 
 class FacetParameters(FilterParameters):
@@ -162,49 +162,38 @@ class QueryPath(Parameters):
     query: QueryName
 
 
-class Series(Answer):
+def _fields(shown: str) -> dict[str, Any]:
+    """Types of the series fields that are shown in lists or in the answer for one series, by name."""
+    types = {field.name: (PYTHON_TYPES[field.type], field) for field in SERIES_FIELDS if field.shown == shown}
+    return {
+        name: Annotated[kind if field.required else kind | None, Field(description=field.description)]  # type: ignore[operator]
+        for name, (kind, field) in types.items()
+    }
+
+
+class SeriesFields(Answer):
+    """Fields that lists show."""
+
+    __annotations__ = _fields("list")
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """A field of the list of series fields."""
+
+
+class Series(SeriesFields):
     """One series; spacings in millimetres."""
 
-    series_uid: str
-    study_uid: str
-    archive: str
-    collection: str
-    subject: str
-    species: str
-    sex: str | None
-    age_years: float | None
-    series_date: date | None
-    series_description: str | None
-    study_description: str | None
-    protocol_name: str | None
-    modality: str
-    sequence: str | None
-    plane: str
-    obliquity_deg: float
-    manufacturer: str | None
-    manufacturer_model: str | None
-    field_strength_tesla: float | None
-    rows: int
-    columns: int
-    slice_count: int
-    shown_slices: int
-    row_spacing_mm: float
-    column_spacing_mm: float
-    slice_spacing_mm: float
-    spacing_mm: float
-    slice_thickness_mm: float | None
-    license_name: str | None
-    license_url: str | None
-    citation_url: str | None
-    source_url: str | None
-    published_at: datetime
-    tumor: bool | None
-    label_source: str | None
-    tumor_probability: float | None
-    model_version: str | None
-    url: str = ""
-    slices_url: str = ""
-    thumbnail_url: str | None = None
+    url: str
+    slices_url: str
+    thumbnail_url: str | None
+
+
+class DetailFields(Series):
+    """Fields that the answer for one series shows besides."""
+
+    __annotations__ = _fields("detail")
 
 
 class Pack(Answer):
@@ -221,23 +210,10 @@ class Pack(Answer):
     slice_spacing_mm: float
 
 
-class SeriesDetail(Series):
+class SeriesDetail(DetailFields):
     """One series with all that is known of it."""
 
-    packs: list[Pack] = []
-    extra: dict[str, Any] = {}
-    profile: str
-    raw_sha256: str
-    text_plane: str | None
-    echo_time_ms: float | None
-    repetition_time_ms: float | None
-    inversion_time_ms: float | None
-    flip_angle_deg: float | None
-    slice_gaps: int
-    slice_duplicates: int
-    volume_count: int
-    window_low: float
-    window_high: float
+    packs: list[Pack]
 
 
 class Slice(Answer):
@@ -272,18 +248,11 @@ class Image(Answer):
 
 
 class Count(Answer):
-    """How much a filter leaves; not `exact`: there are more than `series`."""
+    """How much a filter leaves."""
 
     series: int
-    slices: int | None
-    exact: bool
-
-
-class PageEnd(BaseModel):
-    """How a page of series goes on; `next` is the cursor of the page after it, null at the end."""
-
-    next: str | None
-    count: Count | None = None
+    slices: int
+    exact: bool = Field(default=True, description="always true; older servers estimated some counts")
 
 
 class SeriesPage(BaseModel):
@@ -305,7 +274,7 @@ class Facet(Answer):
 
 
 class FacetPage(BaseModel):
-    """All facets under a filter; a facet's own filter does not narrow it where the count is exact."""
+    """All facets under a filter; a facet's own filter does not narrow it."""
 
     count: Count
     facets: list[Facet]

@@ -42,6 +42,13 @@ SECURITY_SCHEMES: Final[dict[str, Any]] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "the same token as `Authorization: Bearer`"},
 }
 _PROBLEM_MEDIA: Final = "application/problem+json"
+# What a route answers beside the JSON of its model.
+_OTHER_CONTENT: Final[dict[str, dict[str, Any]]] = {
+    "series.list_series": {
+        "text/csv": {"schema": {"type": "string"}},
+        "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+    }
+}
 _ROLES: Final[list[dict[str, list[str]]]] = [{"token": []}, {"bearer": []}]
 _PROBLEMS: Final = {
     400: "A parameter is unknown, ill-typed or out of bounds; `errors` names it",
@@ -90,6 +97,8 @@ def describe(app: OpenAPI) -> dict[str, Any]:
             endpoint, policy = policies[path, method.upper()]
             operation["operationId"] = endpoint.replace(".", "_")
             _complete(operation, path, method, policy)
+            if endpoint in _OTHER_CONTENT:
+                operation["responses"]["200"]["content"] |= _OTHER_CONTENT[endpoint]
     spec["components"]["responses"] = {f"Problem{status}": _problem(status) for status in _PROBLEMS}
     spec["tags"].sort(key=lambda tag: TAG_ORDER.index(tag["name"]) if tag["name"] in TAG_ORDER else len(TAG_ORDER))
     spec["paths"] = dict(sorted(spec["paths"].items()))

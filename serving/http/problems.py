@@ -70,7 +70,7 @@ def invalid(error: ValidationError) -> Response:
     """400 that names each parameter and what is wrong with it, without its value."""
     errors = [
         {
-            "name": ".".join(str(part) for part in item["loc"])[:100] or _TOGETHER,
+            "name": ".".join(part for part in item["loc"] if isinstance(part, str))[:100] or _TOGETHER,
             "reason": "unknown parameter" if item["type"] == "extra_forbidden" else item["msg"],
         }
         for item in error.errors(include_input=False, include_context=False, include_url=False)

@@ -7,11 +7,13 @@ senders never hold every thread.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import time
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from functools import cache
+from typing import Any, Final, TypeVar, get_type_hints
 
 import structlog
 from flask import Flask, Response, current_app, g, request
@@ -56,7 +58,10 @@ def register(app: Flask, service: Services) -> None:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=context.request_id)
         if environ.get("QUERY_STRING"):
-            repeated = sorted(name for name, values in request.args.lists() if len(values) > 1)
+            repeatable = _lists_of(current_app.view_functions.get(request.endpoint or ""))
+            repeated = sorted(
+                name for name, values in request.args.lists() if len(values) > 1 and name not in repeatable
+            )
             if repeated:
                 errors = [{"name": name[:100], "reason": "given more than once"} for name in repeated]
                 return problem(400, Code.REQUEST_INVALID, "a parameter is given more than once", errors)
@@ -81,6 +86,16 @@ def register(app: Flask, service: Services) -> None:
     def leave(_error: BaseException | None) -> None:
         if g.pop("holds_upload_place", False):
             service.uploads.release()
+
+
+@cache
+def _lists_of(view: Callable[..., Any] | None) -> frozenset[str]:
+    """Names of the parameters of a view that may be given more than once."""
+    model = get_type_hints(inspect.unwrap(view)).get("query") if view is not None else None
+    if model is None:
+        return frozenset()
+    fields = model.model_json_schema()["properties"] if model.model_fields else {}
+    return frozenset(name for name, schema in fields.items() if schema.get("type") == "array")
 
 
 def _bound_body() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from serving.web.search_view import Address, Asked, without
+from serving.web.search_view import Address, Arguments, without
 
 NOT_FILTERS: Final = frozenset({"query", "labels", "restricted"})
 TITLES: Final = {"withtumor": "With tumour", "notumor": "Without tumour"}
@@ -23,13 +23,15 @@ def title(query: str | None) -> str:
     return f"Download: {TITLES[tumor].lower()}, {PLANES[plane]}"
 
 
-def choices(asked: Asked, address: Address) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+def choices(asked: Arguments, address: Address) -> list[tuple[str, list[tuple[str, str, bool]]]]:
     """Groups of (text, address, whether it is in force): labels of a named query, planes of filtered series."""
     if "query" in asked:
-        now = asked.get("labels", "truth")
-        links = [(text, address({**asked, "labels": name}), name == now) for name, text in LABELS.items()]
+        now = asked.get("labels", ("truth",))
+        links = [(text, address({**asked, "labels": (name,)}), name in now) for name, text in LABELS.items()]
         return [("Whose labels", links)]
-    plane = asked.get("shown_plane")
-    every = ("All planes", address(without(asked, "shown_plane")), plane is None)
-    links = [(name.capitalize(), address({**asked, "shown_plane": name}), name == plane) for name in PLANES.values()]
+    chosen = asked.get("shown_plane", ())
+    every = ("All planes", address(without(asked, "shown_plane")), not chosen)
+    links = [
+        (name.capitalize(), address({**asked, "shown_plane": (name,)}), name in chosen) for name in PLANES.values()
+    ]
     return [("Planes", [every, *links])]

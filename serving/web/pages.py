@@ -21,17 +21,18 @@ from braingranary.catalog.read import predictions as verdicts
 from braingranary.catalog.read import series as search
 from braingranary.catalog.read import series_notes as questions
 from braingranary.catalog.read import terms as restrictions
+from braingranary.catalog.search.query import VALUES_MAX
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from serving.api import schemas
 from serving.api.downloads import DownloadParameters, DownloadPlan, described
+from serving.api.facets import counted
 from serving.api.schemas import NoParameters, SeriesPath
-from serving.api.series import listed, shown, wanted
+from serving.api.series import detail, listed
 from serving.auth.policies import Access, Rate, access
 from serving.extensions import services
 from serving.http.responses import wants_page
-from serving.web import download_options, viewer
+from serving.web import download_options, search_view, viewer
 from serving.web import pipeline_view as state_of_pipeline
-from serving.web import search_view as searching
 
 SLICES_MAX: Final = 5_000
 """Slices of one volume that the viewer is given at most, all planes together."""
@@ -58,34 +59,30 @@ class ViewerParameters(schemas.Parameters):
 @access(Access.PUBLIC)
 def series_page(path: SeriesPath, query: ViewerParameters) -> Response:
     """The viewer of one series."""
+    item = detail(path.uid)
     with services().catalog() as connection:
-        found = search.series_page(connection, search.SeriesFilter(uid=path.uid), limit=1)
-        detail = search.extra_of_series(connection, path.uid)
-        if not found or detail is None:
-            raise RejectedInput(Code.NOT_FOUND, "there is no such series")
         packs = search.packs_of_series(connection, path.uid)
         slices = search.slices_of_series(connection, path.uid, after=(query.volume, "", -1), limit=SLICES_MAX)
         labels = questions.label_summary(connection, path.uid)
         restricted = bool(restrictions.restrictions_of(connection, series_uid=path.uid))
-        verdict = next((item for item in verdicts.of_series(connection, path.uid) if item.active), None)
-        model = next((item for item in verdicts.models(connection) if item.active), None) if verdict else None
+        verdict = next((one for one in verdicts.of_series(connection, path.uid) if one.active), None)
+        model = next((one for one in verdicts.models(connection) if one.active), None) if verdict else None
         scored = verdicts.of_slices(connection, path.uid, model=verdict.model) if verdict else []
     volumes = sorted({pack.volume for pack in packs})
     if query.volume and query.volume not in volumes:
         raise RejectedInput(Code.NOT_FOUND, "the series has no such volume")
-    scores = {(item.pack_id, item.slice_index): None if item.declined else item.tumor_probability for item in scored}
+    scores = {(one.pack_id, one.slice_index): None if one.declined else one.tumor_probability for one in scored}
     tracks = viewer.tracks(packs, slices, volume=query.volume, scores=scores)
-    track = next((item for item in tracks if item.plane == query.plane), tracks[0] if tracks else None)
+    track = next((one for one in tracks if one.plane == query.plane), tracks[0] if tracks else None)
     index = min(query.slice - 1, track.count - 1) if track and query.slice else track.middle if track else 0
     return _page(
         "series.html",
-        item=shown(found[0]),
-        detail=detail,
-        facts=viewer.facts(found[0], detail),
+        item=item,
+        facts=viewer.facts(item),
         labels=labels,
         prediction=verdict,
         plan=_plan(path.uid),
-        omit_url=_download_address({"uid": path.uid, "restricted": "omit"}),
+        omit_url=_download_address({"uid": (path.uid,), "restricted": ("omit",)}),
         lineage_url=url_for("lineage.series_lineage", uid=path.uid),
         model=model,
         volumes=volumes,
@@ -96,9 +93,9 @@ def series_page(path: SeriesPath, query: ViewerParameters) -> Response:
         restricted=restricted,
         sides=viewer.SIDES[track.plane] if track else {},
         ruler_mm=viewer.RULER_MM,
-        strip_said={item.plane: item.told() for item in tracks},
-        any_scored=any(item.scored for item in tracks),
-        any_label=any(tumor is not None for item in tracks for tumor in item.tumor),
+        strip_said={one.plane: one.told() for one in tracks},
+        any_scored=any(one.scored for one in tracks),
+        any_label=any(tumor is not None for one in tracks for tumor in one.tumor),
         programs=[
             ("curl command for the series", url_for("series.one_series", uid=path.uid)),
             ("curl command for its slices", url_for("series.slices_of_series", uid=path.uid)),
@@ -111,7 +108,7 @@ def series_page(path: SeriesPath, query: ViewerParameters) -> Response:
             "ruler": viewer.RULER_MM,
             "restricted": restricted,
             "signIn": url_for("pages.try_page") + "#account-form",
-            "tracks": [{**item.for_script(), "start": index if item is track else item.middle} for item in tracks],
+            "tracks": [{**one.for_script(), "start": index if one is track else one.middle} for one in tracks],
         },
     )
 
@@ -140,27 +137,28 @@ class DownloadPageParameters(DownloadParameters):
 @access(Access.PUBLIC)
 def search_page(query: SearchParameters) -> Response:
     """Faceted search."""
-    with services().catalog() as connection:
-        found = listed(connection, query)
-        facets = search.facets_of(connection, wanted(query))
-    asked = {name: value for name, value in request.args.items() if value}
-    order: dict[str, str] = {name: asked[name] for name in ("sort", "order") if name in asked}
-    filters = searching.filters(asked)
-
+    snapshot = services().search.current
+    found = listed(snapshot, query)
+    facets = counted(snapshot, query, values_max=VALUES_MAX)
+    arguments = _arguments()
+    order: dict[str, list[str]] = {name: arguments[name] for name in ("sort", "order") if name in arguments}
+    filters = search_view.filters(arguments)
     return _page(
         "search.html",
-        asked=asked,
+        arguments=arguments,
+        first={name: values[0] for name, values in arguments.items()},
         sort=query.sort,
-        sorts=searching.SORTS.items(),
+        sorts=search_view.SORTS.items(),
         count=facets.count,
-        groups=searching.groups(facets.facets, asked, _search_address),
-        chips=searching.chips(asked, _search_address),
-        ranges=searching.RANGES,
-        range_names=searching.RANGE_NAMES,
-        ranged=searching.RANGE_NAMES & asked.keys(),
+        groups=search_view.groups(facets.facets, arguments, _search_address),
+        chips=search_view.chips(arguments, _search_address),
+        ranges=search_view.RANGES,
+        range_names=search_view.RANGE_NAMES,
+        ranged=search_view.RANGE_NAMES & arguments.keys(),
         results=found.series,
-        more_url=_search_address({**asked, "cursor": found.next}) if found.next else None,
+        more_url=_search_address({**arguments, "cursor": (found.next,)}) if found.next else None,
         api_url=_address("series.list_series", {**filters, **order}),
+        csv_url=_address("series.list_series", {**filters, **order, "format": ("csv",)}),
         download_url=_download_address(filters),
     )
 
@@ -169,15 +167,15 @@ def search_page(query: SearchParameters) -> Response:
 @access(Access.PUBLIC, rate=Rate.DOWNLOAD)
 def download_page(query: DownloadPageParameters) -> Response:
     """Size and licences of a download, before its first byte."""
-    asked = {name: value for name, value in request.args.items() if value}
-    filters = {name: value for name, value in asked.items() if name not in download_options.NOT_FILTERS}
+    asked = _arguments()
+    filters = {name: values for name, values in asked.items() if name not in download_options.NOT_FILTERS}
     return _page(
         "download_page.html",
         title=download_options.title(query.query),
         plan=described(query),
-        chips=searching.chips(filters, _download_address),
+        chips=search_view.chips(filters, _download_address),
         choices=download_options.choices(asked, _download_address),
-        omit_url=_download_address({**asked, "restricted": "omit"}),
+        omit_url=_download_address({**asked, "restricted": ("omit",)}),
         search_url=_search_address(filters) if query.query is None else None,
     )
 
@@ -208,14 +206,14 @@ def pipeline_page(query: NoParameters) -> Response:  # noqa: ARG001 - named so t
         scored = pipeline.score_runs(connection, limit=RUNS_SHOWN)
         newest = pipeline.newest_runs(connection)
         rejects = pipeline.reject_reasons(connection, limit=REASONS_SHOWN)
-        facets = search.facets(connection)
+    totals = services().search.current.totals
     now = datetime.now(UTC)
-    collections = [item for item in facets if item.facet == "collection"]
+    collections = totals.facet("collection")
     return _page(
         "pipeline.html",
         now=now,
         steps=state_of_pipeline.steps(newest, now=now),
-        total=next((item for item in facets if item.facet == "total"), None),
+        total=totals,
         lost=sum(item.lost_count for item in rejects),
         collections=collections[:COLLECTIONS_SHOWN],
         hidden_collections=len(collections[COLLECTIONS_SHOWN:]),
@@ -243,26 +241,32 @@ def problem_as_page(response: Response) -> Response:
 
 
 def _filled(sent: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in sent.items() if value not in {"", None}}
+    return {name: value for name, value in sent.items() if value not in ("", None, [""])}
+
+
+def _arguments() -> dict[str, list[str]]:
+    """The query arguments, without empty fields of a form."""
+    given = {name: [value for value in values if value] for name, values in request.args.lists()}
+    return {name: values for name, values in given.items() if values}
 
 
 def _plan(uid: str) -> DownloadPlan | None:
     """What a series' zip will be; a page is shown without it where the server has no place to work it out."""
     try:
-        return described(DownloadParameters(uid=uid))
+        return described(DownloadParameters.model_validate({"uid": [uid]}))
     except TransientFailure:
         return None
 
 
-def _download_address(state: searching.Asked) -> str:
+def _download_address(state: search_view.Arguments) -> str:
     return _address("pages.download_page", state)
 
 
-def _search_address(state: searching.Asked) -> str:
+def _search_address(state: search_view.Arguments) -> str:
     return _address("pages.search_page", state)
 
 
-def _address(endpoint: str, state: searching.Asked) -> str:
+def _address(endpoint: str, state: search_view.Arguments) -> str:
     values: dict[str, Any] = dict(state)
     return url_for(endpoint, **values)
 

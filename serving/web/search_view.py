@@ -1,19 +1,21 @@
 """What the search page shows around its results: facets as links, what is chosen as chips, ranges as fields.
 
-Every link is a whole state of the page, so that it can be shared, opened in a tab and used without a script. Goes in:
-the counts of the facets, what was asked, and how an address is made. Comes out: frozen records for a template.
+Every link is a whole state of the page, so that it can be shared, opened in a tab and used without a script. A value
+of a facet adds itself to those chosen of it, any of which a series may have; a chosen one takes itself away. Goes in:
+the counts of the facets, the query arguments, and how an address is made. Comes out: frozen records for a template.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from braingranary.catalog.read.series import Facet
+from serving.api.schemas import Facet
 
-Asked: TypeAlias = Mapping[str, str]
-Address: TypeAlias = Callable[[Asked], str]
+Arguments: TypeAlias = Mapping[str, Sequence[str]]
+"""Query arguments: the values of each parameter, none of them empty."""
+Address: TypeAlias = Callable[[Arguments], str]
 FACETS: Final = {
     "tumor": "Tumour",
     "label_source": "Label by",
@@ -60,12 +62,12 @@ SORTS: Final = {
 OTHERS: Final = {"q": "Words", "subject": "Subject", "study": "Study", "uid": "Series", **{
     name: f"{title} {word}" for low, high, title, _ in RANGES for name, word in ((low, "from"), (high, "to"))
 }, "field_strength_min": "Field strength from", "field_strength_max": "Field strength to"}  # fmt: skip
-NOT_FILTERS: Final = frozenset({"cursor", "sort", "order", "limit", "count"})
+NOT_FILTERS: Final = frozenset({"cursor", "sort", "order", "limit", "count", "format"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One value of a facet as a link; a chosen one leads back."""
+    """One value of a facet as a link that chooses it, or takes it away where it is chosen."""
 
     text: str
     url: str
@@ -91,56 +93,61 @@ class Chip:
     url: str
 
 
-def groups(found: Iterable[Facet], asked: Asked, address: Address) -> list[Group]:
+def groups(found: Iterable[Facet], arguments: Arguments, address: Address) -> list[Group]:
     """The facets that offer a choice, or in which one was made."""
     values: dict[str, list[Facet]] = {}
     for item in found:
         values.setdefault(item.facet, []).append(item)
     made = []
     for name, title in FACETS.items():
-        chosen = asked.get(name)
+        chosen = arguments.get(name, ())
         offered = values.get(name, [])
-        if chosen is None and len(offered) < 2:
+        if not chosen and len(offered) < 2:
             continue
         choices = tuple(
             Choice(
                 text=word(name, item.value),
-                url=address(without(asked, name) if item.value == chosen else {**fresh(asked), name: item.value}),
+                url=address((without if item.value in chosen else with_value)(arguments, name, item.value)),
                 series_count=item.series_count,
-                chosen=item.value == chosen,
+                chosen=item.value in chosen,
             )
             for item in offered
         )
-        made.append(Group(name=name, title=title, choices=choices, unfolded=name in OPEN or chosen is not None))
+        made.append(Group(name=name, title=title, choices=choices, unfolded=name in OPEN or bool(chosen)))
     return made
 
 
-def chips(asked: Asked, address: Address) -> list[Chip]:
+def chips(arguments: Arguments, address: Address) -> list[Chip]:
     """The filters in force, in the order they were chosen."""
     made = []
-    for name, value in asked.items():
-        if name in FACETS:
-            made.append(Chip(text=f"{FACETS[name]}: {word(name, value)}", url=address(without(asked, name))))
-        elif name not in NOT_FILTERS:
-            made.append(Chip(text=f"{OTHERS.get(name, name)}: {value}", url=address(without(asked, name))))
+    for name, values in filters(arguments).items():
+        title = FACETS.get(name) or OTHERS.get(name, name)
+        for value in values:
+            text = word(name, value) if name in FACETS else value
+            made.append(Chip(text=f"{title}: {text}", url=address(without(arguments, name, value))))
     return made
 
 
-def filters(asked: Asked) -> dict[str, str]:
+def filters(arguments: Arguments) -> dict[str, Sequence[str]]:
     """Only what narrows: what a download and the facets take."""
-    return {name: value for name, value in asked.items() if name not in NOT_FILTERS}
+    return {name: values for name, values in arguments.items() if name not in NOT_FILTERS}
 
 
-def fresh(asked: Asked) -> dict[str, str]:
-    """What was asked, from the first page on: a cursor is of one list alone."""
-    return {name: value for name, value in asked.items() if name != "cursor"}
+def with_value(arguments: Arguments, name: str, value: str) -> dict[str, Sequence[str]]:
+    """The same with one value more, from the first page on: a cursor is of one list alone."""
+    return {**_first_page(arguments), name: (*arguments.get(name, ()), value)}
 
 
-def without(asked: Asked, name: str) -> dict[str, str]:
-    """The same with one filter less."""
-    return {key: value for key, value in fresh(asked).items() if key != name}
+def without(arguments: Arguments, name: str, value: str | None = None) -> dict[str, Sequence[str]]:
+    """The same without one value of a parameter, or without all of them."""
+    left = tuple(other for other in arguments.get(name, ()) if value is not None and other != value)
+    return {**_first_page(arguments), name: left} if left else _first_page(arguments, name)
+
+
+def _first_page(arguments: Arguments, *others: str) -> dict[str, Sequence[str]]:
+    return {name: values for name, values in arguments.items() if name not in {"cursor", *others}}
 
 
 def word(facet: str, value: str) -> str:
     """A value of a facet as people say it."""
-    return WORDS.get((facet, value)) or ("not told" if value == "unknown" else value)
+    return WORDS.get((facet, value), value)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from braingranary.catalog.read.series import PackItem, SeriesExtra, SeriesItem, SliceItem
+from braingranary.catalog.read.series import PackItem, SliceItem
+from serving.api.schemas import SeriesDetail
 from serving.api.slices import slice_url
 
 DIRECTIONS: Final = {"axial": ("S", "I"), "coronal": ("A", "P"), "sagittal": ("R", "L")}
@@ -139,10 +140,10 @@ def tracks(
     return sorted(made, key=lambda track: (not track.acquired, track.plane))
 
 
-def facts(item: SeriesItem, extra: SeriesExtra) -> list[tuple[str, str | None]]:
+def facts(item: SeriesDetail) -> list[tuple[str, str | None]]:
     """Names and values of the metadata table; None where the catalogue knows nothing."""
     scanner = " ".join(part for part in (item.manufacturer, item.manufacturer_model) if part) or None
-    text_plane = f"{extra.text_plane}, by its text" if extra.text_plane and extra.text_plane != item.plane else None
+    text_plane = f"{item.text_plane}, by its text" if item.text_plane and item.text_plane != item.plane else None
     return [
         ("Sequence", item.sequence),
         ("Description", item.series_description),
@@ -153,24 +154,24 @@ def facts(item: SeriesItem, extra: SeriesExtra) -> list[tuple[str, str | None]]:
         ("Scanner", scanner),
         ("Field", _with(item.field_strength_tesla, "T", 2)),
         ("Matrix", TIMES.join(map(str, (item.columns, item.rows, item.slice_count)))),
-        ("Volumes", str(extra.volume_count) if extra.volume_count > 1 else None),
+        ("Volumes", str(item.volume_count) if item.volume_count > 1 else None),
         ("Voxel", f"{TIMES.join(f'{size:.3g}' for size in _voxel(item))} mm"),
         ("Obliquity", f"{item.obliquity_deg:.1f}°"),
         ("Plane differs", text_plane),
-        ("Echo time", _with(extra.echo_time_ms, "ms", 2)),
-        ("Repetition time", _with(extra.repetition_time_ms, "ms", 1)),
-        ("Inversion time", _with(extra.inversion_time_ms, "ms", 1)),
-        ("Flip angle", f"{extra.flip_angle_deg:g}°" if extra.flip_angle_deg is not None else None),
-        ("Gaps", str(extra.slice_gaps) if extra.slice_gaps else None),
-        ("Duplicates dropped", str(extra.slice_duplicates) if extra.slice_duplicates else None),
+        ("Echo time", _with(item.echo_time_ms, "ms", 2)),
+        ("Repetition time", _with(item.repetition_time_ms, "ms", 1)),
+        ("Inversion time", _with(item.inversion_time_ms, "ms", 1)),
+        ("Flip angle", f"{item.flip_angle_deg:g}°" if item.flip_angle_deg is not None else None),
+        ("Gaps", str(item.slice_gaps) if item.slice_gaps else None),
+        ("Duplicates dropped", str(item.slice_duplicates) if item.slice_duplicates else None),
     ]
 
 
-def _voxel(item: SeriesItem) -> tuple[float, float, float]:
+def _voxel(item: SeriesDetail) -> tuple[float, float, float]:
     return item.column_spacing_mm, item.row_spacing_mm, item.slice_spacing_mm
 
 
-def _subject(item: SeriesItem) -> list[str]:
+def _subject(item: SeriesDetail) -> list[str]:
     age = f"{item.age_years:.0f} years" if item.age_years is not None else None
     species = item.species if item.species != "human" else None
     return [part for part in (item.subject, item.sex, age, species) if part]

@@ -4,7 +4,7 @@ The catalogue is the scale set (a million real series, ten million slices); the 
 configuration, and every figure but the one against GROUP BY is of whole answers over HTTP, by clients that share the
 cores with it. Requests are drawn from values that the catalogue holds, each as often as it occurs there, other ones for
 each client, so that PostgreSQL does not see the same question again and again: some hundred different filters, one to
-three at a time. No answer is kept. Words and ranges, which cells do not count, are measured apart.
+three at a time. Words and ranges are measured apart.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ import psycopg
 import pytest
 
 from braingranary.catalog.load.normalize_run import load_run
-from braingranary.catalog.read import series as search
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.storage.store import ObjectStore
 from serving.http import cursors
@@ -32,7 +31,6 @@ from tests.bench import scale_set
 from tests.bench.harness import compare
 from tests.bench.levels import Figure, hammer, quantile, record
 from tests.bench.scale_cluster import Scale, cluster
-from tests.fixtures.patience import until
 from tests.serving.house import House
 from tests.serving.live import door
 from tests.unit.catalog.synthetic import publish_arrow
@@ -65,17 +63,6 @@ APART: Final = (
     ("age_min", "60"), ("age_max", "30"), ("spacing_max", "1"), ("date_from", "2015-01-01"), ("date_to", "2001-01-01"),
     ("field_strength_min", "2.5"), ("thickness_max", "1"),
 )  # fmt: skip
-# The GROUP BY that cells stand for: the same facets with the same filter, counted from the series themselves.
-GROUP_BY: Final = (
-    "SELECT count(*), k.name, sequence, manufacturer, model, sex, plane, license, field_strength, tumor, species,"
-    " label_source, k.archive FROM series_search AS s JOIN collection AS k USING (collection_id)"
-    " WHERE s.plane = 'axial' GROUP BY GROUPING SETS ((), (k.name), (sequence), (manufacturer), (model), (sex),"
-    " (plane), (license), (field_strength), (tumor), (species), (label_source), (k.archive))"
-)
-COLUMNS: Final = (
-    "collection", "sequence", "manufacturer", "model", "sex", "plane", "license", "field_strength", "tumor", "species",
-    "label_source", "archive",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +76,10 @@ def scale(object_server: ObjectServer) -> Iterator[Scale]:
 
 @pytest.fixture(scope="module")
 def address(scale: Scale, object_server: ObjectServer) -> Iterator[str]:
-    """A running front door over the scale set, whose workers keep the columns of its series."""
+    """A running front door over the scale set, whose workers have its search snapshot."""
     settings = object_server.settings(bucket="scale")
     house = House(dsn=scale.dsn, store=ObjectStore.from_settings(settings), store_settings=settings, jpegs={})
     with tempfile.TemporaryDirectory() as folder, door(house, Path(folder) / "gunicorn.log") as running:
-        until(lambda: running.log.read_text().count("search_kept") >= len(running.workers()), "the search is not kept")
         yield running.address
 
 
@@ -234,45 +220,17 @@ def test_bench_pages_and_facets_under_words_and_ranges(
     measure("facets under a word or a range", address, values, facets=True, note=note, apart=True)
 
 
-def test_bench_facets_against_group_by(scale: Scale) -> None:
-    wanted = search.SeriesFilter(plane="axial")
-    with psycopg.connect(scale.dsn, autocommit=True) as connection:
-
-        def ours() -> search.FacetAnswer:
-            return search.facets_of(connection, wanted, values_max=10_000)
-
-        def peer() -> list[Any]:
-            return connection.execute(GROUP_BY).fetchall()
-
-        def equal(mine: Any, theirs: Any) -> None:
-            counted = {(name, row[at]): row[0] for row in theirs for at, name in enumerate(COLUMNS, 1) if row[at]}
-            told = {
-                (item.facet, item.value): item.series_count
-                for item in mine.facets
-                if item.facet in COLUMNS and item.facet != "plane"
-            }
-            assert told == {key: count for key, count in counted.items() if key[0] != "plane"}
-            assert mine.count.series == max(row[0] for row in theirs)
-
-        compare(
-            name="facets under a filter", peer_name="GROUP BY GROUPING SETS", ours=ours, peer=peer, target=100.0,
-            unit=f"13 facets of {scale.cost.series} series", equal=equal,
-            note="ours counts anew from the cells that a process keeps, and asks first whether they still hold",
-        )  # fmt: skip
-
-
 def test_bench_page_10000_against_page_1(address: str, scale: Scale) -> None:
     call = caller(address)
     with psycopg.connect(scale.dsn, autocommit=True) as connection:
         page = min(FAR_PAGE, scale.cost.series // PAGE)
         skip = (page - 1) * PAGE
         far = connection.execute(
-            "SELECT series_id FROM series_search ORDER BY published_at DESC, series_id DESC OFFSET %s LIMIT 1",
+            "SELECT published_at, series_id FROM series ORDER BY published_at DESC, series_id DESC OFFSET %s LIMIT 1",
             [skip - 1],
         ).fetchone()
         assert far is not None
-        item = search.series_shown(connection, [far[0]])[0]
-    cursor = far_cursor(item)
+    cursor = cursors.encode("newest", "desc", far[0].isoformat(), far[1])
     first, later = f"/api/v1/series?limit={PAGE}", f"/api/v1/series?limit={PAGE}&cursor={cursor}"
 
     def equal(mine: Any, theirs: Any) -> None:
@@ -289,8 +247,3 @@ def test_bench_page_10000_against_page_1(address: str, scale: Scale) -> None:
 def repeated(call: Callable[[str], Any], path: str) -> list[Any]:
     """Twenty answers, one after the other."""
     return [call(path) for _ in itertools.repeat(None, 20)]
-
-
-def far_cursor(item: search.SeriesItem) -> str:
-    """The cursor of a page that ends with `item`, newest first."""
-    return cursors.encode("newest", "desc", item.published_at.isoformat(), item.series_id)

@@ -29,7 +29,6 @@ from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.publish import publish
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
-from serving.app import create_app
 from tests.fixtures.dicom_factory import SERIES_UID, Files, Scan, classic_series, enhanced_series
 from tests.serving.house import House
 from tests.unit.normalization import phantom
@@ -174,7 +173,7 @@ def test_marked_values_never_leave_raw(
     # The series with a mark in every element are whole, and each of the others failed with a code of its own.
     assert (catalogued, rejected) == (3, 5)
     house = House(dsn=postgres_dsn, store=object_store, store_settings=s3_settings, jpegs={})
-    app = create_app(**house.settings)
+    app = house.app()
     statuses: Counter[int] = Counter()
     with app.test_client() as client:
         asked, answered = leaks(answers(client, statuses))

@@ -9,7 +9,6 @@ import pytest
 
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
-from serving.app import create_app
 from tests.serving.callers import Caller, Headers, path_of, with_policy
 from tests.serving.house import furnish
 from tests.serving.members import PASSWORD, Member, join
@@ -35,7 +34,7 @@ def test_case_27_no_route_gives_away_or_changes_what_is_somebody_elses(
     postgres_dsn: str, object_store: ObjectStore, s3_settings: StoreSettings
 ) -> None:
     house = furnish(postgres_dsn, object_store, s3_settings, numbers=range(2))
-    app = create_app(**house.settings)
+    app = house.app()
     leaks, calls = [], 0
     try:
         victim = join(app)

@@ -13,7 +13,6 @@ from flask.testing import FlaskClient
 
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
-from serving.app import create_app
 from serving.http import cursors
 from tests.serving.house import furnish
 from tests.unit.catalog import synthetic
@@ -40,8 +39,8 @@ SQL: Final = (
 UNKNOWN: Final = (
     "offset", "page", "order_by", "where", "select", "fields", "series_id", "subject_id", "collection_id",
     "collection_ids", "cell_id", "model_id", "truth_source", "verdict", "series_threshold", "after_id", "after_value",
-    "bound", "q0", "limit[]", "limit[$gt]", "filter[plane]", "plane__in", "__proto__", "constructor", "sort_key", "",
-    "Plane", "callback", "format",
+    "q0", "limit[]", "limit[$gt]", "filter[plane]", "plane__in", "__proto__", "constructor", "sort_key", "",
+    "Plane", "callback", "columns",
 )  # fmt: skip
 ILL_TYPED: Final = {
     "limit": ("1e9", "1000000000", "501", "0", "-1", "1.5", "ten", "", "0x10", "NaN", "9" * 400),
@@ -53,6 +52,7 @@ ILL_TYPED: Final = {
     "field_strength": ("1.50", "3T", "> 1"),
     "sex": ("F'", "F M", "%"),
     "count": ("yes", "2", "-1"),
+    "format": ("xlsx", "JSON", "csv; --", ""),
     "order": ("up", "asc; --", "ASC"),
     "uid": ("abc", "1.2.3' OR '1'='1", "1." + "2" * 100, "../1.2"),
     "study": ("x", "%", "1..2"),
@@ -60,7 +60,7 @@ ILL_TYPED: Final = {
     "score_max": ("1.1", "-0.1", "nan"),
     "spacing_max": ("Infinity", "-5", "1,5"),
     "date_from": ("yesterday", "2020-13-01", "0", "1e10", "2020-01-01T00:00:00Z; --"),
-    "q": ("%", "___", "' --", "a b c d e", "x" * 201, "a\x00b", "\n"),
+    "q": ("%", "___", "' --", "a b c d e f g h i", "x" * 201, "a\x00b", "\n"),
     "collection": ("a\x00b", "x" * 201, "", "a\rb"),
     "subject": ("\x7f", ""),
     "sort": SQL,
@@ -125,7 +125,7 @@ def test_filters_that_are_attacks_get_400_or_a_bounded_page(
     postgres_dsn: str, object_store: ObjectStore, s3_settings: StoreSettings
 ) -> None:
     house = furnish(postgres_dsn, object_store, s3_settings, numbers=range(SERIES))
-    app = create_app(**house.settings)
+    app = house.app()
     with app.test_client() as client:
         judge = Judge(client)
         known = {synthetic.uid(number) for number in range(SERIES)}
@@ -135,8 +135,11 @@ def test_filters_that_are_attacks_get_400_or_a_bounded_page(
             for name, values in ILL_TYPED.items():
                 for value in values:
                     judge.refused(path, [(name, value)], name)
-            judge.refused(path, [("plane", "axial"), ("plane", "coronal")], "plane")
-            for name in ("sort", "limit", "cursor", "order", "count"):
+            judge.refused(path, [("plane", "axial"), ("plane", "oblique")], "plane")
+            judge.refused(path, [("sequence", f"T{number}") for number in range(51)], "sequence")
+            judge.refused(path, [("age_min", "1"), ("age_min", "2")], "age_min")
+            judge.refused(path, [("q", "t1"), ("q", "t2")], "q")
+            for name in ("sort", "limit", "cursor", "order", "count", "format"):
                 if path.endswith("facets"):
                     judge.refused(path, [(name, "1")], name)
         for cursor in forged():

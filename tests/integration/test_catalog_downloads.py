@@ -1,4 +1,4 @@
-"""The statement of named queries: planned once a connection, found again where the server has forgotten it."""
+"""The packs of a download, of named queries and of series by their keys."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from braingranary.catalog.load.normalize_run import load_run
 from braingranary.catalog.read import downloads
 from braingranary.catalog.schema.migrate import migrate
+from braingranary.catalog.schema.row_keys import series_id
 from braingranary.storage.store import ObjectStore
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
-KNOWN = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE name LIKE 'granary%'"
 LABELLED = 3
 
 
@@ -37,21 +37,14 @@ def found(connection: psycopg.Connection[Any], name: str = "withtumor_ax") -> li
         return [row.series_uid for row in downloads.packs_of_named_query(connection, name)]
 
 
-def test_named_queries_share_one_plan_and_leave_the_connection_as_it_was(connection: psycopg.Connection[Any]) -> None:
-    for _ in range(3):
-        assert len(found(connection)) == LABELLED
-        assert found(connection, "notumor_ax") == []
-    assert connection.execute(KNOWN).fetchall() == [(6, 0)]
-    assert connection.execute("SHOW plan_cache_mode").fetchone() == ("auto",)
-
-
-def test_named_query_finds_its_packs_where_the_server_has_forgotten_all_statements(
-    connection: psycopg.Connection[Any],
-) -> None:
-    expected = found(connection)
-    connection.execute("DEALLOCATE ALL")
-    assert found(connection) == expected
-    assert [row.series_uid for row in downloads.packs_of_named_query(connection, "withtumor_ax")] == expected
+def test_packs_of_series_are_those_of_the_keys_planes_and_named_query(connection: psycopg.Connection[Any]) -> None:
+    keys = [series_id(synthetic.uid(number)) for number in (1, 4)]
+    packs = list(downloads.packs_of_series(connection, keys))
+    assert {row.series_uid for row in packs} == {synthetic.uid(1), synthetic.uid(4)}
+    assert list(downloads.packs_of_series(connection, keys, planes=["coronal"])) == []
+    assert list(downloads.packs_of_series(connection, [])) == []
+    labelled = downloads.packs_of_series(connection, keys, planes=["axial"], query="withtumor_ax")
+    assert [row.series_uid for row in labelled] == [synthetic.uid(1)]
 
 
 def test_name_of_a_query_is_a_value_whatever_it_holds(connection: psycopg.Connection[Any]) -> None:

@@ -27,6 +27,7 @@ from braingranary.records import Plane
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 from tests.fixtures.kept import assert_kept
+from tests.fixtures.snapshots import snapshot_of
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -396,10 +397,11 @@ def test_labels_decide_named_queries_by_precedence(
     ]
     synthetic.publish(object_store, "r1", run)
     load_run(connection, object_store, "r1")
+    queries = snapshot_of(connection).totals.queries
     with connection.transaction():
         answers = {
             query.name: (query.slice_count, list(search.named_query_slices(connection, query.name)))
-            for query in search.named_queries(connection)
+            for query in queries
         }
     found = {
         name: {(item.series_uid, item.slice_index) for item in items} for name, (_, items) in answers.items() if items

@@ -14,10 +14,10 @@ from braingranary.accounts.audit import Actor
 from braingranary.accounts.records import Role
 from braingranary.catalog import sql
 from braingranary.catalog.load.normalize_run import load_run
-from braingranary.catalog.read import series as search
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.storage.store import ObjectStore
+from tests.fixtures.snapshots import snapshot_of
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -62,7 +62,7 @@ def test_roles_allow_each_what_it_needs_and_no_more(logins: dict[str, str], obje
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             writer.execute("TRUNCATE series CASCADE")
     with psycopg.connect(logins["granary_reader"], autocommit=True) as reader:
-        assert len(search.recent_series(reader, limit=10)) == 3
+        assert len(snapshot_of(reader).frame) == 3
         for forbidden in ("DELETE FROM slice", "INSERT INTO named_query SELECT * FROM named_query", "DROP TABLE slice"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 reader.execute(forbidden)

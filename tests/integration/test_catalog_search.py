@@ -1,15 +1,12 @@
-"""Filters, order, pages, counts and facets against a plain Python reading of the same rows."""
+"""The search engine over a real catalogue: every rule against a plain Python reading of the same rows."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import secrets
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import date, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -18,21 +15,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from braingranary.catalog.load.normalize_run import load_run
-from braingranary.catalog.load.transaction import refresh
-from braingranary.catalog.read import series as search
-from braingranary.catalog.read.series import SeriesFilter, Sort
 from braingranary.catalog.schema.migrate import migrate
-from braingranary.catalog.search import cells
-from braingranary.catalog.search import columns as search_columns
-from braingranary.catalog.search import facets as facets_module
-from braingranary.catalog.search import places as search_places
-from braingranary.catalog.sql import statement
+from braingranary.catalog.schema.row_keys import series_id
+from braingranary.catalog.search.columns import SORTS
+from braingranary.catalog.search.filters import SeriesFilter
+from braingranary.catalog.search.query import Count, Position
+from braingranary.catalog.search.snapshot import build, open_snapshot
+from braingranary.catalog.search.store import Snapshot
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Plane
 from braingranary.storage.store import ObjectStore
-from tests.fixtures.kept import assert_kept, touch_scored
+from tests.fixtures.kept import touch_scored
 from tests.unit.catalog import synthetic
 from tests.unit.catalog.plain_search import (
     LABELS,
@@ -78,19 +73,22 @@ def run_tables(numbers: range) -> synthetic.RunTables:
 
 
 @pytest.fixture(scope="module")
-def connection(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[psycopg.Connection[Any]]:
+def snapshot(
+    postgres_server: PostgresServer, object_server: ObjectServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Snapshot]:
     """Sixty series, loaded by two runs, some scored by the active model and all by another."""
     database = Database(name=f"search_{secrets.token_hex(6)}", role="granary", password="granary-test")
     postgres_server.ensure_database(database)
     store = ObjectStore.from_settings(object_server.settings(bucket=f"search-{secrets.token_hex(8)}"))
     store.ensure_bucket()
     migrate(postgres_server.dsn(database))
-    with psycopg.connect(postgres_server.dsn(database), autocommit=True) as made:
+    with psycopg.connect(postgres_server.dsn(database), autocommit=True) as connection:
         for name, numbers in (("one", range(40)), ("two", range(30, 60))):
             synthetic.publish(store, name, run_tables(numbers))
-            load_run(made, store, name)
-        score(made)
-        yield made
+            load_run(connection, store, name)
+        score(connection)
+        path = build(connection, tmp_path_factory.mktemp("snapshot"))
+    yield Snapshot(*open_snapshot(path))
     postgres_server.drop_database(database)
 
 
@@ -98,13 +96,14 @@ def score(connection: psycopg.Connection[Any]) -> None:
     for model, active in ((1, False), (2, True)):
         values = {"id": model, "version": f"v{model}", "sha": str(model), "threshold": THRESHOLD, "active": active}
         connection.execute(MODEL, values)
-    for item in search.series_page(connection, SeriesFilter(), limit=500):
-        number = number_of(item.series_uid)
+    packs = dict(connection.execute("SELECT series_id, min(pack_id) FROM pack WHERE acquired GROUP BY 1").fetchall())
+    for number in NUMBERS:
+        key = series_id(synthetic.uid(number))
         given = {1: 0.99, **({2: SCORES[number]} if number in SCORES else {})}
-        for model, score in given.items():
-            declined = score is None
-            pack, at = (None, None) if declined else (item.cover_pack_id, 0)
-            values = {"series": item.series_id, "model": model, "score": score, "declined": declined}
+        for model, probability in given.items():
+            declined = probability is None
+            pack, at = (None, None) if declined else (packs[key], 0)
+            values = {"series": key, "model": model, "score": probability, "declined": declined}
             connection.execute(PREDICTION, {**values, "pack": pack, "at": at})
     touch_scored(connection)
 
@@ -139,174 +138,151 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "score_max": (0.5,),
     "date_from": (date(2020, 1, 4),),
     "date_to": (date(2020, 1, 4),),
-    "q": ("brain", "T1 brain", "post gado", "100%", "t2\\brain", "nothing", "ax_t1"),
+    "q": (
+        "brain",
+        "T1 brain",
+        "post gado",
+        "100%",
+        "t2\\brain",
+        "nothing",
+        "ax_t1",
+        "Flair SAGITTAL",
+        "siemens p-3",
+        "set-1",
+    ),
 }
+
+
+def asked_for(name: str) -> st.SearchStrategy[tuple[str, Any]]:
+    """A filter with one of its values, or with several where it takes them."""
+    choices = st.sampled_from(CHOICES[name])
+    if not isinstance(CHOICES[name][0], str) or name == "q":
+        return st.tuples(st.just(name), choices)
+    return st.tuples(st.just(name), choices | st.lists(choices, min_size=2, max_size=3).map(tuple))
+
+
 # Few filters at a time: with many, hardly a series is left that could tell a wrong rule.
 FILTERS: st.SearchStrategy[SeriesFilter] = st.lists(
-    st.sampled_from(sorted(CHOICES)).flatmap(lambda name: st.tuples(st.just(name), st.sampled_from(CHOICES[name]))),
-    min_size=2,
-    max_size=4,
+    st.sampled_from(sorted(CHOICES)).flatmap(asked_for), min_size=2, max_size=4
 ).map(lambda chosen: SeriesFilter(**dict(chosen)))
 
 
-def listed(
-    connection: psycopg.Connection[Any], wanted: SeriesFilter, *, limit: int = 500, **order: Any
-) -> list[search.SeriesItem]:
+def walk(
+    snapshot: Snapshot, wanted: SeriesFilter, *, limit: int = 500, sort: str = "newest", descending: bool = True
+) -> list[tuple[int, Position]]:
     """All pages of a list, one after the other."""
-    found: list[search.SeriesItem] = []
+    selection = snapshot.select(wanted)
+    found: list[tuple[int, Position]] = []
     after = None
-    while page := search.series_page(connection, wanted, after=after, limit=limit, **order):
+    while page := selection.page(sort, descending=descending, after=after, limit=limit):
         found += page
-        after = search.position(page[-1], order.get("sort", Sort.NEWEST))
+        after = page[-1][1]
     return found
 
 
+def numbers(snapshot: Snapshot, found: list[tuple[int, Position]]) -> list[int]:
+    """Numbers of the series of some rows."""
+    rows = snapshot.select(SeriesFilter()).rows([row for row, _ in found])
+    return [number_of(item["series_uid"]) for item in rows]
+
+
 @pytest.mark.parametrize("name", sorted(CHOICES))
-def test_series_page_count_and_facets_under_one_filter_agree_with_python(
-    connection: psycopg.Connection[Any], name: str
-) -> None:
+def test_selection_under_one_filter_agrees_with_python(snapshot: Snapshot, name: str) -> None:
     for value in CHOICES[name]:
-        agree(connection, SeriesFilter(**{name: value}))
+        agree(snapshot, SeriesFilter(**{name: value}))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=FILTERS)
-def test_series_page_count_and_facets_under_any_filter_agree_with_python(
-    connection: psycopg.Connection[Any], wanted: SeriesFilter
+def test_selection_under_any_filters_and_several_values_agrees_with_python(
+    snapshot: Snapshot, wanted: SeriesFilter
 ) -> None:
-    agree(connection, wanted)
+    agree(snapshot, wanted)
 
 
-def agree(connection: psycopg.Connection[Any], wanted: SeriesFilter) -> None:
-    """Rows, counts and facets of the search are those of the plain rules, found by PostgreSQL and in kept columns."""
-    search_columns.forget()
-    agree_once(connection, wanted)
-    search.keep(connection)
-    agree_once(connection, wanted)
-    with pytest.MonkeyPatch.context() as patch:  # as if all were looked at for most pages
-        patch.setattr(search_places, "STRETCH_ROWS", 5)
-        agree_once(connection, wanted)
+def agree(snapshot: Snapshot, wanted: SeriesFilter) -> None:
+    """Rows, keys, count and facets are those of the plain rules."""
+    selection = snapshot.select(wanted)
+    matching = expected(wanted)
+    found = walk(snapshot, wanted, limit=9)
+    assert Counter(numbers(snapshot, found)) == Counter(matching)
+    assert selection.series_ids == sorted(series_id(synthetic.uid(number)) for number in matching)
+    planes = wanted.asked("shown_plane")
+    slices = sum(row(number)["slice_count"] * len(shown(number) & set(planes or PLANES)) for number in matching)
+    assert selection.count() == Count(series=len(matching), slices=slices)
+    facets = selection.facets()
+    for facet, values_of in VALUES.items():
+        if facet in {"tumor", "label_source"} and "model" in wanted.asked("label_source"):
+            continue  # the model's word then counts in these too, see below
+        told = {item.value: item.series_count for item in facets if item.facet == facet}
+        assert told == Counter(
+            itertools.chain.from_iterable(values_of(number) for number in expected(beside(wanted, facet)))
+        )
 
 
-def agree_once(connection: psycopg.Connection[Any], wanted: SeriesFilter) -> None:
-    found = listed(connection, wanted)
-    with pytest.MonkeyPatch.context() as patch:  # as if they were many
-        patch.setattr(cells, "GATHERED_MAX", 0)
-        assert listed(connection, wanted, limit=9) == found
-    assert Counter(number_of(item.series_uid) for item in found) == Counter(expected(wanted))
-    count = search.count(connection, wanted)
-    assert (count.series, count.exact) == (len(found), True)
-    plane = wanted.shown_plane
-    assert count.slices == sum(
-        row(number)["slice_count"] * (1 if plane else len(shown(number))) for number in expected(wanted)
-    )
-    answer = search.facets_of(connection, wanted)
-    assert answer.count == count
-    assert json.loads(search.facets_told(connection, wanted, values_max=2)) == asdict(
-        search.facets_of(connection, wanted, values_max=2)
-    )
-    for facet in ("sequence", "tumor", "shown_plane", "collection"):
-        one = SimpleNamespace(**{item.value: item.series_count for item in answer.facets if item.facet == facet})
-        # By cells, a facet's own filter is left aside.
-        if wanted.active <= set(cells.FACETS) and wanted.label_source != "model":
-            wider = expected(replaced(wanted, facet))
-        else:
-            wider = expected(wanted)
-        assert vars(one) == Counter(itertools.chain.from_iterable(VALUES[facet](number) for number in wider))
+def beside(wanted: SeriesFilter, facet: str) -> SeriesFilter:
+    """The filter without what it asks of one facet."""
+    values = {name: asked for name, asked in wanted.values if name != facet}
+    return SeriesFilter(**values, **dict(wanted.limits), q=wanted.q)
 
 
-def replaced(wanted: SeriesFilter, facet: str) -> SeriesFilter:
-    values = {name: getattr(wanted, name) for name in wanted.active - {facet}}
-    return SeriesFilter(**values)
+def test_facets_of_tumor_by_the_model_tell_its_verdicts(snapshot: Snapshot) -> None:
+    facets = snapshot.select(SeriesFilter(label_source="model")).facets()
+    assert {item.value: item.series_count for item in facets if item.facet == "tumor"} == {"true": 2, "false": 1}
+
+
+def test_facets_hold_the_most_frequent_values_and_equals_by_the_alphabet(snapshot: Snapshot) -> None:
+    for item_facet in VALUES:
+        every = [item for item in snapshot.select(SeriesFilter()).facets() if item.facet == item_facet]
+        assert every == sorted(every, key=lambda item: (-item.series_count, item.value))
+        few = [item for item in snapshot.select(SeriesFilter()).facets(values_max=2) if item.facet == item_facet]
+        assert few == every[:2]
 
 
 @pytest.mark.parametrize("descending", [True, False])
-@pytest.mark.parametrize("sort", list(Sort))
-def test_series_page_by_page_visits_every_row_once_in_order(
-    connection: psycopg.Connection[Any], sort: Sort, descending: bool
+@pytest.mark.parametrize("sort", sorted(SORTS))
+def test_pages_in_any_order_visit_every_row_once_and_rows_without_a_value_last(
+    snapshot: Snapshot, sort: str, descending: bool
 ) -> None:
     several = SeriesFilter(collection="Set-1", species="human")
     for wanted, limit in ((SeriesFilter(), 7), (SeriesFilter(collection="Set-1"), 3), (several, 4)):
-        search.keep(connection)
-        kept = listed(connection, wanted, limit=limit, sort=sort, descending=descending)
-        search_columns.forget()
-        found = listed(connection, wanted, limit=limit, sort=sort, descending=descending)
-        assert kept == found
-        assert Counter(number_of(item.series_uid) for item in found) == Counter(expected(wanted))
-        positions = [search.position(item, sort) for item in found]
+        found = walk(snapshot, wanted, limit=limit, sort=sort, descending=descending)
+        assert found == walk(snapshot, wanted, sort=sort, descending=descending)
+        assert Counter(numbers(snapshot, found)) == Counter(expected(wanted))
+        assert [row for row, _ in found] == snapshot.select(wanted).ordered(sort, descending=descending).to_list()
+        positions = [position for _, position in found]
         valued = [(item.value, item.series_id) for item in positions if item.value is not None]
         assert valued == sorted(valued, reverse=descending)
         bare = [item.series_id for item in positions if item.value is None]
         assert bare == sorted(bare)
         assert [item.value is None for item in positions] == [False] * len(valued) + [True] * len(bare)
-        if not wanted.active and sort not in {Sort.NEWEST, Sort.SLICE_COUNT, Sort.SPACING}:
-            assert bare, "both halves are to be walked"
+        if not wanted.active and not SORTS[sort].required:
+            assert bare, "rows with and without a value are to be walked"
             assert valued
 
 
-def test_facets_without_a_filter_equal_the_table_that_the_loads_keep(connection: psycopg.Connection[Any]) -> None:
-    """The table's subjects are what each load added; counted anew they are the same."""
-    kept = {(item.facet, item.value): item for item in search.facets(connection)}
-    answer = search.facets_of(connection, SeriesFilter())
-    assert {(item.facet, item.value): item for item in answer.facets} == {
-        key: item for key, item in kept.items() if key[0] not in {"total", "reject"}
-    }
-    assert kept["total", ""].subject_count == len({row(number)["subject"] for number in NUMBERS})
-    for facet, values in VALUES.items():
-        subjects = {(value, row(number)["subject"]) for number in NUMBERS for value in values(number)}
-        assert Counter(value for value, _ in subjects) == {
-            value: item.subject_count for (name, value), item in kept.items() if name == facet
-        }
-
-
-def test_search_rows_and_cells_after_several_loads_are_what_a_fresh_count_gives(
-    connection: psycopg.Connection[Any],
-) -> None:
-    both = "SELECT count(*) FROM (TABLE series_search EXCEPT SELECT f.* FROM series_search_fresh AS f)"
-    assert connection.execute(both).fetchone() == (0,)
-    assert connection.execute("SELECT count(*) FROM series_search").fetchone() == (len(NUMBERS),)
-    sums = connection.execute("SELECT cell_id, series_count FROM series_cell ORDER BY cell_id").fetchall()
-    counted = "SELECT cell_id, count(*) FROM series_search GROUP BY cell_id ORDER BY cell_id"
-    assert sums == connection.execute(counted).fetchall()
-    assert_kept(connection)
-
-
-def test_series_told_is_the_same_whatever_the_time_zone_of_who_loads(connection: psycopg.Connection[Any]) -> None:
-    with connection.transaction():
-        connection.execute("SET LOCAL timezone TO 'Asia/Tokyo'")
-        assert_kept(connection)
-    told = connection.execute("SELECT members FROM series_told LIMIT 1").fetchone()
-    assert told is not None
-    assert "+00:00" in json.loads(f"{{{told[0]}}}")["published_at"]
-
-
-def test_count_beyond_the_bound_says_that_there_are_more(
-    connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    search_columns.forget()
-    monkeypatch.setattr(facets_module, "BOUND", 5)
-    assert search.count(connection, SeriesFilter(age_min=1)) == search.Count(series=5, slices=None, exact=False)
-    assert search.count(connection, SeriesFilter(sequence="T1")).exact
-
-
 @pytest.mark.parametrize("descending", [True, False])
-@pytest.mark.parametrize("sort", [sort for sort in Sort if sort is not Sort.SCORE])
-def test_series_places_behind_any_position_are_the_same_in_columns_and_in_postgresql(
-    connection: psycopg.Connection[Any], sort: Sort, descending: bool
+@pytest.mark.parametrize("sort", sorted(SORTS))
+def test_page_behind_any_position_holds_what_a_sorted_list_holds_there(
+    snapshot: Snapshot, sort: str, descending: bool
 ) -> None:
     """Also behind places that no page ends with: between two values, before all, behind all, of no series."""
     wanted = SeriesFilter(species="human")
-    search.keep(connection)
-    ends = [search.position(item, sort) for item in search.series_page(connection, wanted, sort=sort, limit=500)]
-    values = {end.value for end in ends} | {step(end.value) for end in ends}
-    keys = (-(2**63), ends[3].series_id - 1, ends[3].series_id, 0, 2**63 - 1)
-    places = [search.Position(value=value, series_id=key) for value in values for key in keys]
-    for after in [*ends, *places]:
-        asked: dict[str, Any] = {"sort": sort, "descending": descending, "after": after, "limit": 4}
-        search.keep(connection)
-        kept = search.series_places(connection, wanted, **asked)
-        search_columns.forget()
-        assert search.series_places(connection, wanted, **asked) == kept
+    every = [position for _, position in walk(snapshot, wanted, sort=sort, descending=descending)]
+    values = {item.value for item in every} | {step(item.value) for item in every}
+    keys = (-(2**63), every[3].series_id - 1, every[3].series_id, 0, 2**63 - 1)
+    for after in [*every, *(Position(value=value, series_id=key) for value in values for key in keys)]:
+        page = snapshot.select(wanted).page(sort, descending=descending, after=after, limit=4)
+        behind = [item for item in every if comes_after(item, after, descending=descending)]
+        assert [position for _, position in page] == behind[:4]
+
+
+def comes_after(item: Position, after: Position, *, descending: bool) -> bool:
+    """Whether a row stands behind a position."""
+    if item.value is None or after.value is None:
+        return item.value is None and (after.value is not None or item.series_id > after.series_id)
+    mine, other = (item.value, item.series_id), (after.value, after.series_id)
+    return mine < other if descending else mine > other
 
 
 def step(value: Any) -> Any:
@@ -316,47 +292,46 @@ def step(value: Any) -> Any:
     return value + timedelta(days=1) if isinstance(value, date) else value + 1
 
 
-def test_columns_of_a_state_that_has_gone_are_not_used(
-    connection: psycopg.Connection[Any],
-) -> None:
-    """Also where nothing changed that is counted: an age, which only ranges and the order look at."""
-    assert search.keep(connection) in {None, len(NUMBERS)}
-    assert search_columns.current(connection) is not None
-    assert search.keep(connection) is None
-    with connection.transaction(force_rollback=True):
-        found = connection.execute(
-            "UPDATE series SET age_years = 99 WHERE age_years = 21 RETURNING series_id"
-        ).fetchall()
-        assert found
-        connection.execute(statement("refresh/00_touched"))
-        connection.execute("INSERT INTO touched_series SELECT unnest(%s)", [[row[0] for row in found]])
-        refresh(connection)
-        assert search_columns.current(connection) is None
-        assert search.count(connection, SeriesFilter(age_min=99)).series == len(found)
-    assert search_columns.current(connection) is not None
+def test_totals_count_series_slices_and_subjects_of_every_value(snapshot: Snapshot) -> None:
+    totals = snapshot.totals
+    assert (totals.series_count, totals.subject_count) == (len(NUMBERS), len({row(n)["subject"] for n in NUMBERS}))
+    assert totals.slice_count == sum(row(number)["slice_count"] * len(shown(number)) for number in NUMBERS)
+    for facet, values_of in VALUES.items():
+        subjects = {(value, row(number)["subject"]) for number in NUMBERS for value in values_of(number)}
+        told = totals.facet(facet)
+        assert {item.value: item.subject_count for item in told} == Counter(value for value, _ in subjects)
+        assert {item.value: item.series_count for item in told} == Counter(
+            itertools.chain.from_iterable(values_of(number) for number in NUMBERS)
+        )
 
 
-@pytest.mark.parametrize("wanted", [SeriesFilter(collection="Set-1"), SeriesFilter(q="flair"), SeriesFilter()])
-@pytest.mark.parametrize("plane", [None, "coronal"])
-def test_slices_of_a_filter_are_as_many_as_its_count_in_the_order_of_packs(
-    connection: psycopg.Connection[Any], wanted: SeriesFilter, plane: Any
-) -> None:
-    wanted = SeriesFilter(**{name: getattr(wanted, name) for name in wanted.active}, shown_plane=plane)
-    with connection.transaction():
-        found = list(search.slices_of(connection, wanted))
-        series = list(search.series_of(connection, wanted))
-    assert len(found) == search.count(connection, wanted).slices
-    assert [(item.object_key, item.slice_index) for item in found] == sorted(
-        (item.object_key, item.slice_index) for item in found
+def test_totals_of_collections_add_up(snapshot: Snapshot) -> None:
+    for collection in snapshot.totals.collections:
+        mine = [
+            row(n)
+            for n in NUMBERS
+            if (row(n)["archive"], row(n)["collection"]) == (collection.archive, collection.name)
+        ]
+        assert (collection.series_count, collection.subject_count, collection.study_count) == (
+            len(mine),
+            len({item["subject"] for item in mine}),
+            len({item["study_uid"] for item in mine}),
+        )
+        licences = Counter(item["license_name"] for item in mine)
+        assert {item.name: item.series_count for item in collection.licenses} == licences
+        assert collection.species == sorted({item["species"] for item in mine})
+    assert [item.name for item in snapshot.totals.collections] == sorted(
+        item.name for item in snapshot.totals.collections
     )
-    assert {item.plane for item in found} <= ({plane} if plane else set(PLANES))
-    assert {number_of(item.series_uid) for item in series} == expected(wanted)
-    masked = [(item.tumor, item.label_source) for item in found if number_of(item.series_uid) == 2]
-    assert set(masked) <= {(False, "mask"), (True, "mask"), (None, None)}
 
 
-def test_full_text_without_a_word_is_rejected(connection: psycopg.Connection[Any]) -> None:
-    for text in ("%_", "  ", "a b c d e"):
-        with pytest.raises(RejectedInput) as caught:
-            search.count(connection, SeriesFilter(q=text))
-        assert caught.value.code is Code.REQUEST_INVALID
+@pytest.mark.parametrize("text", ["%_", "  ", "a b c d e f g h i", "-- '"])
+def test_full_text_without_a_word_or_with_too_many_is_rejected(snapshot: Snapshot, text: str) -> None:
+    with pytest.raises(RejectedInput) as caught:
+        snapshot.select(SeriesFilter(q=text))
+    assert caught.value.code is Code.REQUEST_INVALID
+
+
+def test_filter_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(TypeError, match="nonsense"):
+        SeriesFilter(nonsense="x")

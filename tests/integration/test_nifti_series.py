@@ -26,7 +26,6 @@ from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.publish import publish
 from braingranary.normalization.volumes import write_volumes
 from braingranary.storage.store import ObjectStore
-from serving.app import create_app
 from tests.browser import scored
 from tests.serving.house import House
 from tests.unit.normalization import phantom
@@ -77,7 +76,7 @@ def house(
 
 @pytest.fixture
 def client(house: House) -> Iterator[FlaskClient]:
-    app = create_app(**house.settings)
+    app = house.app()
     with app.test_client() as client:
         yield client
     app.extensions["granary"].close()

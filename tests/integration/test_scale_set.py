@@ -7,11 +7,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from braingranary.catalog.read import series as search
-from braingranary.catalog.read.series import SeriesFilter
 from braingranary.catalog.schema.migrate import migrate
+from braingranary.catalog.search.filters import SeriesFilter
 from braingranary.storage.store import ObjectStore
 from tests.bench import scale_set
+from tests.fixtures.snapshots import snapshot_of
 
 pytestmark = pytest.mark.stack
 SERIES = 2_000
@@ -32,12 +32,12 @@ def test_scale_set_of_two_thousand_series_is_loaded_searched_and_counted(
             "SELECT count(DISTINCT (pack_id, slice_index)), (SELECT sum(slice_count) FROM pack) FROM slice"
         ).fetchone()
         assert (cost.series, held) == (SERIES, (cost.slices, cost.slices))
-        answer = search.facets_of(connection, SeriesFilter())
-        assert (answer.count.series, answer.count.slices) == (SERIES, cost.slices)
+        snapshot = snapshot_of(connection)
+        assert (snapshot.totals.series_count, snapshot.totals.slice_count) == (SERIES, cost.slices)
         for facet in ("collection", "manufacturer", "plane", "field_strength"):
-            told = [item for item in answer.facets if item.facet == facet]
+            told = snapshot.totals.facet(facet)
             assert len(told) > 1
             assert sum(item.series_count for item in told) == SERIES
-            assert search.count(connection, filtered(facet, told[-1].value)).series == told[-1].series_count
-        assert search.count(connection, SeriesFilter(q="chest")).series > 0
+            assert snapshot.select(filtered(facet, told[-1].value)).count().series == told[-1].series_count
+        assert snapshot.select(SeriesFilter(q="chest")).count().series > 0
         assert not [item.key for item in object_store.list("runs/")], "row files are not needed once loaded"

@@ -30,6 +30,7 @@ from braingranary.storage.location import StorePlace
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import score_set
 from tests.fixtures.kept import assert_kept, touch_scored
+from tests.fixtures.snapshots import snapshot_of
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -140,7 +141,7 @@ def test_second_model_stands_beside_the_first_and_takes_over_when_activated(
 
     assert before < activated == state(connection)
     assert [record.version for record in models.listed(connection) if record.active] == ["tiny-2"]
-    told = {query.name: query.model_slice_count for query in search.named_queries(connection)}
+    told = {query.name: query.model_slice_count for query in snapshot_of(connection).totals.queries}
     assert (told["withtumor_ax"], told["withtumor_cor"], told["notumor_ax"]) == (8, 8, 0)
     assert {row[0] for row in connection.execute("SELECT source FROM slice_model").fetchall()} == {"model:tiny-2"}
 
@@ -160,8 +161,8 @@ def test_named_queries_count_truth_and_offer_the_model_only_where_no_truth_speak
     load_scores(connection, object_store, "s1")
 
     found: dict[tuple[str, str], dict[tuple[str, int], str]] = {}
+    queries = {query.name: query for query in snapshot_of(connection).totals.queries}
     with connection.transaction():
-        queries = {query.name: query for query in search.named_queries(connection)}
         choices: tuple[search.Labels, ...] = ("truth", "model", "all")
         for name in ("withtumor_ax", "notumor_ax"):
             for labels_wanted in choices:

@@ -11,7 +11,6 @@ from flask.testing import FlaskClient
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.storage.store import ObjectStore
-from serving.app import create_app
 from tests.serving.house import House, furnish
 
 
@@ -30,7 +29,7 @@ def house(postgres_server: PostgresServer, object_server: ObjectServer) -> Itera
 @pytest.fixture
 def client(house: House) -> Iterator[FlaskClient]:
     """The application's test client over the real database and the real store."""
-    app = create_app(**house.settings)
+    app = house.app()
     with app.test_client() as client:
         yield client
     app.extensions["granary"].close()

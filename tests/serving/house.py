@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import simplejpeg
+from flask_openapi3.openapi import OpenAPI
 from pydantic import SecretStr
 
 from braingranary.catalog.load.normalize_run import load_run
@@ -20,6 +22,7 @@ from braingranary.imaging.slicepack import write_pack
 from braingranary.records import Plane
 from braingranary.settings import AccountsSettings, CatalogSettings, LimitsSettings, ServingSettings, StoreSettings
 from braingranary.storage.store import ObjectStore
+from serving.app import create_app
 from tests.unit.catalog import synthetic
 
 PLANES = (Plane.AXIAL, Plane.CORONAL, Plane.SAGITTAL)
@@ -49,13 +52,29 @@ class House:
     keys: dict[str, Any] = field(default_factory=generated_keys, repr=False)
     """Keys of the accounts, made for this house alone."""
 
+    snapshots: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory, repr=False)
+    """Where the front doors of this house share their search snapshots."""
+
+    def app(self, **settings: Any) -> OpenAPI:
+        """A front door with some settings of its own, whose search has the catalogue as it is now."""
+        made = create_app(**{**self.settings, **settings})
+        made.extensions["granary"].search.refresh()
+        return made
+
+    @property
+    def serving(self) -> dict[str, Any]:
+        """Settings of the front door that tests with others of their own keep."""
+        return {"detect_processes": 0, "snapshot_folder": self.snapshots.name}
+
     @property
     def settings(self) -> dict[str, Any]:
         """What `create_app` takes."""
         return {
             "catalog": CatalogSettings.model_validate({"dsn": self.dsn}),
             "store": self.store_settings,
-            "serving": ServingSettings(pool_max=4, pool_timeout_s=WAIT_S, ready_timeout_s=WAIT_S, detect_processes=0),
+            "serving": ServingSettings.model_validate(
+                {**self.serving, "pool_max": 4, "pool_timeout_s": WAIT_S, "ready_timeout_s": WAIT_S}
+            ),
             "accounts": AccountsSettings.model_validate({"dsn": self.dsn, "pool_timeout_s": WAIT_S, **self.keys}),
             # One process and many requests: counted where it is done, and hardly ever refused.
             "limits": LimitsSettings(store=SecretStr("memory://"), login="10000/minute", general="100000/minute"),

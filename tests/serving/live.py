@@ -75,6 +75,8 @@ def door(
         running = Door(address=f"http://127.0.0.1:{port}", server=server, log=log)
         try:
             _wait(running)
+            if house and application == "serving.wsgi:app":
+                until(lambda: _searches(running), f"the search is not ready, see {running.log}")
             yield running
         finally:
             _end(server)
@@ -96,6 +98,7 @@ def environment(house: House) -> dict[str, str]:
         "GRANARY_SERVING_DETECT_TIMEOUT_S": str(WAIT_S),
         "GRANARY_SERVING_DETECT_PROCESSES": "0",
         "GRANARY_SERVING_DETECT_PER_ACCOUNT_MAX": "64",
+        "GRANARY_SERVING_SNAPSHOT_FOLDER": house.snapshots.name,
         **accounts_environment(house),
     }
 
@@ -110,6 +113,11 @@ def _answers(running: Door) -> bool:
         return httpx.get(f"{running.address}/healthz", timeout=PROBE_TIMEOUT_S, trust_env=False).is_success
     except httpx.TransportError:
         return False
+
+
+def _searches(running: Door) -> bool:
+    """Whether every worker has its search snapshot."""
+    return running.log.read_text().count("search_refreshed") >= len(running.workers())
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

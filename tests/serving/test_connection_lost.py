@@ -10,7 +10,6 @@ import pytest
 from flask import Flask
 
 from braingranary.settings import ServingSettings
-from serving.app import create_app
 from serving.auth.policies import Access, access
 from serving.extensions import services
 from tests.serving.house import WAIT_S, House
@@ -29,8 +28,8 @@ END_ALL = """
 @pytest.fixture
 def app(house: House) -> Iterator[Flask]:
     """The application with views whose connection ends, or whose statement takes too long."""
-    serving = ServingSettings(pool_max=POOL, pool_timeout_s=WAIT_S, detect_processes=0, plans_kept_s=0)
-    app = create_app(**{**house.settings, "serving": serving})
+    serving = {**house.serving, "pool_max": POOL, "pool_timeout_s": WAIT_S, "plans_kept_s": 0}
+    app = house.app(serving=ServingSettings.model_validate(serving))
 
     @app.route("/lost", methods=["GET", "POST"])
     @access(Access.PUBLIC)

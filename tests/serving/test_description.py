@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr
 
 import serving
 from braingranary.settings import StoreSettings
+from serving.api.series import MEDIA_TYPES
 from serving.app import create_app
 from serving.auth.policies import Access, policy_of
 from serving.http.openapi import TAG_ORDER
@@ -113,3 +114,10 @@ def test_docs_page_keeps_the_policy_and_unknown_files_are_refused(app: OpenAPI) 
         assert client.get(link).status_code == 200 or link == "/", link
     assert client.get("/api/v1/docs/..%2f__init__.py").status_code in {400, 404}
     assert client.get("/api/v1/docs/swagger.svg").status_code == 400
+
+
+def test_list_of_series_tells_its_tables_and_filters_that_may_be_repeated(spec: dict[str, Any]) -> None:
+    operation = spec["paths"]["/api/v1/series"]["get"]
+    assert set(operation["responses"]["200"]["content"]) == set(MEDIA_TYPES.values())
+    plane = next(item for item in operation["parameters"] if item["name"] == "plane")
+    assert (plane["schema"]["type"], plane["schema"]["items"]["enum"][0]) == ("array", "axial")

@@ -34,7 +34,6 @@ from braingranary.detector.inference.uploads import read_upload
 from braingranary.errors import Code, GranaryError, RejectedInput
 from braingranary.settings import ServingSettings
 from serving.api.detect import UPLOAD_BYTES_MAX
-from serving.app import create_app
 from serving.detect.service import Detection
 from tests.fixtures import scans
 from tests.fixtures.patience import PATIENCE_S, until
@@ -75,8 +74,8 @@ class Desk:
 
 def settings_of(house: House, weights: Path, **options: Any) -> dict[str, Any]:
     waits = dict.fromkeys(("pool_timeout_s", "ready_timeout_s", "detect_timeout_s"), WAIT_S)
-    values = {"pool_max": 4, "detect_processes": 1, "detect_weights": weights, **waits, **options}
-    return {**house.settings, "serving": ServingSettings(**values)}
+    values = {**house.serving, "pool_max": 4, "detect_processes": 1, "detect_weights": weights, **waits, **options}
+    return {"serving": ServingSettings(**values)}
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +85,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def desk(house: House, weights: Path) -> Iterator[Desk]:
-    app = create_app(**settings_of(house, weights, detect_per_account_max=5))
+    app = house.app(**settings_of(house, weights, detect_per_account_max=5))
     service = app.extensions["granary"]
     with app.test_client() as client:
         service.detection.ask(PATIENCE_S)
@@ -362,7 +361,7 @@ def test_detect_many_at_once_all_get_the_answer_of_their_own_picture(desk: Desk,
 
 
 def test_detect_without_a_model_is_503_and_unready(house: House, tmp_path: Path) -> None:
-    app = create_app(**settings_of(house, tmp_path))
+    app = house.app(**settings_of(house, tmp_path))
     try:
         client = app.test_client()
         token = signed_up(client)

@@ -18,7 +18,6 @@ from braingranary.catalog.read.splits import split_of
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.errors import Code, TransientFailure
-from serving.app import create_app
 from serving.downloads import manifest
 from serving.downloads import plan as download_plan
 from serving.downloads.response import PLANNING_TURNS
@@ -240,7 +239,7 @@ def test_pack_replaced_between_plan_and_slices_ends_the_download(own: House) -> 
 
 def test_full_disk_fails_one_download_and_holds_up_no_other(own: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download_plan, "MARK_EVERY", 1)  # written out pack by pack, as a large plan is in the middle
-    door = create_app(**own.settings)
+    door = own.app()
     door.testing = False
     client = door.test_client()
     with monkeypatch.context() as patched:
@@ -252,4 +251,4 @@ def test_full_disk_fails_one_download_and_holds_up_no_other(own: House, monkeypa
 
 def created(house: House) -> FlaskClient:
     """A client of an application of its own."""
-    return create_app(**house.settings).test_client()
+    return house.app().test_client()

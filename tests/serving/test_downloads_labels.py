@@ -14,10 +14,12 @@ import pytest
 from braingranary.catalog.read import downloads
 from braingranary.catalog.read import series as search
 from braingranary.catalog.read.downloads import Labels
+from braingranary.catalog.search.filters import SeriesFilter
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from serving.downloads.plan import Plan
 from tests.fixtures import kept
+from tests.fixtures.snapshots import snapshot_of
 from tests.serving.house import House
 from tests.serving.own_house import own_house, reading
 from tests.unit.catalog import synthetic
@@ -48,6 +50,18 @@ INSERT INTO slice_prediction (
 SELECT pack_id, 1, slice_index, 0, CASE WHEN slice_index >= 3 THEN 0.9 ELSE 0.1 END,
     CASE WHEN slice_index = 5 THEN 0.1 ELSE 0.9 END, 0
 FROM slice
+"""
+
+
+SLICES_OF = """
+SELECT s.series_uid, p.plane, l.slice_index, coalesce(lt.source, st.source, '')
+FROM series AS s
+INNER JOIN pack AS p ON s.series_id = p.series_id
+INNER JOIN slice AS l ON p.pack_id = l.pack_id
+LEFT JOIN slice_truth AS lt ON l.pack_id = lt.pack_id AND l.slice_index = lt.slice_index
+LEFT JOIN series_truth AS st ON s.series_id = st.series_id
+WHERE s.series_id = any(%(keys)s) AND (%(planes)s::text[] IS NULL OR p.plane = any(%(planes)s))
+ORDER BY p.object_key COLLATE "C", l.slice_index
 """
 
 
@@ -88,7 +102,8 @@ def test_named_query_holds_exactly_the_slices_that_the_catalogue_answers(scored:
 
 def test_word_of_the_model_is_carried_only_where_it_counts(scored: House) -> None:
     with psycopg.connect(scored.dsn, autocommit=True) as connection:
-        rows = {labels: list(downloads.packs_of_series(connection, search.SeriesFilter(), labels)) for labels in LABELS}
+        keys = snapshot_of(connection).select(SeriesFilter()).series_ids
+        rows = {labels: list(downloads.packs_of_series(connection, keys, labels)) for labels in LABELS}
     for row in rows["truth"] + rows["all"]:
         assert (row.run_slices is None) == (row.truths is None and row.model_source is None)
     assert {row.model_source for row in rows["truth"]} == {None}
@@ -97,9 +112,11 @@ def test_word_of_the_model_is_carried_only_where_it_counts(scored: House) -> Non
 
 def test_model_speaks_only_where_no_truth_does(scored: House) -> None:
     with psycopg.connect(scored.dsn, autocommit=True) as connection:
-        wanted = search.SeriesFilter(shown_plane="axial")
+        keys = snapshot_of(connection).select(SeriesFilter(shown_plane="axial")).series_ids
         told = {
-            labels: lines(scored, connection, Plan(downloads.packs_of_series(connection, wanted, labels)))
+            labels: lines(
+                scored, connection, Plan(downloads.packs_of_series(connection, keys, labels, planes=["axial"]))
+            )
             for labels in LABELS
         }
     assert [len(told[labels]) for labels in LABELS] == [24, 5, 24]
@@ -117,21 +134,18 @@ def test_model_speaks_only_where_no_truth_does(scored: House) -> None:
 @pytest.mark.parametrize(
     "wanted",
     [
-        search.SeriesFilter(),
-        search.SeriesFilter(collection="Set-1"),
-        search.SeriesFilter(sequence="T1", shown_plane="sagittal"),
-        search.SeriesFilter(tumor="unknown"),
-        search.SeriesFilter(uid=synthetic.uid(1)),
+        SeriesFilter(),
+        SeriesFilter(collection="Set-1"),
+        SeriesFilter(sequence="T1", shown_plane="sagittal"),
+        SeriesFilter(tumor="unknown"),
+        SeriesFilter(uid=synthetic.uid(1)),
     ],
 )
-def test_filter_holds_exactly_the_slices_that_the_search_answers(scored: House, wanted: search.SeriesFilter) -> None:
+def test_filter_holds_exactly_the_slices_that_the_search_answers(scored: House, wanted: SeriesFilter) -> None:
     with psycopg.connect(scored.dsn, autocommit=True) as connection:
-        with connection.transaction():
-            expected = [
-                (item.series_uid, item.plane, item.slice_index, item.label_source or "")
-                for item in search.slices_of(connection, wanted)
-            ]
-        told = lines(scored, connection, Plan(downloads.packs_of_series(connection, wanted)))
+        keys, planes = snapshot_of(connection).select(wanted).series_ids, wanted.asked("shown_plane")
+        expected = connection.execute(SLICES_OF, {"keys": keys, "planes": list(planes) or None}).fetchall()
+        told = lines(scored, connection, Plan(downloads.packs_of_series(connection, keys, planes=planes)))
     found = [(line["series_uid"], line["plane"], int(line["slice"]), line["label_source"]) for line in told]
     assert found == expected
     assert found

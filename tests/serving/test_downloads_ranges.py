@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from braingranary.errors import Code, GranaryError
 from braingranary.storage.store import ObjectStore
-from serving.app import create_app
 from serving.downloads.plan import Plan
 from serving.downloads.stream import RANGE_BYTES_MAX, Download
 from tests.serving.house import House
@@ -171,7 +170,7 @@ def test_downloads_beyond_the_places_of_a_process_are_told_to_come_back(client: 
 @pytest.mark.parametrize("headers", [{}, {"Range": "bytes=5-"}, {"If-None-Match": "*"}, {"Range": "bytes=999999999-"}])
 def test_every_answer_gives_its_place_back(house: House, headers: dict[str, str]) -> None:
     few = house.settings["serving"].model_copy(update={"downloads_max": 1})
-    app = create_app(**{**house.settings, "serving": few})
+    app = house.app(serving=few)
     client = app.test_client()
     for method in (client.get, client.head, client.get):
         answer = method(ADDRESS, headers=headers)

@@ -21,7 +21,6 @@ from braingranary.errors import Code, RejectedInput, TransientFailure
 from braingranary.orchestration.model_files import register_weights
 from braingranary.settings import ServingSettings
 from braingranary.storage import keys
-from serving.app import create_app
 from serving.detect.service import Detection
 from serving.detect.weights import Registry, WeightsSource
 from tests.fixtures import scans
@@ -78,7 +77,7 @@ def activate(house: House, version: str) -> None:
 def test_detect_answers_by_the_active_model_and_by_the_next_one_without_restart(house: House) -> None:
     register(house, other("model-a"))
     register(house, other("model-b"))
-    app = create_app(**{**house.settings, "serving": ServingSettings.model_validate(FAST)})
+    app = house.app(serving=ServingSettings.model_validate({**house.serving, **FAST}))
     try:
         headers, client = join(app).headers, app.test_client()
 

@@ -32,7 +32,7 @@ NOWHERE = "127.0.0.1:9"  # discard: nobody listens there
 @contextmanager
 def opened(house: House, extend: Callable[[Flask], None] | None = None, **settings: Any) -> Iterator[FlaskClient]:
     """The application with settings of the test, and views of its own."""
-    serving = {"pool_max": 2, "pool_timeout_s": WAIT_S, "detect_processes": 0, **settings.pop("serving", {})}
+    serving = {**house.serving, "pool_max": 2, "pool_timeout_s": WAIT_S, **settings.pop("serving", {})}
     app = create_app(**{**house.settings, "serving": ServingSettings.model_validate(serving), **settings})
     if extend is not None:
         extend(app)
@@ -56,7 +56,7 @@ def test_healthz_is_ok_and_readyz_names_what_is_away(house: House) -> None:
         ),
         "store": StoreSettings(endpoint_url=f"http://{NOWHERE}", access_key="a", secret_key=secret),
     }
-    parts = {"database": "failing", "accounts": "ok", "object_store": "failing", "limits": "ok"}
+    parts = {"database": "failing", "accounts": "ok", "object_store": "failing", "search": "failing", "limits": "ok"}
     with opened(house, **away) as client:
         assert client.get("/healthz").get_json() == {"status": "ok"}
         # What is there may need more than one question's time on a slow machine; what is away never answers.
@@ -176,11 +176,11 @@ def test_pool_that_is_taken_is_503_and_counted(house: House) -> None:
     with opened(house, serving={"pool_max": 1, "pool_timeout_s": 0.1, "metrics_networks": ["127.0.0.0/8"]}) as client:
         before = counted(client, "granary_pool_refused_total")
         with client.application.extensions["granary"].catalog(wait_s=WAIT_S):
-            answer = client.get("/api/v1/series")
+            answer = client.get("/api/v1/studies")
             assert client.get("/healthz").status_code == 200
         assert (answer.status_code, answer.get_json()["code"]) == (503, str(Code.CATALOG_UNAVAILABLE))
         assert counted(client, "granary_pool_refused_total") == before + 1
-        assert client.get("/api/v1/series").status_code == 200
+        assert client.get("/api/v1/studies").status_code == 200
 
 
 @pytest.mark.parametrize(

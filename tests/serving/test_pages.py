@@ -9,18 +9,18 @@ import pytest
 from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 
-from braingranary.catalog.read.series import Facet
+from serving.api.schemas import Facet
 from serving.web import download_options as taking
 from serving.web import pipeline_view as state_of_pipeline
-from serving.web import search_view as searching
+from serving.web import search_view
 from serving.web.viewer import Track
 from tests.unit.catalog import synthetic
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-def address(asked: searching.Asked) -> str:
-    return "/search?" + "&".join(f"{name}={value}" for name, value in asked.items())
+def address(asked: search_view.Arguments) -> str:
+    return "/search?" + "&".join(f"{name}={value}" for name, values in asked.items() for value in values)
 
 
 def facet(name: str, value: str, count: int) -> Facet:
@@ -40,39 +40,47 @@ def track(tumor: list[bool | None], scores: list[float | None] | None = None) ->
     )
 
 
-def test_facet_links_add_replace_and_take_away_one_filter_and_drop_the_cursor() -> None:
-    asked = {"sequence": "T1", "sort": "age", "cursor": "abc"}
+def test_facet_links_add_and_take_away_one_value_and_drop_the_cursor() -> None:
+    asked = {"sequence": ("T1", "FLAIR"), "sort": ("age",), "cursor": ("abc",)}
     found = [facet("sequence", "T1", 3), facet("sequence", "T2", 2), facet("sex", "F", 1), facet("sex", "unknown", 1)]
-    sequence, sex = searching.groups(found, asked, address)
+    sequence, sex = search_view.groups(found, asked, address)
     assert [(choice.text, choice.url, choice.chosen) for choice in sequence.choices] == [
-        ("T1", "/search?sort=age", True),
-        ("T2", "/search?sequence=T2&sort=age", False),
+        ("T1", "/search?sequence=FLAIR&sort=age", True),
+        ("T2", "/search?sequence=T1&sequence=FLAIR&sequence=T2&sort=age", False),
     ]
-    assert [choice.text for choice in sex.choices] == ["F", "not told"]
-    assert sex.choices[0].url == "/search?sequence=T1&sort=age&sex=F"
+    assert [choice.text for choice in sex.choices] == ["F", "unknown"]
+    assert sex.choices[0].url == "/search?sequence=T1&sequence=FLAIR&sort=age&sex=F"
 
 
 def test_facet_with_one_value_offers_no_choice_unless_it_is_chosen() -> None:
     found = [facet("archive", "tcia", 3)]
-    assert searching.groups(found, {}, address) == []
-    assert [group.name for group in searching.groups(found, {"archive": "tcia"}, address)] == ["archive"]
+    assert search_view.groups(found, {}, address) == []
+    assert [group.name for group in search_view.groups(found, {"archive": ("tcia",)}, address)] == ["archive"]
 
 
-def test_chips_name_every_filter_and_lead_to_the_page_without_it() -> None:
-    chips = searching.chips({"tumor": "true", "age_min": "20", "order": "asc"}, address)
+def test_chips_name_every_value_and_lead_to_the_page_without_it() -> None:
+    chips = search_view.chips({"tumor": ("true", "unknown"), "age_min": ("20",), "order": ("asc",)}, address)
     assert [(chip.text, chip.url) for chip in chips] == [
-        ("Tumour: with tumour", "/search?age_min=20&order=asc"),
-        ("Age, years from: 20", "/search?tumor=true&order=asc"),
+        ("Tumour: with tumour", "/search?tumor=unknown&age_min=20&order=asc"),
+        ("Tumour: nobody said", "/search?tumor=true&age_min=20&order=asc"),
+        ("Age, years from: 20", "/search?tumor=true&tumor=unknown&order=asc"),
     ]
 
 
 def test_download_choices_mark_the_one_in_force() -> None:
-    [(_, planes)] = taking.choices({"collection": "A", "shown_plane": "axial"}, address)
+    [(_, planes)] = taking.choices({"collection": ("A",), "shown_plane": ("axial",)}, address)
     assert [text for text, _, chosen in planes if chosen] == ["Axial"]
     assert planes[0][1] == "/search?collection=A"
-    [(_, labels)] = taking.choices({"query": "withtumor_ax"}, address)
+    [(_, labels)] = taking.choices({"query": ("withtumor_ax",)}, address)
     assert labels[0][2]
     assert labels[1][1] == "/search?query=withtumor_ax&labels=model"
+
+
+def test_search_page_offers_several_values_and_the_table(client: FlaskClient) -> None:
+    text = client.get("/search?sequence=T1&sequence=T2&q=&age_min=", headers=BROWSER).text
+    assert "3 series" in text
+    assert text.count('aria-current="true"') == 2
+    assert "/api/v1/series?sequence=T1&amp;sequence=T2&amp;format=csv" in text
 
 
 def test_track_tells_runs_places_and_where_to_begin(client: FlaskClient) -> None:

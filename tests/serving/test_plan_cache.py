@@ -15,7 +15,6 @@ from flask.testing import FlaskClient
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.settings import ServingSettings
-from serving.app import create_app
 from serving.downloads.plan import Plan
 from serving.downloads.plan_cache import PlanCache
 from tests.serving.house import House
@@ -34,7 +33,7 @@ def own(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterato
 
 @contextmanager
 def client(house: House, kept_s: float) -> Iterator[FlaskClient]:
-    app = create_app(**{**house.settings, "serving": ServingSettings(plans_kept_s=kept_s, detect_processes=0)})
+    app = house.app(serving=ServingSettings.model_validate({**house.serving, "plans_kept_s": kept_s}))
     with app.test_client() as client:
         yield client
     app.extensions["granary"].close()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from flask_openapi3.openapi import OpenAPI
 
-from serving.app import create_app
 from serving.auth.policies import Access, Policy, Rate, access, policy_of
 from tests.serving.callers import Caller, Headers, path_of, routes, verdict, with_policy
 from tests.serving.house import House
@@ -33,7 +32,7 @@ KEPT = {
 
 @pytest.fixture(scope="module")
 def app(house: House) -> Iterator[OpenAPI]:
-    app = create_app(**house.settings)
+    app = house.app()
     yield app
     app.extensions["granary"].close()
 
@@ -69,7 +68,7 @@ def test_every_route_answers_a_caller_as_its_policy_says(app: OpenAPI, caller: C
 
 
 def test_a_view_without_a_policy_answers_nobody(house: House) -> None:
-    app = create_app(**house.settings)
+    app = house.app()
     try:
         forgotten = access(Access.ADMIN)(lambda: "secret")
         app.add_url_rule("/forgotten", "forgotten", lambda: "secret")

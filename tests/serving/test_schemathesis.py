@@ -75,7 +75,7 @@ known, strange = door.described(coverage=True), door.described(coverage=False)
 def app(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[OpenAPI]:
     """A front door of its own: some requests make accounts."""
     with own_house(postgres_server, object_server) as house:
-        app = create_app(**house.settings)
+        app = house.app()
         door.app = app
         yield app
         app.extensions["granary"].close()

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 from urllib.parse import urlencode
 
+import psycopg
+import pyarrow.parquet as pq
 import pytest
 from flask.testing import FlaskClient
 
+from braingranary.catalog.load.normalize_run import load_run
+from braingranary.devstack.postgres import PostgresServer
+from braingranary.devstack.s3 import ObjectServer
+from serving.api import schemas
+from serving.app import create_app
 from tests.serving.house import House
+from tests.serving.own_house import own_house
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -60,7 +70,7 @@ def numbers(found: list[dict[str, Any]]) -> set[int]:
         ({"age_min": "42.5", "age_max": "43.5"}, {2, 3}),
         ({"score_min": "0"}, set()),
         ({"date_from": "2020-02-03", "date_to": "2020-02-04"}, {2, 3}),
-        ({"q": "post AX 5"}, {5}),
+        ({"q": "post AX T1 P-0 5"}, {5}),
         ({"q": "study brain", "sequence": "T1"}, {0, 5}),
     ],
 )
@@ -117,3 +127,96 @@ def test_facets_that_did_not_change_are_not_sent_again(client: FlaskClient, hous
     first = client.get("/api/v1/facets?sex=F")
     again = client.get("/api/v1/facets?sex=F", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("sequence=T1&sequence=T2", {0, 2, 5}),
+        ("sequence=T2&sequence=unknown", {2, 4}),
+        ("sequence=T1&sequence=T2&collection=Set-0", {0}),
+        ("shown_plane=axial&shown_plane=coronal", ALL),
+        ("tumor=false&tumor=unknown", ALL - {0, 1}),
+        (f"uid={synthetic.uid(1)}&uid={synthetic.uid(4)}", {1, 4}),
+    ],
+)
+def test_several_values_of_one_filter_find_what_any_of_them_finds(
+    client: FlaskClient, query: str, expected: set[int]
+) -> None:
+    body = client.get(f"/api/v1/series?{query}&count=1").get_json()
+    assert numbers(body["series"]) == expected
+    assert client.get(f"/api/v1/facets?{query}").get_json()["count"] == body["count"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("AXIAL t1ce", {1, 6}), ("siemens", {0, 4}), ("p-1", {6}), ("set-2", {2, 5}), ("study brain", ALL)],
+)
+def test_words_are_found_in_every_text_of_a_series_in_any_case(
+    client: FlaskClient, words: str, expected: set[int]
+) -> None:
+    assert numbers(walk(client, {"q": words})) == expected
+
+
+@pytest.mark.parametrize("query", ["", "sequence=T1&sequence=T2", "sort=age&order=asc&sex=F", "q=nothing"])
+def test_csv_and_parquet_hold_what_the_pages_hold(client: FlaskClient, query: str) -> None:
+    pages = client.get(f"/api/v1/series?{query}").get_json()["series"]
+    parquet = client.get(f"/api/v1/series?{query}&format=parquet")
+    assert parquet.content_type == "application/vnd.apache.parquet"
+    table = pq.read_table(io.BytesIO(parquet.data))
+    assert table.column_names == list(schemas.Series.model_fields)
+    assert [schemas.Series.model_validate(row).model_dump(mode="json") for row in table.to_pylist()] == pages
+    text = client.get(f"/api/v1/series?{query}", headers={"Accept": "text/csv"})
+    assert text.content_type.startswith("text/csv")
+    lines = list(csv.DictReader(io.StringIO(text.text, newline="")))
+    told = [{name: line[name] or None for name in line} for line in lines]
+    assert [schemas.Series.model_validate(line).model_dump(mode="json") for line in told] == pages
+    assert text.text.splitlines()[0].split(",") == list(schemas.Series.model_fields)
+
+
+def test_table_names_its_state_and_is_not_sent_again(client: FlaskClient) -> None:
+    first = client.get("/api/v1/series?format=csv")
+    again = client.get("/api/v1/series?format=csv", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    assert client.get("/api/v1/series?format=parquet").headers["ETag"] != first.headers["ETag"]
+    assert client.get("/api/v1/series?format=csv&cursor=AAAA").status_code == 400
+    assert client.get("/api/v1/series?format=xlsx").status_code == 400
+
+
+def test_answers_name_the_state_that_they_are_of_and_change_with_it(
+    postgres_server: PostgresServer, object_server: ObjectServer
+) -> None:
+    with own_house(postgres_server, object_server, numbers=range(3)) as house:
+        app = house.app()
+        client, search = app.test_client(), app.extensions["granary"].search
+        first = {path: client.get(path) for path in ("/api/v1/series", "/api/v1/facets", "/api/v1/queries", "/")}
+        assert {answer.headers["Catalogue-State"] for answer in first.values()} == {search.current.state}
+        run = synthetic.tables(range(3, 5))
+        synthetic.publish(house.store, "more", run)
+        with psycopg.connect(house.dsn, autocommit=True) as connection:
+            load_run(connection, house.store, "more")
+        assert client.get(f"/api/v1/series/{synthetic.uid(4)}").status_code == 200, "one series is of this moment"
+        assert len(client.get("/api/v1/series").get_json()["series"]) == 3
+        assert search.refresh()
+        assert len(client.get("/api/v1/series").get_json()["series"]) == 5
+        again = client.get("/api/v1/facets", headers={"If-None-Match": first["/api/v1/facets"].headers["ETag"]})
+        assert (again.status_code, again.headers["Catalogue-State"]) == (200, search.current.state)
+        assert not search.refresh()
+        app.extensions["granary"].close()
+
+
+def test_without_a_snapshot_searches_are_503_and_the_process_is_not_ready(
+    postgres_server: PostgresServer, object_server: ObjectServer
+) -> None:
+    with own_house(postgres_server, object_server, numbers=range(1)) as house:
+        app = create_app(**house.settings)
+        client = app.test_client()
+        for path in ("/api/v1/series", "/api/v1/series?format=csv", "/api/v1/facets", "/api/v1/collections", "/search"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.get_json()["code"]) == (503, "search_not_ready")
+            assert int(answer.headers["Retry-After"]) > 0
+        assert client.get("/readyz").get_json()["parts"]["search"] == "failing"
+        assert client.get(f"/api/v1/series/{synthetic.uid(0)}").status_code == 200
+        app.extensions["granary"].search.refresh()
+        assert client.get("/api/v1/series").status_code == 200
+        app.extensions["granary"].close()

@@ -13,7 +13,6 @@ from flask.testing import FlaskClient
 
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
-from serving.app import create_app
 from tests.serving import members
 from tests.serving.house import House
 from tests.serving.own_house import own_house
@@ -36,7 +35,7 @@ def restricted(postgres_server: PostgresServer, object_server: ObjectServer) -> 
 
 @pytest.fixture(scope="module")
 def app(restricted: House) -> Iterator[Flask]:
-    app = create_app(**restricted.settings)
+    app = restricted.app()
     yield app
     app.extensions["granary"].close()
 

@@ -6,11 +6,9 @@ of a file under sql/. Comes out: its text, read once a process. Fails with Confi
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 import braingranary
 from braingranary.errors import Code, ConfigurationError
@@ -19,11 +17,6 @@ from braingranary.settings import load_sql_settings
 _PACKAGE: Final = Path(braingranary.__path__[0])
 _INSTALLED: Final = _PACKAGE / "sql_files"
 _CHECKOUT: Final = _PACKAGE.parent.parent / "sql"
-_SHAPES_KEPT: Final = 256
-# One condition of WHERE: a line of AND four columns in, what is indented further below it, and what closes it.
-_CONDITION: Final = re.compile(r"^    AND .*\n(?:     .*\n|    (?:END|\))\n)*", re.MULTILINE)
-_VALUE: Final = re.compile(r"%\((\w+)\)s")
-_WAY_OUT: Final = re.compile(r"%\((\w+)\)s(?:::\w+(?:\[\])?)?\s+IS NULL\s+OR\s+")
 
 
 @cache
@@ -47,24 +40,3 @@ def statement(name: str) -> LiteralString:
 def names(folder: str) -> tuple[str, ...]:
     """Names of the statements in one folder of sql/, in order."""
     return tuple(f"{folder}/{path.stem}" for path in sorted((sql_folder() / folder).glob("*.sql")))
-
-
-def without_nulls(text: LiteralString, values: Mapping[str, Any]) -> LiteralString:
-    """`text` without the conditions whose first value is null, and without `%(value)s IS NULL OR` in the others.
-
-    The former would filter nothing, and the planner would have to find that out each time. The latter would keep a plan
-    that is made once for all values from looking into an index: it could not know that the value is there.
-    """
-    return _without(text, frozenset(name for name, value in values.items() if value is None))
-
-
-@lru_cache(_SHAPES_KEPT)
-def _without(text: LiteralString, nulls: frozenset[str]) -> LiteralString:
-    def kept(condition: re.Match[str]) -> str:
-        first = _VALUE.search(condition[0])
-        if first is not None and first[1] in nulls:
-            return ""
-        return _WAY_OUT.sub(lambda way: way[0] if way[1] in nulls else "", condition[0])
-
-    left: LiteralString = _CONDITION.sub(kept, text)
-    return left

@@ -5,7 +5,6 @@ What the SQL answers is held against this: it is slow, obvious and shares nothin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -75,18 +74,30 @@ def spacing(made: dict[str, Any]) -> float:
     return float(max(made["row_spacing_mm"], made["column_spacing_mm"], made["slice_spacing_mm"]))
 
 
-def words(made: dict[str, Any]) -> str:
-    told = [made[name] for name in ("series_description", "study_description", "protocol_name") if made[name]]
-    return " " + re.sub(r"[^a-z0-9]+", " ", " ".join(told).lower())
+def text(made: dict[str, Any]) -> str:
+    """All that words are looked for in."""
+    names = (
+        "collection", "subject", "study_description", "series_description", "protocol_name", "sequence",
+        "manufacturer", "manufacturer_model", "plane",
+    )  # fmt: skip
+    return " ".join(str(made[name]) for name in names if made[name] is not None).lower()
 
 
-def by_model(number: int, tumor: str | None) -> bool:
+def verdict(number: int) -> str:
+    """What the active model says."""
     score = SCORES.get(number)
-    if label(number)[1] != "unknown":
-        return False
-    if tumor == "unknown":
-        return score is None
-    return score is not None and (tumor is None or (score >= THRESHOLD) == (tumor == "true"))
+    return "unknown" if score is None else str(score >= THRESHOLD).lower()
+
+
+def labelled(number: int, tumors: tuple[str, ...], sources: tuple[str, ...]) -> bool:
+    """Whether somebody who is asked for says one of `tumors`; a model is asked where no truth speaks."""
+    said, source = label(number)
+    if "model" in sources and source == "unknown":
+        said = verdict(number)
+        if not tumors and "unknown" not in sources and said == "unknown":
+            return False
+        sources = (*sources, "unknown")
+    return (not sources or source in sources) and (not tumors or said in tumors)
 
 
 def within(value: Any, low: Any, high: Any) -> bool:
@@ -104,29 +115,25 @@ def matches(number: int, wanted: SeriesFilter) -> bool:
         "model": made["manufacturer_model"] or "unknown", "sex": made["sex"] or "unknown",
         "license": made["license_name"] or "unknown", "field_strength": nominal(made["field_strength_tesla"]),
     }  # fmt: skip
-    if any(getattr(wanted, name) not in {None, value} for name, value in plain.items()):
+    if any(wanted.asked(name) and value not in wanted.asked(name) for name, value in plain.items()):
         return False
-    if wanted.shown_plane is not None and wanted.shown_plane not in shown(number):
+    planes = wanted.asked("shown_plane")
+    if planes and not set(planes) & shown(number):
         return False
-    if wanted.label_source == "model":
-        if not by_model(number, wanted.tumor):
-            return False
-    elif not all(
-        asked in {None, said} for asked, said in zip((wanted.tumor, wanted.label_source), label(number), strict=True)
-    ):
+    if not labelled(number, wanted.asked("tumor"), wanted.asked("label_source")):
         return False
+    limits = dict(wanted.limits)
     ranges = (
-        (made["field_strength_tesla"], wanted.field_strength_min, wanted.field_strength_max),
-        (spacing(made), wanted.spacing_min, wanted.spacing_max),
-        (made["slice_thickness_mm"], wanted.thickness_min, wanted.thickness_max),
-        (made["age_years"], wanted.age_min, wanted.age_max),
-        (SCORES.get(number), wanted.score_min, wanted.score_max),
-        (made["series_date"], wanted.date_from, wanted.date_to),
+        (made["field_strength_tesla"], limits.get("field_strength_min"), limits.get("field_strength_max")),
+        (spacing(made), limits.get("spacing_min"), limits.get("spacing_max")),
+        (made["slice_thickness_mm"], limits.get("thickness_min"), limits.get("thickness_max")),
+        (made["age_years"], limits.get("age_min"), limits.get("age_max")),
+        (SCORES.get(number), limits.get("score_min"), limits.get("score_max")),
+        (made["series_date"], limits.get("date_from"), limits.get("date_to")),
     )
-    if not all(within(*limits) for limits in ranges):
+    if not all(within(*each) for each in ranges):
         return False
-    asked = re.findall(r"[a-z0-9]+", wanted.q.lower()) if wanted.q is not None else []
-    return all((f" {word}" if len(word) < 3 else word) in words(made) for word in asked)
+    return all(word in text(made) for word in (wanted.q or "").lower().split())
 
 
 def expected(wanted: SeriesFilter) -> set[int]:
@@ -134,8 +141,18 @@ def expected(wanted: SeriesFilter) -> set[int]:
 
 
 VALUES: dict[str, Callable[[int], list[str]]] = {
-    "sequence": lambda number: [row(number)["sequence"] or "unknown"],
-    "tumor": lambda number: [label(number)[0]],
-    "shown_plane": lambda number: sorted(shown(number)),
+    "archive": lambda number: [row(number)["archive"]],
     "collection": lambda number: [row(number)["collection"]],
+    "species": lambda number: [row(number)["species"]],
+    "sex": lambda number: [row(number)["sex"] or "unknown"],
+    "sequence": lambda number: [row(number)["sequence"] or "unknown"],
+    "manufacturer": lambda number: [row(number)["manufacturer"] or "unknown"],
+    "model": lambda number: [row(number)["manufacturer_model"] or "unknown"],
+    "plane": lambda number: [row(number)["plane"]],
+    "license": lambda number: [row(number)["license_name"] or "unknown"],
+    "field_strength": lambda number: [nominal(row(number)["field_strength_tesla"])],
+    "shown_plane": lambda number: sorted(shown(number)),
+    "tumor": lambda number: [label(number)[0]],
+    "label_source": lambda number: [label(number)[1]],
 }
+"""Values of a series by facet."""

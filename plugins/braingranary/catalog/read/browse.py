@@ -1,4 +1,4 @@
-"""Walking the catalogue from the top: collections, subjects, studies and the series of a study.
+"""Lists of subjects, of studies, and of the series of a study.
 
 Lists are paged by key, as in `search`. Goes in: a connection, filters of which None narrows nothing, and the last key
 seen. Comes out: frozen records. Nothing found is an empty list, never an error.
@@ -7,28 +7,9 @@ seen. Comes out: frozen records. Nothing found is an empty list, never an error.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date
 
 from braingranary.catalog.db import Connection, many
-from braingranary.records import Json
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectionItem:
-    """One collection with what it holds as of the last load."""
-
-    collection_id: int
-    archive: str
-    name: str
-    subject_count: int
-    study_count: int
-    series_count: int
-    slice_count: int
-    species: list[str]
-    licenses: list[dict[str, Json]]
-    """Objects with name, url and series_count, the most frequent first."""
-    citation_urls: list[str]
-    published_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,14 +79,6 @@ class StudySeries:
     volume_count: int
     cover_pack_id: int | None
     cover_index: int | None
-
-
-def collections(
-    connection: Connection, *, collection_id: int | None = None, after: int = -1, limit: int
-) -> list[CollectionItem]:
-    """At most `limit` collections by name, those after the one with key `after`."""
-    values = {"collection_id": collection_id, "after": after, "limit": limit}
-    return many(connection, CollectionItem, "collection_page", values)
 
 
 def subjects(connection: Connection, wanted: SubjectFilter, *, after: int = -1, limit: int) -> list[SubjectItem]:

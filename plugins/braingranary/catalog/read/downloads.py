@@ -15,12 +15,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, Literal, LiteralString, NamedTuple, TypeAlias
 
-from psycopg import sql
-from psycopg.abc import Query
-
 from braingranary.catalog.db import Connection
-from braingranary.catalog.read import series as search
-from braingranary.catalog.read.series import SeriesFilter
 from braingranary.catalog.sql import statement
 from braingranary.errors import Code, TransientFailure
 
@@ -30,7 +25,6 @@ FACTS_BYTES: Final = 24
 Labels: TypeAlias = Literal["truth", "model", "all"]
 """Whose word counts: truth; the active model's, and slices without truth alone; or truth, and the model's beside."""
 MODEL: Final = "model:"
-_NAMED: Final = sql.Identifier("granary_download_named")
 _KEPT_RUNS: Final = 1_024  # most packs are labelled as a whole, and have one of a few lengths
 TUMOR: Final = {True: "tumor", False: "no_tumor", None: ""}
 
@@ -131,61 +125,37 @@ def _whole(slices: int, tumor: bool | None, source: str | None) -> tuple[Run, ..
 
 
 def packs_of_named_query(connection: Connection, name: str, labels: Labels = "truth") -> Generator[PackRow]:
-    """Every pack with a slice that the named query answers, in the order of keys.
-
-    Inside a transaction it is planned once a connection: its plan is the same for any name, and making it takes the
-    server a fifth of the time that the answer takes. It is then kept to that plan until the transaction ends.
-    """
-    _keep_named(connection)
-    asked = sql.SQL("EXECUTE {} ({}, {})").format(_NAMED, sql.Literal(name), sql.Literal(labels))
-    return _streamed(connection, asked)
+    """Every pack with a slice that the named query answers, in the order of keys."""
+    return _streamed(connection, "queries/download_named", {"name": name, "labels": labels})
 
 
 def packs_of_series(
-    connection: Connection, wanted: SeriesFilter, labels: Labels = "truth", *, query: str | None = None
+    connection: Connection,
+    series_ids: Sequence[int],
+    labels: Labels = "truth",
+    *,
+    planes: Sequence[str] = (),
+    query: str | None = None,
 ) -> Generator[PackRow]:
-    """Every pack of the series that match, in the order of keys; with `shown_plane` only those of that plane.
+    """Every pack of some series, in the order of keys.
 
-    With a named `query` only what that answers too.
+    Args:
+        connection: in any state; read to the end before anything else is asked.
+        series_ids: keys of the series.
+        labels: whose word counts.
+        planes: planes of the packs; none: all.
+        query: only slices that this named query answers too.
     """
-    chosen, values = search.narrowed(connection, wanted, "queries/download_matching")
-    return _packs(connection, chosen, {**values, "labels": labels, "query": query})
+    values = {"series_ids": list(series_ids), "planes": list(planes) or None, "labels": labels, "query": query}
+    return _streamed(connection, "queries/download_matching", values)
 
 
-def _packs(connection: Connection, chosen: LiteralString, values: dict[str, Any]) -> Generator[PackRow]:
+def _streamed(connection: Connection, chosen: LiteralString, values: dict[str, Any]) -> Generator[PackRow]:
     """The packs that the statement `chosen` selects; read to the end before anything else is asked."""
-    return _streamed(connection, _of(chosen), values)
-
-
-def _streamed(connection: Connection, asked: Query, values: dict[str, Any] | None = None) -> Generator[PackRow]:
+    packs = statement("queries/download_packs")
+    text: LiteralString = f"WITH chosen (pack_id, tumor) AS (\n{statement(chosen)})\n{packs}"
     with connection.cursor(binary=True, row_factory=_pack_rows) as cursor:
-        yield from cursor.stream(asked, values, size=FETCH_ROWS)
-
-
-def planned_only(connection: Connection) -> None:
-    """Let the server plan a download and run nothing of it: what it looked up for that it knows from then on."""
-    with connection.transaction():
-        _keep_named(connection)
-        connection.execute(sql.SQL("EXPLAIN EXECUTE {} ('withtumor_ax', 'all')").format(_NAMED))
-
-
-def _keep_named(connection: Connection) -> None:
-    """Have the server know the statement of named queries, and plan it for any values until the transaction ends.
-
-    The server is asked: whoever ends a transaction by a rollback may have let it forget all statements.
-    """
-    known = connection.execute(
-        "SELECT set_config('plan_cache_mode', 'force_generic_plan', true), "
-        "EXISTS (SELECT FROM pg_prepared_statements WHERE name = 'granary_download_named')"
-    ).fetchone()
-    if not (known and known[1]):
-        text = _of(statement("queries/download_named"))
-        text = text.replace("%(name)s", "$1").replace("%(labels)s", "$2").replace("%%", "%")
-        connection.execute(sql.SQL("PREPARE {} (text, text) AS ").format(_NAMED) + sql.SQL(text))
-
-
-def _of(chosen: LiteralString) -> LiteralString:
-    return f"WITH chosen (pack_id, tumor) AS (\n{chosen})\n{statement('queries/download_packs')}"
+        yield from cursor.stream(text, values, size=FETCH_ROWS)
 
 
 def _pack_rows(_cursor: object) -> Callable[[Sequence[Any]], PackRow]:

@@ -1,8 +1,8 @@
-"""Reading the catalogue: typed questions and typed answers; the SQL itself stands in sql/queries/.
+"""One series and what belongs to it: its fields, packs and slices; and the loaded runs.
 
-Lists are paged by key, never by OFFSET: a page costs the same at the end of ten million rows as at their beginning, and
-a row that is loaded meanwhile shifts nothing. Goes in: a connection and filters. Comes out: frozen records. Nothing
-found is an empty answer or None, never an error.
+Lists are paged by key, never by OFFSET: a page costs the same at the end of ten million rows as at their beginning.
+Goes in: a connection. Comes out: frozen records, or the fields of a series by name. Nothing found is an empty answer or
+None, never an error. What finds series by their fields is `catalog.search`.
 """
 
 from __future__ import annotations
@@ -10,44 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
 from braingranary.catalog.db import Connection
 from braingranary.catalog.db import many as _all
 from braingranary.catalog.db import one as _one
-from braingranary.catalog.read.series_json import Addresses, detail_told, page_told
-from braingranary.catalog.search.columns import keep
-from braingranary.catalog.search.facets import Count, Facet, FacetAnswer, count, facets, facets_of, facets_told
-from braingranary.catalog.search.filters import SeriesFilter
-from braingranary.catalog.search.series import (
-    Position,
-    SelectedSlice,
-    SeriesItem,
-    Sort,
-    narrowed,
-    parsed,
-    position,
-    recent_series,
-    series_by_uid,
-    series_of,
-    series_page,
-    series_places,
-    series_shown,
-    slices_of,
-)
+from braingranary.catalog.schema.row_keys import series_id
 from braingranary.catalog.sql import statement
-from braingranary.records import Json
 
-__all__ = [
-    "Addresses", "Count", "Facet", "FacetAnswer", "ImageItem", "NamedQuery", "NamedSlice", "PackItem", "Position",
-    "RunItem", "SelectedSlice", "SeriesExtra", "SeriesFilter", "SeriesItem", "SliceItem", "SliceLocation", "Sort",
-    "count", "detail_told", "extra_of_series", "facets", "facets_of", "facets_told", "image_page", "keep",
-    "named_queries", "named_query_slices", "narrowed", "packs_of_series", "page_told", "parsed", "position",
-    "recent_series", "runs", "series_by_uid", "series_of", "series_page", "series_places", "series_shown",
-    "slice_location", "slices_of", "slices_of_series",
-]  # fmt: skip
 Labels: TypeAlias = Literal["truth", "model", "all"]
 STREAM_ROWS = 5_000  # rows fetched at a time by a streamed answer
 
@@ -66,25 +38,6 @@ class PackItem:
     pixel_width_mm: float
     pixel_height_mm: float
     slice_spacing_mm: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeriesExtra:
-    """What only the page of one series shows."""
-
-    extra: dict[str, Json]
-    profile: str
-    raw_sha256: str
-    text_plane: str | None
-    echo_time_ms: float | None
-    repetition_time_ms: float | None
-    inversion_time_ms: float | None
-    flip_angle_deg: float | None
-    slice_gaps: int
-    slice_duplicates: int
-    volume_count: int
-    window_low: float
-    window_high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,23 +86,6 @@ class ImageItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NamedQuery:
-    """One of the predefined queries with its counts as of the last load."""
-
-    name: str
-    plane: str
-    tumor: bool
-    slice_count: int
-    """By truth, as the next two."""
-    series_count: int
-    subject_count: int
-    model_slice_count: int
-    """What the active model would add where no truth speaks, as the next two."""
-    model_series_count: int
-    model_subject_count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NamedSlice:
     """One slice that a named query answers, with what a download needs to know of it."""
 
@@ -181,14 +117,22 @@ class RunItem:
     reject_count: int
 
 
+def series_detail(connection: Connection, uid: str) -> dict[str, Any] | None:
+    """The fields of one series by name, those that only its own page shows among them, and its `packs`."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        values = {"series_id": series_id(uid)}
+        return cursor.execute(statement("queries/series_detail"), values, prepare=True).fetchone()
+
+
+def series_exists(connection: Connection, uid: str) -> bool:
+    """Whether the catalogue has the series."""
+    row = connection.execute(statement("queries/series_exists"), {"series_id": series_id(uid)}).fetchone()
+    return bool(row and row[0])
+
+
 def packs_of_series(connection: Connection, uid: str) -> list[PackItem]:
     """The packs of one series by volume and plane."""
     return _all(connection, PackItem, "packs_of_series", {"uid": uid}, prepare=True)
-
-
-def extra_of_series(connection: Connection, uid: str) -> SeriesExtra | None:
-    """The rest of what is known of one series."""
-    return _one(connection, SeriesExtra, "extra_of_series", {"uid": uid}, prepare=True)
 
 
 def slices_of_series(
@@ -216,11 +160,6 @@ def slice_location(connection: Connection, pack_id: int, slice_index: int) -> Sl
 def image_page(connection: Connection, *, after: tuple[int, int] = (-1, -1), limit: int) -> list[ImageItem]:
     """At most `limit` slices of the whole catalogue after (pack, index)."""
     return _all(connection, ImageItem, "image_page", {"pack_id": after[0], "slice_index": after[1], "limit": limit})
-
-
-def named_queries(connection: Connection) -> list[NamedQuery]:
-    """The predefined queries in the order they are shown."""
-    return _all(connection, NamedQuery, "named_queries", {})
 
 
 def named_query_slices(connection: Connection, name: str, labels: Labels = "truth") -> Iterator[NamedSlice]:

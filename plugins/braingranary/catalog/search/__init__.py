@@ -1,1 +1,1 @@
-"""Search over a snapshot of the catalogue."""
+"""Search over a snapshot of the catalogue: an Arrow file that every process of a host maps, and Polars over it."""

@@ -1,0 +1,148 @@
+"""What the whole of a snapshot holds: facets with their subjects, collections, and counts of the named queries.
+
+Counted once a snapshot, before it answers. Goes in: the rows of a snapshot. Comes out: frozen records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+
+from braingranary.catalog.search.columns import FACETS
+from braingranary.catalog.search.filters import SeriesFilter
+from braingranary.catalog.search.query import Facet, Selection, facet_counts
+
+_SHORT: Final = {"ax": "axial", "cor": "coronal", "sag": "sagittal"}
+NAMED_QUERIES: Final = {
+    f"{label}_{short}": (plane, tumor)
+    for label, tumor in (("withtumor", True), ("notumor", False))
+    for short, plane in _SHORT.items()
+}
+"""Plane and label of the slices that each predefined query answers, in the order they are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedQuery:
+    """One of the predefined queries with its counts."""
+
+    name: str
+    plane: str
+    tumor: bool
+    slice_count: int
+    """By truth, as the next two."""
+    series_count: int
+    subject_count: int
+    model_slice_count: int
+    """What the active model would add where no truth speaks, as the next two."""
+    model_series_count: int
+    model_subject_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionLicense:
+    """A licence that series of a collection may be passed on under."""
+
+    name: str | None
+    url: str | None
+    series_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """One collection with what it holds."""
+
+    collection_id: int
+    archive: str
+    name: str
+    subject_count: int
+    study_count: int
+    series_count: int
+    slice_count: int
+    species: list[str]
+    licenses: list[CollectionLicense]
+    """The most frequent first."""
+    citation_urls: list[str]
+    published_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Counts over all series."""
+
+    series_count: int
+    subject_count: int
+    slice_count: int
+    facets: list[Facet]
+    """Of each facet all values."""
+    collections: list[Collection]
+    """By name."""
+    queries: list[NamedQuery]
+
+    def facet(self, name: str) -> list[Facet]:
+        """The values of one facet, the most frequent first."""
+        return [item for item in self.facets if item.facet == name]
+
+
+def count_totals(frame: pl.DataFrame) -> Totals:
+    """The totals of the rows of a snapshot."""
+    everything = Selection(frame, SeriesFilter())
+    rows = everything.facet_rows(subjects=True)
+    return Totals(
+        series_count=len(frame),
+        subject_count=frame["subject_id"].n_unique(),
+        slice_count=int(frame["shown_slices"].sum()),
+        facets=[item for facet in FACETS for item in facet_counts(rows, facet, subjects=True)],
+        collections=_collections(frame),
+        queries=[_named_query(frame, name, plane, tumor=tumor) for name, (plane, tumor) in NAMED_QUERIES.items()],
+    )
+
+
+def _named_query(frame: pl.DataFrame, name: str, plane: str, *, tumor: bool) -> NamedQuery:
+    label = "tumor" if tumor else "no_tumor"
+    truth, model = _counts(frame, f"{label}_{plane}"), _counts(frame, f"model_{label}_{plane}")
+    return NamedQuery(
+        name=name,
+        plane=plane,
+        tumor=tumor,
+        slice_count=truth[0],
+        series_count=truth[1],
+        subject_count=truth[2],
+        model_slice_count=model[0],
+        model_series_count=model[1],
+        model_subject_count=model[2],
+    )
+
+
+def _counts(frame: pl.DataFrame, column: str) -> tuple[int, int, int]:
+    """Slices, series and subjects that a column of slices counts."""
+    found = frame.select(column, "subject_id").filter(pl.col(column) > 0)
+    return int(found[column].sum()), len(found), found["subject_id"].n_unique()
+
+
+def _collections(frame: pl.DataFrame) -> list[Collection]:
+    counted = frame.group_by("collection_id").agg(
+        pl.col("archive").first(),
+        pl.col("collection").first().alias("name"),
+        pl.col("subject_id").n_unique().alias("subject_count"),
+        pl.col("study_id").n_unique().alias("study_count"),
+        pl.len().alias("series_count"),
+        pl.col("shown_slices").sum().alias("slice_count"),
+        pl.col("species").unique(),
+        pl.col("citation_url").unique().drop_nulls().alias("citation_urls"),
+        pl.col("published_at").max(),
+    )
+    licenses: dict[int, list[CollectionLicense]] = {}
+    names = ("collection_id", "license_name", "license_url")
+    known = frame.select(names).filter(pl.any_horizontal(pl.col(names[1:]).is_not_null()))
+    for key, name, url, series in known.group_by(names).len().rows():
+        licenses.setdefault(key, []).append(CollectionLicense(name=name, url=url, series_count=series))
+    found = []
+    for row in counted.to_dicts():
+        under = licenses.get(row["collection_id"], [])
+        under.sort(key=lambda item: (-item.series_count, item.name or "", item.url or ""))
+        lists: dict[str, Any] = {name: sorted(row[name]) for name in ("species", "citation_urls")}
+        found.append(Collection(**{**row, **lists}, licenses=under))
+    return sorted(found, key=lambda item: (item.name, item.collection_id))

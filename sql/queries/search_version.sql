@@ -1,2 +1,0 @@
--- Which state of cells and facets this is.
-SELECT version::text FROM search_version
