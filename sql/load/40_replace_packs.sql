@@ -7,7 +7,3 @@ WHERE p.pack_id = g.pack_id;
 DELETE FROM slice AS s
 USING stage_pack AS p
 WHERE s.pack_id = p.pack_id;
-
-DELETE FROM pack_size AS s
-USING stage_pack AS p
-WHERE s.pack_id = p.pack_id;

@@ -1,7 +1,7 @@
 -- The packs of a download in the order of their keys, with all that its manifest says of them. Put before this text:
 -- a table expression `chosen (pack_id, tumor)`; `tumor` is the label that a slice must have, null where any will do.
 --
--- What is said of single slices comes as runs of neighbours (table pack_labels), and only where it matters: the word of
+-- What is said of single slices comes as runs of neighbours (view pack_labels), and only where it matters: the word of
 -- the active model counts unless `labels` is `truth`, and where no truth speaks of the series.
 SELECT
     p.pack_id,
@@ -41,7 +41,11 @@ SELECT
     %(labels)s = 'model' AS model_only
 FROM chosen AS h
 INNER JOIN pack AS p ON h.pack_id = p.pack_id
-INNER JOIN pack_size AS z ON p.pack_id = z.pack_id
+INNER JOIN LATERAL (
+    SELECT sum(l.byte_length) AS slice_bytes
+    FROM slice AS l
+    WHERE l.pack_id = p.pack_id
+) AS z ON true
 INNER JOIN series AS s ON p.series_id = s.series_id
 INNER JOIN subject AS u ON s.subject_id = u.subject_id
 INNER JOIN collection AS c ON s.collection_id = c.collection_id

@@ -1,5 +1,5 @@
 -- What could not be used, by reason, step and collection. A series that was rejected once and catalogued later is no
--- longer missing, so its reject no longer counts (the same rule as in refresh/facets.sql).
+-- longer missing, so its reject no longer counts.
 SELECT
     r.code,
     r.step,

@@ -113,6 +113,6 @@ def _warm(folder: Path) -> None:
 def _version() -> str:
     digest = hashlib.sha256(idc_index_data.__version__.encode())
     sources = [Path(scale_set.__file__), *sorted(sql_folder().glob("migrations/*.sql"))]
-    for source in (*sources, *sorted(sql_folder().glob("load/*.sql")), *sorted(sql_folder().glob("refresh/*.sql"))):
+    for source in (*sources, *sorted(sql_folder().glob("load/*.sql"))):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:12]

@@ -60,9 +60,7 @@ class Bench:
         return run
 
     def empty(self, connection: psycopg.Connection[Any]) -> None:
-        connection.execute(
-            "TRUNCATE collection, subject, study, series, pack, slice, series_cell, facet, ingest_run CASCADE"
-        )
+        connection.execute("TRUNCATE collection, subject, study, series, pack, slice, ingest_run CASCADE")
 
     def upsert(self) -> int:
         """The peer: slices alone, read from the same file, with the same parents already there."""

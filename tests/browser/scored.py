@@ -13,6 +13,7 @@ import torch
 
 from braingranary.catalog import model_registry as models
 from braingranary.catalog.load.score_run import load_scores
+from braingranary.catalog.load.transaction import raise_catalogue_state
 from braingranary.catalog.read import unscored as predictions
 from braingranary.detector.contracts.model_metadata import SHIPPED, Calibration, shipped_file
 from braingranary.detector.contracts.score_run import ModelPin, PackToScore, ScoreJob, SeriesToScore, publish
@@ -22,7 +23,6 @@ from braingranary.detector.model import weights
 from braingranary.detector.model.encoder_decoder.network import TumorNet
 from braingranary.errors import RejectedInput
 from braingranary.storage.location import StorePlace
-from tests.fixtures.kept import touch_scored
 from tests.fixtures.tiny_detector import WIDTHS, metadata
 from tests.serving.house import House
 
@@ -82,7 +82,7 @@ def tell(house: House, model: weights.Model) -> None:
         standing = models.register(connection, _record(model))
         with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
             cursor.execute(TELL, {"model": standing.model_id})
-        touch_scored(connection)
+        raise_catalogue_state(connection)
 
 
 def score(house: House, folder: Path) -> None:

@@ -27,7 +27,7 @@ SQL: Final = (
     "newest' UNION SELECT dsn FROM settings --",
     "(SELECT pg_sleep(10))",
     "published_at",
-    "series_search.words",
+    "series_snapshot.words",
     "sort_key",
     "NEWEST",
     "newest,age",

@@ -13,10 +13,9 @@ from braingranary.errors import Code, ConfigurationError, TransientFailure
 pytestmark = pytest.mark.stack
 
 TABLES = {
-    "collection", "subject", "study", "series", "pack", "slice", "label", "reject", "ingest_run", "facet",
+    "collection", "subject", "study", "series", "pack", "slice", "label", "reject", "ingest_run",
     "named_query", "model", "series_prediction", "slice_prediction", "score_run", "schema_migrations",
-    "collection_total", "pack_size", "terms", "restricted_collection", "series_search", "series_cell", "search_version",
-    "collection_source", "named_answer", "series_told", "pack_labels", "catalogue_state",
+    "terms", "restricted_collection", "catalogue_state",
 }  # fmt: skip
 
 

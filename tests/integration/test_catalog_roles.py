@@ -80,7 +80,7 @@ def test_roles_keep_accounts_and_catalogue_apart(logins: dict[str, str]) -> None
         assert [line.event for line in audit.page(keeper, limit=9)] == ["account_disabled", "sign_up"]
         directory.remove(keeper, Actor(), made.account_id)
         for forbidden in (
-            "SELECT FROM public.series", "SELECT FROM public.facet", "DELETE FROM public.named_query",
+            "SELECT FROM public.series", "SELECT FROM public.pack", "DELETE FROM public.named_query",
             "UPDATE account.audit SET event = 'x'", "DELETE FROM account.audit", "TRUNCATE account.audit",
             "DROP TRIGGER audit_is_kept ON account.audit", "ALTER TABLE account.audit DISABLE TRIGGER ALL",
             "CREATE TABLE account.mine (x integer)", "DROP TABLE account.account CASCADE",

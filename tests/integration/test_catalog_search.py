@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.load.transaction import raise_catalogue_state
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.catalog.schema.row_keys import series_id
 from braingranary.catalog.search.columns import SORTS
@@ -27,7 +28,6 @@ from braingranary.devstack.s3 import ObjectServer
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Plane
 from braingranary.storage.store import ObjectStore
-from tests.fixtures.kept import touch_scored
 from tests.unit.catalog import synthetic
 from tests.unit.catalog.plain_search import (
     LABELS,
@@ -105,7 +105,7 @@ def score(connection: psycopg.Connection[Any]) -> None:
             pack, at = (None, None) if declined else (packs[key], 0)
             values = {"series": key, "model": model, "score": probability, "declined": declined}
             connection.execute(PREDICTION, {**values, "pack": pack, "at": at})
-    touch_scored(connection)
+    raise_catalogue_state(connection)
 
 
 PLANES = tuple(map(str, Plane))

@@ -29,7 +29,6 @@ from braingranary.settings import StoreSettings
 from braingranary.storage.location import StorePlace
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import score_set
-from tests.fixtures.kept import assert_kept, touch_scored
 from tests.fixtures.snapshots import snapshot_of
 from tests.unit.catalog import synthetic
 
@@ -37,7 +36,7 @@ pytestmark = pytest.mark.stack
 
 # ruff: noqa: S608 - names of tables from a constant of this file
 Connection = psycopg.Connection[Any]
-TABLES = ("series_prediction", "slice_prediction", "named_query", "reject", "facet")
+TABLES = ("series_prediction", "slice_prediction", "named_query", "reject")
 
 
 @pytest.fixture
@@ -46,7 +45,6 @@ def connection(postgres_dsn: str) -> Iterator[Connection]:
     migrate(postgres_dsn)
     with psycopg.connect(postgres_dsn, autocommit=True) as connection:
         yield connection
-        assert_kept(connection)
 
 
 @pytest.fixture
@@ -196,7 +194,6 @@ def test_repacked_series_loses_its_prediction_and_an_old_run_cannot_bring_it_bac
     score_set.store_packs(object_store, changed)
     synthetic.publish(object_store, "n2", changed)
     connection.execute("UPDATE series SET published_at = published_at - interval '1 hour'")
-    touch_scored(connection)
     load_run(connection, object_store, "n2")
 
     assert count(connection, "series_prediction") == 1

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from flask.testing import FlaskClient
 
+from braingranary.catalog.load.transaction import raise_catalogue_state
 from braingranary.catalog.read.splits import split_of
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
@@ -21,7 +22,6 @@ from braingranary.errors import Code, TransientFailure
 from serving.downloads import manifest
 from serving.downloads import plan as download_plan
 from serving.downloads.response import PLANNING_TURNS
-from tests.fixtures import kept
 from tests.serving.house import SLICES, House
 from tests.serving.own_house import own_house, planned, reading
 from tests.unit.catalog import synthetic
@@ -222,7 +222,7 @@ def test_etag_follows_the_content_and_nothing_else(own: House) -> None:
         for text, there, back in changes:
             for value, same in ((there, False), (back, True)):
                 connection.execute(text, (value,))
-                kept.touch_all(connection)
+                raise_catalogue_state(connection)
                 assert (etag() == before) is same, text
 
 

@@ -60,7 +60,6 @@ def large(postgres_dsn: str, object_store: ObjectStore) -> str:
             "UPDATE slice SET byte_length = %(size)s, byte_offset = 40 + slice_index * (%(size)s::bigint + 40)",
             {"size": SLICE_BYTES},
         )
-        connection.execute("UPDATE pack_size SET slice_bytes = %s", [SLICES * SLICE_BYTES])
         connection.execute(
             "INSERT INTO label (series_id, tumor, source, published_at) "
             "SELECT series_id, true, 'collection', now() FROM series"

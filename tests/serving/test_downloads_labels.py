@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from braingranary.catalog.load.transaction import raise_catalogue_state
 from braingranary.catalog.read import downloads
 from braingranary.catalog.read import series as search
 from braingranary.catalog.read.downloads import Labels
@@ -18,7 +19,6 @@ from braingranary.catalog.search.filters import SeriesFilter
 from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from serving.downloads.plan import Plan
-from tests.fixtures import kept
 from tests.fixtures.snapshots import snapshot_of
 from tests.serving.house import House
 from tests.serving.own_house import own_house, reading
@@ -72,7 +72,7 @@ def scored(postgres_server: PostgresServer, object_server: ObjectServer) -> Iter
         with psycopg.connect(house.dsn, autocommit=True) as connection:
             for text in (MODEL, SERIES, SLICES):
                 connection.execute(text)
-            kept.touch_scored(connection)
+            raise_catalogue_state(connection)
         yield house
 
 

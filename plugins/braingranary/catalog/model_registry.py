@@ -24,7 +24,6 @@ from braingranary.catalog.load.transaction import (
     load_transaction,
     mapped,
     raise_catalogue_state,
-    refresh,
 )
 from braingranary.catalog.sql import statement
 from braingranary.errors import Code, RejectedInput
@@ -150,9 +149,6 @@ def _activate(connection: Connection, version: str) -> None:
     changed = connection.execute(statement("scores/activate_model"), {"version": version}).rowcount
     if changed:
         raise_catalogue_state(connection)
-        connection.execute(statement("refresh/00_touched"))
-        connection.execute(statement("scores/touch_scored"))
-        refresh(connection)
 
 
 def _of_version(connection: Connection, version: str) -> ModelRecord:

@@ -15,8 +15,3 @@ WHERE s.series_id = i.series_id AND s.model_id = i.model_id;
 
 INSERT INTO series_prediction
 SELECT i.* FROM incoming_score AS i;
-
-INSERT INTO touched_series (series_id)
-SELECT i.series_id
-FROM incoming_score AS i
-ON CONFLICT DO NOTHING;

@@ -1,4 +1,4 @@
-"""Loading a published normalize run into the catalogue: COPY into staging, check, merge, refresh; one transaction.
+"""Loading a published normalize run into the catalogue: COPY into staging, check, merge; one transaction.
 
 Why one: readers see the run whole or not at all, and a kill at any point leaves nothing to clean up. Goes in: a
 PostgreSQL connection that is in no transaction, the object store and the name of the run. Comes out: what was carried
@@ -25,7 +25,6 @@ from braingranary.catalog.load.transaction import (
     load_transaction,
     mapped,
     raise_catalogue_state,
-    refresh,
     run_checks,
     run_merge,
     upsert,
@@ -67,8 +66,6 @@ def load_run(connection: Connection, store: ObjectStore, run: str) -> LoadReport
             _load_one(connection, store, ingest)
         if not report.already_loaded:
             report = _load_one(connection, store, wanted)
-        if ingests or not report.already_loaded:
-            refresh(connection)
     names = tuple(ingest.run for ingest in ingests)
     report = replace(report, ingest_runs=names)
     _log.info("catalog_loaded", **asdict(report))
@@ -84,8 +81,6 @@ def load_ingests(connection: Connection, store: ObjectStore) -> tuple[str, ...]:
         ingests = _pending_ingests(store, _loaded(connection))
         for ingest in ingests:
             _load_one(connection, store, ingest)
-        if ingests:
-            refresh(connection)
     return tuple(ingest.run for ingest in ingests)
 
 
@@ -100,7 +95,6 @@ def pending_runs(connection: Connection, store: ObjectStore) -> list[str]:
 
 
 def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) -> LoadReport:
-    connection.execute(sql.statement("refresh/00_touched"))
     connection.execute(sql.statement("load/00_stage"))
     counts = stage_rows(connection, store, wanted)
     connection.execute(sql.statement("load/10_duplicates"))
@@ -108,8 +102,6 @@ def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) 
     connection.execute(sql.statement("load/20_changed"))
     row = connection.execute(sql.statement("load/21_count_changed")).fetchone()
     series_changed = int(row[0]) if row else 0
-    connection.execute(sql.statement("load/23_touched_series"))
-    connection.execute(sql.statement("load/24_sources_left"))
     changed = _changed_packs(connection)
     slices, slices_changed = stage_slices(connection, store, wanted, changed)
     run_checks(connection, "checks/slices")
@@ -142,7 +134,6 @@ def _merge(connection: Connection) -> int:
     written += run_merge(connection, "load/45_insert_slices")
     written += run_merge(connection, "load/50_derive_parents")
     written += run_merge(connection, "load/60_merge_labels_rejects")
-    run_merge(connection, "load/65_sources_joined")
     return written
 
 

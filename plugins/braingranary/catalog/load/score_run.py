@@ -1,4 +1,4 @@
-"""Loading a published score run: COPY into staging, check, merge, refresh; one transaction, as the catalogue's load.
+"""Loading a published score run: COPY into staging, check, merge; one transaction, as the catalogue's load.
 
 Predictions of series whose packs have changed since they were scored, or that a run published as late or later has
 scored, are left out, so the end state does not depend on the order of loads and the same run twice changes nothing.
@@ -24,7 +24,6 @@ from braingranary.catalog.load.transaction import (
     load_transaction,
     mapped,
     raise_catalogue_state,
-    refresh,
     run_checks,
     run_merge,
 )
@@ -60,7 +59,6 @@ def load_scores(connection: Connection, store: ObjectStore, run: str) -> ScoreRe
             report = ScoreReport(run=run, model_version=model.version, already_loaded=True)
         else:
             report = _load(connection, store, wanted, model)
-            refresh(connection)
     _log.info("scores_loaded", **asdict(report))
     return report
 
@@ -77,7 +75,6 @@ def pending_score_runs(connection: Connection, store: ObjectStore) -> list[str]:
 
 def _load(connection: Connection, store: ObjectStore, wanted: PublishedRun, model: ModelRecord) -> ScoreReport:
     moment = {"model_id": model.model_id, "published_at": wanted.published_at}
-    connection.execute(statement("refresh/00_touched"))
     connection.execute(statement("scores/load/00_stage"))
     series = copy_csv(connection, "stage_series_score", _series(store, wanted, model))
     slices = copy_binary(connection, "stage_slice_score", _slices(store, wanted, model))

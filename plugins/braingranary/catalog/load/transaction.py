@@ -99,12 +99,6 @@ def raise_catalogue_state(connection: Connection) -> None:
     connection.execute(sql.statement("load/90_raise_state"))
 
 
-def refresh(connection: Connection) -> None:
-    """Bring everything that is counted or derived up to date, within the load's transaction."""
-    for name in sql.names("refresh"):
-        connection.execute(sql.statement(name))
-
-
 def leave_idle(connection: Connection) -> None:
     """End the transaction that a mere question began."""
     if connection.info.transaction_status == TransactionStatus.INTRANS and not connection.autocommit:
