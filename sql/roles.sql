@@ -21,7 +21,7 @@ BEGIN
         END IF;
     END LOOP;
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-    -- CREATE on the database is for the extension pg_trgm, which is trusted.
+    -- CREATE on the database is for the schema account, which migrations make where it is not there.
     EXECUTE format('GRANT CONNECT, CREATE, TEMPORARY ON DATABASE %I TO granary_owner', current_database());
     -- A load stages its rows in temporary tables.
     EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO granary_writer', current_database());

@@ -34,7 +34,7 @@ def test_migrate_twice_changes_nothing(postgres_dsn: str) -> None:
     with psycopg.connect(postgres_dsn) as connection:
         after = connection.execute("SELECT version, xmin::text FROM schema_migrations ORDER BY 1").fetchall()
     assert before == after
-    assert len(before) >= 2
+    assert len(before) >= 1
 
 
 def test_migrate_four_at_once_all_succeed(postgres_dsn: str) -> None:
