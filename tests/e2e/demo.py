@@ -13,12 +13,15 @@ from typing import Any
 
 import httpx
 import psutil
+import psycopg
 
+from braingranary.catalog.search.snapshot import catalogue_state
 from braingranary.devstack import accounts, processes
 from braingranary.devstack.airflow_api import AirflowApi, DagRun
 from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
+from tests.fixtures.patience import until
 
 GRANARY = Path(sysconfig.get_path("scripts")) / "granary"
 DEMO_TIMEOUT_S = 1700  # forty times what an idle machine takes
@@ -53,7 +56,20 @@ class DemoStack:
         told = self._granary("demo", *options)
         self.seconds.append(time.monotonic() - began)
         self.output, self.is_up = told, True
+        until(self._search_is_current, "the front door does not answer from the newest state of the catalogue")
         return told
+
+    def _search_is_current(self) -> bool:
+        """Whether every process of the front door, any of which may answer, tells the current state."""
+        server, database = self._database()
+        with psycopg.connect(server.dsn(database)) as connection:
+            wanted = catalogue_state(connection)
+        answers = [httpx.get(f"{self.front_url}/", timeout=60, trust_env=False) for _ in range(8)]
+        return {answer.headers.get("Catalogue-State") for answer in answers} == {wanted}
+
+    def _database(self) -> tuple[PostgresServer, Database]:
+        server = PostgresServer(state=self.state, port=self.ports["postgres"][0], password="", logs=self.state / "logs")
+        return server, Database(name="granary", role="granary", password=self.secrets["postgres_granary"])
 
     def up(self) -> None:
         """Run `granary demo` unless it is up."""
@@ -110,8 +126,7 @@ class DemoStack:
 
     def snapshot(self) -> Snapshot:
         """The state of object store and catalogue now."""
-        server = PostgresServer(state=self.state, port=self.ports["postgres"][0], password="", logs=self.state / "logs")
-        database = Database(name="granary", role="granary", password=self.secrets["postgres_granary"])
+        server, database = self._database()
         return Snapshot(
             objects=frozenset((item.key, item.etag) for item in self.store.list()),
             # A server that was killed skips up to 32 numbers of every sequence: PostgreSQL logs them ahead.
