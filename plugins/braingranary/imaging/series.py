@@ -6,7 +6,7 @@ patient is among them. Facts that only one format knows (`transfer_syntax`, UIDs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -69,8 +69,8 @@ class FileReject:
 class ReadVolume:
     """One volume of a series, and what tells it from the others."""
 
-    volume: Volume
-    """Slices ordered along the normal by increasing R, A or S of the dominant axis."""
+    source: Callable[[], Volume]
+    """Puts the volume together; see `volume`."""
     positions_mm: tuple[float, ...]
     """Position of each slice along the normal (RAS+, the sense of increasing R, A or S)."""
     gaps: int = 0
@@ -90,6 +90,15 @@ class ReadVolume:
     b_direction: tuple[float, float, float] | None = None
     """Diffusion gradient direction in patient coordinates, RAS+."""
     temporal_position: int | None = None
+
+    @property
+    def volume(self) -> Volume:
+        """The voxels and their grid, slices by increasing R, A or S.
+
+        Put together anew each time it is asked for, so that of a series of many volumes one is in memory at a time:
+        whoever needs it twice keeps it.
+        """
+        return self.source()
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -11,6 +11,7 @@ voxels the magnitude is taken. Read are .nii and .nii.gz (NIfTI-1 and -2, single
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -82,8 +83,7 @@ def read_nifti_series(data: bytes, limits: NiftiLimits = DEFAULT_LIMITS) -> Seri
     return SeriesImages(
         header=SeriesHeader(repetition_time_ms=layout.repetition_time_ms),
         volumes=tuple(
-            _read_volume(_volume(body, layout, number), number + 1 if several else None)
-            for number in range(layout.volumes)
+            _read_volume(body, layout, number, number + 1 if several else None) for number in range(layout.volumes)
         ),
     )
 
@@ -107,19 +107,28 @@ def _body(file: NiftiBytes, layout: Layout, volumes: int) -> bytes | memoryview:
 def _volume(body: bytes | memoryview, layout: Layout, number: int) -> Volume:
     start = layout.offset + layout.volume_bytes * number
     voxels = np.frombuffer(body, layout.dtype, math.prod(layout.shape), start).reshape(layout.shape, order="F")
+    order, upwards, affine = _placed(layout)
+    voxels = voxels.transpose(order)
+    return Volume(
+        voxels=_plain_numbers(voxels if upwards else voxels[::-1], layout.dtype),
+        affine=affine,
+        slope=layout.slope,
+        intercept=layout.intercept,
+    )
+
+
+def _placed(layout: Layout) -> tuple[list[int], bool, NDArray[np.float64]]:
+    """Axes of the file as (slice, row, column), whether its slices run by increasing R, A or S, and the affine."""
     axis = _slice_axis(layout.affine) if layout.slice_axis is None else layout.slice_axis
     order = [axis, *(other for other in (1, 0, 2) if other != axis)]
-    placed = layout.affine.copy()
-    placed[:3, :3] = layout.affine[:3, order]
-    voxels = voxels.transpose(order)
-    if placed[:3, 0] @ _upward_normal(placed) < 0:
-        placed[:3, 3] += placed[:3, 0] * (voxels.shape[0] - 1)
-        placed[:3, 0] *= -1
-        voxels = voxels[::-1]
-    placed += 0.0  # no negative zeros: they would show in a sidecar
-    return Volume(
-        voxels=_plain_numbers(voxels, layout.dtype), affine=placed, slope=layout.slope, intercept=layout.intercept
-    )
+    affine = layout.affine.copy()
+    affine[:3, :3] = layout.affine[:3, order]
+    upwards = float(affine[:3, 0] @ _upward_normal(affine)) >= 0
+    if not upwards:
+        affine[:3, 3] += affine[:3, 0] * (layout.shape[axis] - 1)
+        affine[:3, 0] *= -1
+    affine += 0.0  # no negative zeros: they would show in a sidecar
+    return order, upwards, affine
 
 
 def _plain_numbers(voxels: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -132,16 +141,16 @@ def _plain_numbers(voxels: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         return voxels.astype(kept, order="C")
 
 
-def _read_volume(volume: Volume, temporal_position: int | None) -> ReadVolume:
-    affine = volume.affine
+def _read_volume(body: bytes | memoryview, layout: Layout, number: int, temporal_position: int | None) -> ReadVolume:
+    order, _, affine = _placed(layout)
     normal = _upward_normal(affine)
     step = affine[:3, 0]
     along = float(step @ normal)
     first = float(affine[:3, 3] @ normal)
     drift = step - along * normal
     return ReadVolume(
-        volume=volume,
-        positions_mm=tuple(first + index * along for index in range(volume.voxels.shape[0])),
+        source=partial(_volume, body, layout, number),
+        positions_mm=tuple(first + index * along for index in range(layout.shape[order[0]])),
         sheared=bool(np.linalg.norm(drift) > SHEAR_TOLERANCE * abs(along)),
         temporal_position=temporal_position,
     )

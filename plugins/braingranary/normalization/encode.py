@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -27,6 +27,7 @@ from braingranary.imaging.planes import (
 )
 from braingranary.imaging.series import ReadVolume
 from braingranary.imaging.slicepack import Pack, write_pack
+from braingranary.imaging.volume import Volume
 from braingranary.normalization.profile import Profile
 from braingranary.records import Plane
 
@@ -59,6 +60,8 @@ class EncodedVolume:
     obliquity_deg: float
     window: Window
     packs: tuple[PlanePack, ...]
+    grid: Volume
+    """The volume without its voxels: their shape and type alone (an array that takes no memory)."""
 
 
 def encode_volume(read: ReadVolume, profile: Profile, *, reformats: bool = True, workers: int = 1) -> EncodedVolume:
@@ -78,21 +81,24 @@ def encode_volume(read: ReadVolume, profile: Profile, *, reformats: bool = True,
     plane, obliquity = plane_of(volume.affine)
     grey, window = to_grey(volume, profile.window_rule, workers=workers)
     stacks = [acquired_stack(grey, volume.affine)]
-    if reformats and _can_be_cut(read, profile):
+    if reformats and _can_be_cut(read, volume, profile):
         cut = reformatted_stacks(grey, volume.affine, slices=profile.reformat_slices)
         stacks.extend(square_pixels(stack) for stack in cut)
     packs = tuple(_packed(stack, profile, workers) for stack in stacks)
-    return EncodedVolume(plane=plane, obliquity_deg=obliquity, window=window, packs=packs)
+    blank = np.broadcast_to(np.zeros((), dtype=volume.voxels.dtype), volume.voxels.shape)
+    return EncodedVolume(
+        plane=plane, obliquity_deg=obliquity, window=window, packs=packs, grid=replace(volume, voxels=blank)
+    )
 
 
-def _can_be_cut(read: ReadVolume, profile: Profile) -> bool:
+def _can_be_cut(read: ReadVolume, volume: Volume, profile: Profile) -> bool:
     """Whether the other planes would show the head as it is: even, unsheared, near-isotropic and deep enough."""
     regular = not (read.gaps or read.uneven or read.sheared)
     return (
         regular
         and profile.reformat_slices > 0
-        and read.volume.voxels.shape[0] >= REFORMAT_DEPTH_MIN
-        and is_near_isotropic(read.volume.spacing_mm, profile.isotropy_limit)
+        and volume.voxels.shape[0] >= REFORMAT_DEPTH_MIN
+        and is_near_isotropic(volume.spacing_mm, profile.isotropy_limit)
     )
 
 

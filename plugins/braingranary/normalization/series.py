@@ -97,9 +97,9 @@ def _packs(
 
 def _series_row(images: SeriesImages, encoded: tuple[EncodedVolume, ...], receipt: Receipt, profile: Profile) -> Row:
     """Facts of geometry and physics come from the header, names and texts from the archive's own record."""
-    first, made = images.volumes[0], encoded[0]
-    slices, rows, columns = first.volume.voxels.shape
-    slice_spacing, row_spacing, column_spacing = first.volume.spacing_mm
+    made = encoded[0]
+    slices, rows, columns = made.grid.voxels.shape
+    slice_spacing, row_spacing, column_spacing = made.grid.spacing_mm
     return {
         **_record_columns(receipt.record, images.header),
         **_physics_columns(images.header),

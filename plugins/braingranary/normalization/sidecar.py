@@ -149,17 +149,17 @@ def library_versions() -> dict[str, str]:
 
 
 def _volume(number: int, read: ReadVolume, made: EncodedVolume, series_uid: str, profile: Profile) -> SidecarVolume:
-    slices, rows, columns = read.volume.voxels.shape
+    slices, rows, columns = made.grid.voxels.shape
     return SidecarVolume(
         volume=number,
         plane=made.plane,
         obliquity_deg=made.obliquity_deg,
         shape=(slices, rows, columns),
-        dtype=read.volume.voxels.dtype.name,
-        affine=_matrix(read.volume.affine),
-        rescale_slope=read.volume.slope,
-        rescale_intercept=read.volume.intercept,
-        inverted=read.volume.inverted,
+        dtype=made.grid.voxels.dtype.name,
+        affine=_matrix(made.grid.affine),
+        rescale_slope=made.grid.slope,
+        rescale_intercept=made.grid.intercept,
+        inverted=made.grid.inverted,
         window_low=made.window.low,
         window_high=made.window.high,
         window_bin_width=made.window.bin_width,

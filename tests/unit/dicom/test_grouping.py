@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -328,3 +329,28 @@ def test_read_series_diffusion_is_stood_for_by_its_lowest_weighting() -> None:
     assert [(read.image_kind, read.b_value) for read in images.volumes] == [
         ("magnitude", 50.0), ("adc", None), ("magnitude", 1000.0),
     ]  # fmt: skip
+
+
+def test_read_series_puts_no_volume_together_before_it_is_asked_for() -> None:
+    scan = Scan(slices=8, rows=128, columns=128)
+
+    def timed(time: int) -> Callable[[int, Dataset], None]:
+        def each(index: int, dataset: Dataset) -> None:
+            dataset.InstanceNumber = 1 + index + 8 * time
+            dataset.SOPInstanceUID = f"1.2.3.{time}.{index}"
+
+        return each
+
+    files = [file for time in range(10) for file in classic_series(scan, each=timed(time))]
+    pixels = 10 * 8 * 128 * 128 * 2
+    tracemalloc.start()
+    try:
+        images = read_series(files)
+        reading = tracemalloc.get_traced_memory()[1]
+        total = sum(int(read.volume.voxels[0, 0, 1]) for read in images.volumes)
+        using = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert total == 10 * 5
+    assert reading < pixels / 2
+    assert using < pixels / 2

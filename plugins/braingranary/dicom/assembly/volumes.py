@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +28,10 @@ def build_volumes(frames: Sequence[Frame]) -> tuple[list[ReadVolume], list[Frame
 def _volume(frames: Sequence[Frame], copies: int, repetition: int) -> ReadVolume:
     stack = stack_slices(common_grid(frames), np.array([frame.position for frame in frames]))
     ordered = [frames[index] for index in stack.order]
-    voxels, slope, intercept = _voxels(ordered)
     traits = ordered[0].traits
     temporal = traits.temporal_position
     return ReadVolume(
-        volume=Volume(
-            voxels=voxels,
-            affine=stack.affine,
-            slope=slope,
-            intercept=intercept,
-            inverted=ordered[0].form.inverted,
-        ),
+        source=partial(_put_together, ordered, stack.affine),
         positions_mm=stack.positions_mm,
         gaps=stack.gaps,
         uneven=stack.uneven,
@@ -50,6 +44,11 @@ def _volume(frames: Sequence[Frame], copies: int, repetition: int) -> ReadVolume
         b_direction=traits.b_direction,
         temporal_position=temporal if temporal is not None else repetition + 1 if repetition else None,
     )
+
+
+def _put_together(frames: Sequence[Frame], affine: NDArray[np.float64]) -> Volume:
+    voxels, slope, intercept = _voxels(frames)
+    return Volume(voxels=voxels, affine=affine, slope=slope, intercept=intercept, inverted=frames[0].form.inverted)
 
 
 def _voxels(frames: Sequence[Frame]) -> tuple[NDArray[np.generic], float, float]:
