@@ -26,3 +26,14 @@ ON CONFLICT (reject_id) DO UPDATE SET
     fatal = excluded.fatal,
     published_at = excluded.published_at
 WHERE (excluded.published_at, excluded.fatal, excluded.detail) > (reject.published_at, reject.fatal, reject.detail);
+
+-- What could not be staged once and is catalogued now was staged after all: its reject goes.
+DELETE FROM reject AS r
+USING stage_parent AS p, series AS s
+WHERE
+    p.series_id = s.series_id
+    AND r.step IN ('manifest', 'stage')
+    AND r.fatal
+    AND r.archive = p.archive
+    AND r.collection = p.collection
+    AND r.series_uid = s.series_uid;

@@ -341,6 +341,26 @@ def test_load_run_brings_the_rejects_of_ingest_runs_along(
     assert steps == [("ingest", "i1", 0, 1), ("normalize", "r1", 1, 0)]
 
 
+def test_load_run_removes_the_reject_of_a_series_that_was_staged_after_all(
+    connection: psycopg.Connection[Any], object_store: ObjectStore
+) -> None:
+    staged = synthetic.tables([0])
+    identity = {"archive": staged.series[0]["archive"], "collection": staged.series[0]["collection"]}
+    uid = synthetic.uid(0)
+    rejects = [
+        synthetic.reject_row(uid, step="stage", code="checksum_mismatch", **identity),
+        synthetic.reject_row(uid, step="stage", code="series_content_conflict", fatal=False, **identity),
+        synthetic.reject_row(synthetic.uid(1), step="stage", code="checksum_mismatch", **identity),
+    ]
+    synthetic.publish_ingest(object_store, "i1", rejects)
+    load_ingests(connection, object_store)
+    assert connection.execute("SELECT count(*) FROM reject").fetchone() == (3,)
+    synthetic.publish(object_store, "r1", staged)
+    load_run(connection, object_store, "r1")
+    left = connection.execute("SELECT series_uid, code FROM reject ORDER BY 1").fetchall()
+    assert sorted(left) == sorted([(uid, "series_content_conflict"), (synthetic.uid(1), "checksum_mismatch")])
+
+
 def test_load_ingests_without_a_normalize_run_loads_rejects(
     connection: psycopg.Connection[Any], object_store: ObjectStore
 ) -> None:
