@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.demo import DEMO_TIMEOUT_S, DemoStack
+from tests.e2e.demo import DEMO_TIMEOUT_S, GRANARY, DemoStack
 
 ROOT = Path(__file__).resolve().parents[2]
 SERIES_BY_PLANE = {"axial": [35, 120], "sagittal": [35, 96, 170]}
@@ -17,12 +17,14 @@ SERIES_BY_PLANE = {"axial": [35, 120], "sagittal": [35, 96, 170]}
 pytestmark = [pytest.mark.e2e, pytest.mark.realdata, pytest.mark.timeout(3600)]
 
 
-def make(target: str, *variables: str) -> str:
-    done = subprocess.run(
-        ["make", target, *variables], cwd=ROOT, capture_output=True, text=True, timeout=DEMO_TIMEOUT_S, check=False
-    )
+def run(*command: str | Path) -> str:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEMO_TIMEOUT_S, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
+
+
+def make(target: str, *variables: str) -> str:
+    return run("make", target, *variables)
 
 
 @pytest.mark.usefixtures("no_other_demo")
@@ -36,6 +38,10 @@ def test_make_demo_of_real_scans_catalogues_every_series(tmp_path: Path, real_da
         assert found == SERIES_BY_PLANE
         assert len(series) == 5
         assert not re.search(r"^\W*reject\b", told, flags=re.MULTILINE)
+        # Neither has settings of its own: both find those of the running demo.
+        assert "detector-5" in run(GRANARY, "model", "list", "--state", demo.state)
+        uid = series[0]["series_uid"]
+        assert uid in run(GRANARY, "volume", uid, "--state", demo.state)
         make("stop", f"STATE={demo.state}")
         assert demo.living() == []
     finally:
