@@ -405,7 +405,7 @@ CREATE TABLE score_run (
     reject_count bigint NOT NULL
 );
 
--- The word of the active model in the shape of the truth. The two never mix: whoever wants the model's word asks for it,
+-- The word of the active model in the shape of the truth. The two never mix: a caller who wants it asks for it by name,
 -- and takes it only where no truth speaks.
 CREATE VIEW series_model AS
 SELECT
@@ -688,7 +688,7 @@ COMMENT ON COLUMN catalogue_state.version IS 'Raised by one or more with each ch
 COMMENT ON COLUMN catalogue_state.changed_at IS 'When the transaction that raised it began.';
 
 -- What is said of single slices, one row a pack that has such: a download is planned by pack. Neighbours of which the
--- same is said stand together. The label of the series is not in it, nor whose word counts: that is what a question says.
+-- same is said stand together. The label of the series and whose word counts are not in it: that is for the query.
 -- For some packs it is read by their keys: what stands in the subquery is asked pack by pack.
 CREATE VIEW pack_labels AS
 SELECT
