@@ -7,10 +7,12 @@ address needs nginx in front (docker/nginx/nginx.conf): it holds slow clients, a
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import shutil
 import tempfile
-from typing import Any
+from typing import Any, Final
 
 # Prometheus' files of this run. Set before the application imports prometheus_client, and kept over reloads.
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
@@ -38,11 +40,18 @@ logger_class = "serving.http.logs.ServerLogger"
 accesslog = None  # the application logs its requests itself, as JSON with their ids
 control_socket_disable = True
 
+_M_MMAP_THRESHOLD: Final = -3  # malloc.h of glibc
+_RETURNED_FROM_BYTES: Final = 1024 * 1024
+
 
 def post_worker_init(worker: Any) -> None:
     """Open connections and start the detecting processes: neither survives a fork."""
     from serving.http import metrics  # noqa: PLC0415 - reads the folder set above
 
+    # Blocks from this size on go back to the system when they are freed. By itself glibc raises it to 32 MB once it has
+    # seen large ones, and what was read of uploads would stay with the worker.
+    with contextlib.suppress(AttributeError):  # another C library has no such switch
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _RETURNED_FROM_BYTES)
     metrics.started()
     worker.app.wsgi().extensions["granary"].serve()
 

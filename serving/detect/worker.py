@@ -62,10 +62,14 @@ def version() -> str:
     return _scorer().model.metadata.version
 
 
-def detect(data: bytes, overlay: bool) -> Answer:
-    """One detection; see `detector.on_demand.detect`. Takes longer than allowed: this process ends."""
+def detect(handed: list[bytes], overlay: bool) -> Answer:
+    """One detection of the one upload handed over; see `detector.on_demand.detect`.
+
+    One that takes longer than allowed ends this process.
+    """
     from braingranary.detector.inference import on_demand  # noqa: PLC0415 - see the module
 
+    (data,) = handed
     scorer = _scorer()
     with _alarm(_Process.timeout_s):
         return on_demand.detect(data, scorer, overlay=overlay)

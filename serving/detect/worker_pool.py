@@ -75,11 +75,15 @@ class WorkerPool:
 
     def submit(self, data: bytes, *, overlay: bool) -> ProcessFuture[Answer]:
         """Give one upload to the processes; returns at once."""
+        handed = [data]
         try:
-            return self._pool.schedule(detecting.detect, args=(data, overlay))
+            future = self._pool.schedule(detecting.detect, args=(handed, overlay))
         except RuntimeError:  # what a pool that broke raises, one that is closed as well
             self._lost = True
             raise TransientFailure(Code.MODEL_UNAVAILABLE, "the detecting processes are being replaced") from None
+        # pebble's scheduler holds the last task that it was given until the next one comes, and its arguments with it.
+        future.add_done_callback(lambda _: handed.clear())
+        return future
 
     def result(self, future: ProcessFuture[Answer]) -> Answer:
         """Wait for what was submitted, for as long as all before it may take.
