@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cached_property, reduce
-from operator import and_
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 import polars as pl
 
 from braingranary.catalog.schema.series_fields import SqlType
 from braingranary.catalog.search.columns import FACETS, PLANES, SHOWN, SORTS, VALUE_FILTERS
+from braingranary.catalog.search.combinations import Combinations
 from braingranary.catalog.search.filters import SHOWN_PLANE, UNKNOWN, SeriesFilter, conditions, literal, tumor_of
 
 VALUES_MAX: Final = 100
@@ -62,21 +62,29 @@ class Facet:
 class Selection:
     """The rows of a snapshot that a filter leaves."""
 
-    def __init__(self, frame: pl.DataFrame, wanted: SeriesFilter) -> None:
+    def __init__(self, frame: pl.DataFrame, combinations: Combinations, wanted: SeriesFilter) -> None:
         """Raises RejectedInput(REQUEST_INVALID) for a full-text query without words or with too many."""
         self._frame = frame
+        self._combinations = combinations
         self._wanted = wanted
-        self._conditions = conditions(wanted)
+        made = conditions(wanted)
+        self._facet_conditions = {name: condition for name, condition in made.items() if name in FACETS}
+        self._row_conditions = [condition for name, condition in made.items() if name not in FACETS]
 
     @property
     def narrows(self) -> bool:
         """Whether there is any filter."""
-        return bool(self._conditions)
+        return bool(self._facet_conditions or self._row_conditions)
 
     @cached_property
     def mask(self) -> pl.Series:
         """Which rows match."""
-        return self._matching(self._masks.values())
+        asked = list(self._facet_conditions.values())
+        if not asked:
+            return self._row_mask
+        combinations = self._combinations.values.select(pl.all_horizontal(asked)).to_series()
+        rows = self._combinations.rows(combinations)
+        return rows & self._row_mask if self._row_conditions else rows
 
     @property
     def series_ids(self) -> list[int]:
@@ -86,28 +94,16 @@ class Selection:
 
     def count(self) -> Count:
         """How many series and slices match."""
-        slices = self._frame.select(self._slices).to_series().filter(self.mask).sum()
-        return Count(series=int(self.mask.sum()), slices=int(slices))
+        found = self._counted.filter(*self._facet_conditions.values())
+        return Count(series=int(found["series"].sum()), slices=int(found["slices"].sum()))
 
     def facets(self, *, values_max: int = VALUES_MAX) -> list[Facet]:
         """Counts of each facet's most frequent values; a facet's own filter does not narrow it."""
         found = []
-        rows = self.facet_rows()
-        matching = rows.filter(self.mask)
         for facet in FACETS:
-            part = matching
-            if facet in self._masks:
-                part = rows.filter(self._matching(mask for name, mask in self._masks.items() if name != facet))
-            found += facet_counts(part, facet)[:values_max]
+            asked = [condition for name, condition in self._facet_conditions.items() if name != facet]
+            found += facet_counts(self._counted.filter(*asked), facet, tumor=tumor_of(self._wanted))[:values_max]
         return found
-
-    def facet_rows(self, *, subjects: bool = False) -> pl.DataFrame:
-        """All rows with the columns that facets are counted by, named like them, and their slices."""
-        columns = {facet: pl.col(VALUE_FILTERS[facet].name) for facet in FACETS if facet != SHOWN_PLANE}
-        columns["tumor"] = tumor_of(self._wanted)
-        slices = [self._slices, *(pl.col(f"slices_{plane}") for plane in PLANES)]
-        named = [column.alias(facet) for facet, column in columns.items()]
-        return self._frame.select(*named, *slices, *(["subject_id"] if subjects else []))
 
     def page(
         self, sort: str, *, descending: bool = True, after: Position | None = None, limit: int
@@ -152,24 +148,20 @@ class Selection:
             yield shown[order.slice(start, _EXPORTED_ROWS)]
 
     @cached_property
-    def _masks(self) -> dict[str, pl.Series]:
-        """Which rows each filter leaves: one mask a facet's filter, and one of all others together."""
-        others = [condition for name, condition in self._conditions.items() if name not in FACETS]
-        asked = {name: condition for name, condition in self._conditions.items() if name in FACETS}
-        if others:
-            asked[""] = pl.all_horizontal(others)
-        return {name: self._frame.select(condition.alias("mask")).to_series() for name, condition in asked.items()}
-
-    def _matching(self, masks: Iterable[pl.Series]) -> pl.Series:
-        found = list(masks)
-        if not found:
+    def _row_mask(self) -> pl.Series:
+        """Which rows the filters leave that are no facets."""
+        if not self._row_conditions:
             return self._frame.select(pl.repeat(value=True, n=pl.len(), dtype=pl.Boolean).alias("mask")).to_series()
-        return reduce(and_, found)
+        return self._frame.select(pl.all_horizontal(self._row_conditions).alias("mask")).to_series()
 
-    @property
-    def _slices(self) -> pl.Expr:
+    @cached_property
+    def _counted(self) -> pl.DataFrame:
+        """The combinations of facet values with the counts of rows that the other filters leave."""
+        counted = self._combinations.values
+        if self._row_conditions:
+            counted = self._combinations.count(self._frame, self._row_mask).filter(pl.col("series") > 0)
         planes = self._wanted.asked(SHOWN_PLANE) or PLANES
-        return pl.sum_horizontal([f"slices_{plane}" for plane in planes]).alias("slices")
+        return counted.with_columns(slices=pl.sum_horizontal([f"slices_{plane}" for plane in planes]))
 
     def _place(self, series_id: int, *, descending: bool) -> int:
         """Number of the first row behind a key, or, in descending order, of the first that is not before it."""
@@ -177,31 +169,31 @@ class Selection:
         return int(keys.search_sorted(series_id, side="left" if descending else "right"))
 
 
-def facet_counts(rows: pl.DataFrame, facet: str, *, subjects: bool = False) -> list[Facet]:
+def facet_counts(
+    counted: pl.DataFrame, facet: str, *, tumor: pl.Expr | None = None, subjects: bool = False
+) -> list[Facet]:
     """Counts of a facet, the most frequent value first and equals in the order of the alphabet.
 
-    `rows` have the facet, `slices` and `slices_<plane>` as columns; `subject_id` too where `subjects` are counted.
+    `counted` has the columns of Combinations.values and `slices`; `subject_id` too where `subjects` are counted.
+    `tumor` stands for the column of that name.
     """
+    people = [pl.col("subject_id").n_unique()] if subjects else []
     if facet == SHOWN_PLANE:
-        counted = [(plane, rows.filter(pl.col(f"slices_{plane}") > 0), f"slices_{plane}") for plane in PLANES]
-        told = [
-            (plane, len(part), int(part[slices].sum()), part["subject_id"].n_unique() if subjects else None)
-            for plane, part, slices in counted
-        ]
+        told = []
+        for plane in PLANES:
+            shown = counted.filter(pl.col(f"slices_{plane}") > 0)
+            series, slices = shown.select("series", f"slices_{plane}").sum().row(0)
+            told.append((plane, series, slices, shown["subject_id"].n_unique() if subjects else None))
     else:
-        kind = rows.schema[facet]
-        column = pl.col(facet).cast(pl.String).fill_null(UNKNOWN) if kind == pl.Boolean else pl.col(facet)
-        counts = [
-            pl.len(),
-            pl.col("slices").sum().alias("sum"),
-            *([pl.col("subject_id").n_unique()] if subjects else []),
-        ]
-        groups = rows.group_by(column).agg(*counts).rows()
+        column = pl.col(VALUE_FILTERS[facet].name)
+        if facet == "tumor":
+            column = (column if tumor is None else tumor).cast(pl.String)
+        groups = counted.group_by(column.alias("value")).agg(pl.col("series", "slices").sum(), *people).rows()
         told = [(value or UNKNOWN, series, slices, *(rest or (None,))) for value, series, slices, *rest in groups]
     told.sort(key=lambda item: (-item[1], item[0]))
     return [
-        Facet(facet=facet, value=value, series_count=series, slice_count=slices, subject_count=people)
-        for value, series, slices, people in told
+        Facet(facet=facet, value=value, series_count=series, slice_count=slices, subject_count=subject_count)
+        for value, series, slices, subject_count in told
         if series
     ]
 

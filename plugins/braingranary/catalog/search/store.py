@@ -22,6 +22,7 @@ import polars as pl
 
 from braingranary.catalog.db import Connection
 from braingranary.catalog.search.columns import FACETS
+from braingranary.catalog.search.combinations import Combinations, combine
 from braingranary.catalog.search.filters import SeriesFilter
 from braingranary.catalog.search.query import VALUES_MAX, Facet, Selection
 from braingranary.catalog.search.snapshot import (
@@ -49,7 +50,7 @@ class Snapshot:
 
     def select(self, wanted: SeriesFilter) -> Selection:
         """What a filter leaves; raises RejectedInput(REQUEST_INVALID) for a full-text query without words."""
-        return Selection(self.frame, wanted)
+        return Selection(self.frame, self.combinations, wanted)
 
     def facets(self, selection: Selection, *, values_max: int = VALUES_MAX) -> list[Facet]:
         """Counts of the most frequent values under a filter; of everything they are counted already."""
@@ -58,9 +59,14 @@ class Snapshot:
         return [item for facet in FACETS for item in self.totals.facet(facet)[:values_max]]
 
     @cached_property
+    def combinations(self) -> Combinations:
+        """The different combinations of facet values."""
+        return combine(self.frame)
+
+    @cached_property
     def totals(self) -> Totals:
         """Counts over all series."""
-        return count_totals(self.frame)
+        return count_totals(self.frame, self.combinations)
 
 
 class SnapshotStore:

@@ -12,8 +12,8 @@ from typing import Any, Final
 import polars as pl
 
 from braingranary.catalog.search.columns import FACETS
-from braingranary.catalog.search.filters import SeriesFilter
-from braingranary.catalog.search.query import Facet, Selection, facet_counts
+from braingranary.catalog.search.combinations import SLICES, Combinations
+from braingranary.catalog.search.query import Facet, facet_counts
 
 _SHORT: Final = {"ax": "axial", "cor": "coronal", "sag": "sagittal"}
 NAMED_QUERIES: Final = {
@@ -86,15 +86,14 @@ class Totals:
         return [item for item in self.facets if item.facet == name]
 
 
-def count_totals(frame: pl.DataFrame) -> Totals:
-    """The totals of the rows of a snapshot."""
-    everything = Selection(frame, SeriesFilter())
-    rows = everything.facet_rows(subjects=True)
+def count_totals(frame: pl.DataFrame, combinations: Combinations) -> Totals:
+    """The totals of the rows of a snapshot and their combinations of facet values."""
+    counted = combinations.by_subject(frame).with_columns(slices=pl.sum_horizontal(SLICES))
     return Totals(
         series_count=len(frame),
         subject_count=frame["subject_id"].n_unique(),
         slice_count=int(frame["shown_slices"].sum()),
-        facets=[item for facet in FACETS for item in facet_counts(rows, facet, subjects=True)],
+        facets=[item for facet in FACETS for item in facet_counts(counted, facet, subjects=True)],
         collections=_collections(frame),
         queries=[_named_query(frame, name, plane, tumor=tumor) for name, (plane, tumor) in NAMED_QUERIES.items()],
     )
