@@ -1,4 +1,4 @@
-"""Columns of the search snapshot: the series fields that lists need, the counts by plane, and one text to search.
+"""Columns of the search snapshot: the series fields that lists need, the counts by plane.
 
 Everything here follows from the list of series fields; a new field that is filtered, sorted, counted or listed is a
 column of the snapshot as soon as it stands there and in the view `series_snapshot`.
@@ -13,8 +13,6 @@ import pyarrow as pa
 from braingranary.catalog.schema.series_fields import ARROW_TYPES, SERIES_FIELDS, Origin, SeriesField, SqlType
 
 PLANES: Final = ("axial", "coronal", "sagittal")
-TEXT: Final = "text"
-"""All that full-text search looks into, in lower case."""
 QUERY_COUNTS: Final = tuple(
     f"{label}_{plane}" for label in ("tumor", "no_tumor", "model_tumor", "model_no_tumor") for plane in PLANES
 )
@@ -46,7 +44,7 @@ FACETS: Final = tuple(field.value_filter for field in SERIES_FIELDS if field.fac
 """Names of the facets, each also that of its value filter."""
 WORDS: Final = tuple(field.name for field in SERIES_FIELDS if field.words)
 """Fields that full-text search looks into."""
-_REPEATED: Final = {"modality", "license_url", "citation_url", "model_version"}  # besides the facets: few values, often
+_UNIQUE: Final = {"series_uid", "source_url"}  # nearly every series has another one
 
 
 def column_types() -> dict[str, pa.DataType]:
@@ -58,9 +56,9 @@ def column_types() -> dict[str, pa.DataType]:
 
 
 def is_category(name: str) -> bool:
-    """Whether a column is kept as a dictionary of its few values."""
+    """Whether a column is kept as a dictionary of its different values."""
     field = FIELDS.get(name)
-    return field is not None and field.type is SqlType.TEXT and (field.facet or name in _REPEATED)
+    return field is not None and field.type is SqlType.TEXT and name not in _UNIQUE
 
 
 def snapshot_schema() -> pa.Schema:
@@ -69,4 +67,4 @@ def snapshot_schema() -> pa.Schema:
     kinds = {
         name: category if is_category(name) else text for name, kind in column_types().items() if kind == pa.string()
     }
-    return pa.schema({**column_types(), **kinds, TEXT: text})
+    return pa.schema({**column_types(), **kinds})

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from braingranary.catalog.schema.series_fields import SeriesField, SqlType
-from braingranary.catalog.search.columns import PLANES, RANGE_FILTERS, TEXT, VALUE_FILTERS
+from braingranary.catalog.search.columns import PLANES, RANGE_FILTERS, VALUE_FILTERS
 from braingranary.errors import Code, RejectedInput
 
 UNKNOWN: Final = "unknown"
@@ -71,7 +71,7 @@ class SeriesFilter:
 
 
 def conditions(wanted: SeriesFilter) -> dict[str, pl.Expr]:
-    """One condition a filter, by its name; full-text search, where it is asked for, stands last."""
+    """One condition a filter, by its name; full-text search is apart, see Texts."""
     made: dict[str, pl.Expr] = {}
     for name, values in wanted.values:
         if name == SHOWN_PLANE:
@@ -84,9 +84,6 @@ def conditions(wanted: SeriesFilter) -> dict[str, pl.Expr]:
             made[name] = _value(VALUE_FILTERS[name], values)
     for name, limit in wanted.limits:
         made[name] = _limit(RANGE_FILTERS[name], limit, lower=name.endswith(_LOWER_LIMITS))
-    if wanted.q is not None:
-        found = [pl.col(TEXT).str.contains(word, literal=True) for word in words(wanted.q)]
-        made["q"] = pl.all_horizontal(found)
     return made
 
 

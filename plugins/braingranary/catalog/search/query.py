@@ -19,7 +19,8 @@ import polars as pl
 from braingranary.catalog.schema.series_fields import SqlType
 from braingranary.catalog.search.columns import FACETS, PLANES, SHOWN, SORTS, VALUE_FILTERS
 from braingranary.catalog.search.combinations import Combinations
-from braingranary.catalog.search.filters import SHOWN_PLANE, UNKNOWN, SeriesFilter, conditions, literal, tumor_of
+from braingranary.catalog.search.filters import SHOWN_PLANE, UNKNOWN, SeriesFilter, conditions, literal, tumor_of, words
+from braingranary.catalog.search.texts import Texts
 
 VALUES_MAX: Final = 100
 """Values of one facet that an answer holds unless more are asked for."""
@@ -62,7 +63,7 @@ class Facet:
 class Selection:
     """The rows of a snapshot that a filter leaves."""
 
-    def __init__(self, frame: pl.DataFrame, combinations: Combinations, wanted: SeriesFilter) -> None:
+    def __init__(self, frame: pl.DataFrame, combinations: Combinations, texts: Texts, wanted: SeriesFilter) -> None:
         """Raises RejectedInput(REQUEST_INVALID) for a full-text query without words or with too many."""
         self._frame = frame
         self._combinations = combinations
@@ -70,6 +71,8 @@ class Selection:
         made = conditions(wanted)
         self._facet_conditions = {name: condition for name, condition in made.items() if name in FACETS}
         self._row_conditions = [condition for name, condition in made.items() if name not in FACETS]
+        if wanted.q is not None:
+            self._row_conditions += [texts.containing(word) for word in words(wanted.q)]
 
     @property
     def narrows(self) -> bool:

@@ -25,7 +25,7 @@ import pyarrow.csv as pc_csv
 from pyarrow import ipc
 
 from braingranary.catalog.db import Connection
-from braingranary.catalog.search.columns import TEXT, WORDS, column_types, snapshot_schema
+from braingranary.catalog.search.columns import column_types, snapshot_schema
 from braingranary.catalog.sql import statement
 
 SUFFIX: Final = ".arrow"
@@ -45,7 +45,7 @@ def catalogue_state(connection: Connection) -> str:
 @cache
 def layout() -> str:
     """The version of the format: another one with each change of the columns."""
-    return hashlib.sha256(f"{snapshot_schema()} {WORDS}".encode()).hexdigest()[:8]
+    return hashlib.sha256(str(snapshot_schema()).encode()).hexdigest()[:8]
 
 
 def file_name(state: str) -> str:
@@ -130,13 +130,9 @@ def _batches(connection: Connection) -> Iterator[pa.RecordBatch]:
 
 def _stored(batch: pa.RecordBatch, schema: pa.Schema, dictionaries: dict[str, Any]) -> pa.RecordBatch:
     """The batch as the file holds it; `dictionaries` grow by the values that come for the first time."""
-    texts = [batch.column(name).cast(pa.string()) for name in WORDS]
-    joined: Any = pc.utf8_lower(
-        pc.binary_join_element_wise(*texts, pa.scalar(" "), null_handling="skip")  # type: ignore[call-overload]
-    )
     arrays: list[Any] = []
     for field in schema:
-        column: Any = joined if field.name == TEXT else batch.column(field.name)
+        column: Any = batch.column(field.name)
         if field.name in dictionaries:
             known = dictionaries[field.name]
             fresh = pc.unique(column).drop_null()

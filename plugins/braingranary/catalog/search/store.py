@@ -34,6 +34,7 @@ from braingranary.catalog.search.snapshot import (
     layout,
     open_snapshot,
 )
+from braingranary.catalog.search.texts import Texts, collect_texts
 from braingranary.catalog.search.totals import Totals, count_totals
 from braingranary.errors import Code, ConfigurationError, TransientFailure
 
@@ -50,7 +51,7 @@ class Snapshot:
 
     def select(self, wanted: SeriesFilter) -> Selection:
         """What a filter leaves; raises RejectedInput(REQUEST_INVALID) for a full-text query without words."""
-        return Selection(self.frame, self.combinations, wanted)
+        return Selection(self.frame, self.combinations, self.texts, wanted)
 
     def facets(self, selection: Selection, *, values_max: int = VALUES_MAX) -> list[Facet]:
         """Counts of the most frequent values under a filter; of everything they are counted already."""
@@ -62,6 +63,11 @@ class Snapshot:
     def combinations(self) -> Combinations:
         """The different combinations of facet values."""
         return combine(self.frame)
+
+    @cached_property
+    def texts(self) -> Texts:
+        """What full-text search looks into."""
+        return collect_texts(self.frame)
 
     @cached_property
     def totals(self) -> Totals:
@@ -118,7 +124,7 @@ class SnapshotStore:
             return False
         state, frame = open_snapshot(path)
         snapshot = Snapshot(state, frame)
-        _ = snapshot.totals  # counted before anybody waits for them
+        _ = (snapshot.totals, snapshot.texts)  # counted before anybody waits for them
         self._snapshot, self._path = snapshot, path
         return True
 
