@@ -1,43 +1,38 @@
-"""A catalogue at scale: the real index of a million public DICOM series, loaded by the project's own loader.
+"""A catalogue at scale: series of the real index of a million public DICOM series, written by COPY.
 
 Why this index: collections, patients, scanners, descriptions, dates and licences of `idc-index-data` are as skewed, as
-empty and as misspelt as they really are, which no generator thinks of. What it lacks (geometry, field strength, packs,
-slices) is synthesised from numbers that are the same each time; slices follow the series' own number of instances, up
-to SLICES_MAX. Goes in: an object store and a connection to an empty, migrated catalogue. Comes out: a catalogue as a
-row of loads leaves it, and what they cost.
+empty and as misspelt as they really are, which no generator thinks of. What it lacks (geometry, field strength, packs)
+is synthesised from numbers that are the same each time. There are no rows of single slices, which search does not
+read. Goes in: a connection to an empty, migrated catalogue. Comes out: a catalogue that the search snapshot is built
+from as from any other.
 """
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+import io
+from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import idc_index_data
 import numpy as np
-import psutil
 import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
+from psycopg import sql
 
-from braingranary.catalog.load.normalize_run import load_run
+from braingranary.catalog.schema.row_keys import column_ids
 from braingranary.dicom.header import vocabulary
 from braingranary.normalization import rows
 from braingranary.normalization.labels.collection import TUMOR_COLLECTIONS
 from braingranary.records import Plane
 from braingranary.storage import keys
-from braingranary.storage.store import ObjectStore
-from tests.unit.catalog.synthetic import PROFILE, SHA, publish_arrow
+from tests.unit.catalog.synthetic import PROFILE, SHA
 
-SERIES_ALL: Final = 1_044_191
-SLICES_MAX: Final = 30  # of one series: with it the whole index makes more than ten million slices
+SLICES_MAX: Final = 30  # of one series
 PART_SERIES: Final = 65_536
-RUN_PARTS: Final = 2
 FEW_SERIES: Final = 50_000  # up to so many the head of the index is enough, which is read in no time
 ADDRESS: Final = "1.2.3"  # any UID, to take the form of an object key from
 FIELDS_TESLA: Final = np.array([1.5, 3.0, 1.494, 2.8936, 1.0, 0.35, 7.0], np.float32)
@@ -45,71 +40,85 @@ FIELD_SHARES: Final = (0.42, 0.34, 0.08, 0.08, 0.04, 0.03, 0.01)
 SPACINGS_MM: Final = np.array([0.5, 0.9, 1.0, 1.2, 1.5, 3.0, 5.0, 6.5], np.float32)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadCost:
-    """What loading the whole set took."""
-
-    series: int
-    slices: int
-    seconds: float
-    added_rss_mb: float
-    """By how much a load raised the resident memory of its process, the largest over the runs."""
-
-
-def load(connection: psycopg.Connection[Any], store: ObjectStore, *, series: int = SERIES_ALL) -> LoadCost:
-    """Publish the first `series` of the shuffled index run by run and load each; the runs' files are deleted again."""
-    loaded = slices = 0
-    seconds = added = 0.0
-    for run, parts in _runs(series):
-        publish_arrow(store, run, parts)
-        del parts
-        process = psutil.Process()
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the high-water mark begins anew
-        before, start = process.memory_info().rss, time.monotonic()
-        report = load_run(connection, store, run)
-        seconds += time.monotonic() - start
-        added = max(added, _high_water_bytes() - before)
-        loaded, slices = loaded + report.series, slices + report.slices
-        print(f"{run}: {loaded} series, {slices} slices, {seconds:.0f} s", flush=True)
-        store.delete_many([item.key for item in store.list(f"runs/normalize/{run}/")])
-    return LoadCost(series=loaded, slices=slices, seconds=seconds, added_rss_mb=added / 1e6)
-
-
-def night(series: int) -> list[dict[str, pa.Table]]:
-    """The part of one more night: so many series that nobody has seen, of studies and collections that stand."""
-    path = idc_index_data.IDC_INDEX_PARQUET_FILEPATH
-    assert path is not None
-    index = pa.Table.from_batches([next(pq.ParquetFile(path).iter_batches(FEW_SERIES))]).slice(0, series)
-    at = index.schema.get_field_index("SeriesInstanceUID")
-    fresh = pa.array([f"2.25.{number}" for number in range(series)], index.schema.field(at).type)
-    return [tables(index.set_column(at, index.schema.field(at), fresh), seed=series)]
-
-
-def _high_water_bytes() -> int:
-    told = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
-    assert told is not None
-    return int(told[1]) * 1024
-
-
-def _runs(series: int) -> Iterator[tuple[str, list[dict[str, pa.Table]]]]:
+def index_table(*, modality: str | None = None, series: int | None = None) -> pa.Table:
+    """The index, of one modality alone where one is named; at most `series` rows."""
     path = idc_index_data.IDC_INDEX_PARQUET_FILEPATH
     assert path is not None
     file = pq.ParquetFile(path)
-    head = pa.Table.from_batches([next(file.iter_batches(FEW_SERIES))]) if series <= FEW_SERIES else None
-    index = file.read() if head is None else head
-    # Shuffled, so that collections are spread over the runs as if they had come night by night.
-    order = np.random.default_rng(0).permutation(index.num_rows)[:series]
-    for number, first in enumerate(range(0, series, PART_SERIES * RUN_PARTS)):
-        chosen = order[first : first + PART_SERIES * RUN_PARTS]
-        parts = [
-            tables(index.take(chosen[start : start + PART_SERIES]), seed=number * RUN_PARTS + start)
-            for start in range(0, len(chosen), PART_SERIES)
-        ]
-        yield f"scale-{number:02d}", parts
+    # The head of the index is read in no time.
+    few = series is not None and series <= FEW_SERIES
+    index = pa.Table.from_batches([next(file.iter_batches(FEW_SERIES))]) if few else file.read()
+    if modality is not None:
+        index = index.filter(pc.is_in(index["Modality"], pa.array([modality], index.schema.field("Modality").type)))
+    # Shuffled, so that every part has series of most collections, as nights bring them.
+    return index.take(np.random.default_rng(0).permutation(index.num_rows)[:series])
+
+
+def fill(connection: psycopg.Connection[Any], index: pa.Table) -> None:
+    """Write the series of `index` into an empty, migrated catalogue; `connection` commits each statement."""
+    seen: dict[str, set[int]] = {"collection": set(), "subject": set(), "study": set()}
+    for number, first in enumerate(range(0, index.num_rows, PART_SERIES)):
+        part = tables(index.slice(first, PART_SERIES), seed=first)
+        for name, table in _rows(part, published=datetime(2026, 11, 1, tzinfo=UTC) + timedelta(days=number)).items():
+            kept = table
+            if name in seen:
+                kept = table.filter(pa.array(_first_time(table[f"{name}_id"].to_pylist(), seen[name])))
+            _copy(connection, name, kept)
+    connection.execute("ANALYZE")
+
+
+def _rows(part: dict[str, pa.Table], *, published: datetime) -> dict[str, pa.Table]:
+    """One part by tables of the catalogue, parents first; rows of parents come once a series."""
+    series, packs, labels = part["series"], part["packs"], part["labels"]
+    at: Any = pa.scalar(published, pa.timestamp("us", "UTC"))
+    ids = {
+        "series_id": column_ids("series", _column(series, "series_uid")),
+        "study_id": column_ids("study", _column(series, "study_uid")),
+        "subject_id": column_ids("subject", _column(series, "subject")),
+        "collection_id": column_ids("collection", _column(series, "archive"), _column(series, "collection")),
+    }
+    whole = series.append_column("patient_id", series["subject"]).append_column("name", series["collection"])
+    for name, column in ids.items():
+        whole = whole.append_column(name, column)
+    whole = whole.append_column("published_at", pa.repeat(at, len(series)))
+    volumes = _column(packs, "volume").cast(pa.string())
+    pack_ids = column_ids("pack", _column(packs, "series_uid"), volumes, _column(packs, "plane"))
+    packs = packs.append_column("pack_id", pack_ids)
+    packs = packs.append_column("series_id", column_ids("series", _column(packs, "series_uid")))
+    labels = labels.append_column("series_id", column_ids("series", _column(labels, "series_uid")))
+    labels = labels.select(["series_id", "tumor", "source"]).append_column("published_at", pa.repeat(at, len(labels)))
+    return {"collection": whole, "subject": whole, "study": whole, "series": whole, "pack": packs, "label": labels}
+
+
+def _column(table: pa.Table, name: str) -> Any:
+    return table[name].combine_chunks()
+
+
+def _first_time(ids: list[Any], seen: set[int]) -> list[bool]:
+    """Which keys are not among `seen`, to which they are added."""
+    fresh = []
+    for key in ids:
+        fresh.append(key not in seen)
+        seen.add(key)
+    return fresh
+
+
+def _copy(connection: psycopg.Connection[Any], name: str, table: pa.Table) -> None:
+    """Those columns of `table` that the catalogue's table has."""
+    if not len(table):
+        return
+    cursor = connection.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(sql.Identifier(name)))
+    columns = [item.name for item in cursor.description or () if item.name in table.column_names]
+    text = io.BytesIO()
+    pc_csv.write_csv(table.select(columns), text, pc_csv.WriteOptions(include_header=False, quoting_style="needed"))
+    listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+    command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(sql.Identifier(name), listed)
+    with connection.cursor().copy(command) as copy:
+        copy.write(text.getvalue().replace(b"\0", b""))
 
 
 def tables(index: pa.Table, *, seed: int) -> dict[str, pa.Table]:
-    """The row files of one part: one table each of series, packs, slices, labels and (no) rejects."""
+    """The row files of one part: one table each of series, packs and labels."""
     index = index.combine_chunks()
     series = _series(index, np.random.default_rng(seed))
     uids, planes = series["series_uid"], series["plane"]
@@ -134,9 +143,7 @@ def tables(index: pa.Table, *, seed: int) -> dict[str, pa.Table]:
     labelled = pc.is_in(series["collection"], pa.array(sorted(_tumor_collections()), pa.string()))
     chosen = uids.filter(labelled)
     labels = _table(rows.LABELS, len(chosen), series_uid=chosen, tumor=True, source="collection")
-    rejects = rows.TABLES["rejects"].empty_table()
-    return {"series": series, "packs": packs, "slices": _slices(uids, planes, counts), "labels": labels,
-            "rejects": rejects}  # fmt: skip
+    return {"series": series, "packs": packs, "labels": labels}
 
 
 def _series(index: pa.Table, random: np.random.Generator) -> pa.Table:
@@ -197,25 +204,6 @@ def _series(index: pa.Table, random: np.random.Generator) -> pa.Table:
         profile=PROFILE,
         extra="{}",
     )  # fmt: skip
-
-
-def _slices(uids: Any, planes: Any, counts: np.ndarray[Any, Any]) -> pa.Table:
-    total = int(counts.sum())
-    first = np.cumsum(counts) - counts
-    index = (np.arange(total) - np.repeat(first, counts)).astype(np.int32)
-    at = pa.array(np.repeat(np.arange(len(counts)), counts))
-    return _table(
-        rows.SLICES,
-        total,
-        series_uid=uids.take(at),
-        volume=0,
-        plane=planes.take(at),
-        slice_index=pa.array(index),
-        position_mm=pa.array((index * 1.2 - 90).astype(np.float32)),
-        byte_offset=pa.array(40 + index.astype(np.int64) * 140),
-        byte_length=100,
-        crc32=pa.array(np.random.default_rng(total).integers(0, 2**32, total, dtype=np.int64)),
-    )
 
 
 def _table(schema: pa.Schema, size: int, **values: Any) -> pa.Table:

@@ -103,9 +103,13 @@ class Selection:
     def facets(self, *, values_max: int = VALUES_MAX) -> list[Facet]:
         """Counts of each facet's most frequent values; a facet's own filter does not narrow it."""
         found = []
+        matching = self._counted.filter(*self._facet_conditions.values())
         for facet in FACETS:
-            asked = [condition for name, condition in self._facet_conditions.items() if name != facet]
-            found += facet_counts(self._counted.filter(*asked), facet, tumor=tumor_of(self._wanted))[:values_max]
+            part = matching
+            if facet in self._facet_conditions:
+                asked = [condition for name, condition in self._facet_conditions.items() if name != facet]
+                part = self._counted.filter(*asked)
+            found += facet_counts(part, facet, tumor=tumor_of(self._wanted))[:values_max]
         return found
 
     def page(
