@@ -120,7 +120,7 @@ def test_one_range_is_answered_with_206(client: FlaskClient, asked: str, start: 
     assert int(answer.headers["Content-Length"]) == last - first
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-1,5-6", "bytes=5-2", "bytes=a-b", "lines=0-1", "bytes", "bytes=-0"])
+@pytest.mark.parametrize("asked", ["bytes=0-1,5-6", "bytes=5-2", "bytes=a-b", "lines=0-1", "bytes"])
 def test_ranges_not_understood_are_answered_with_the_whole(client: FlaskClient, asked: str) -> None:
     answer = client.get(ADDRESS, headers={"Range": asked})
     assert (answer.status_code, len(answer.data)) == (200, int(answer.headers["Content-Length"]))
@@ -158,7 +158,7 @@ def test_conditions_are_weighed_before_ranges(client: FlaskClient) -> None:
 def test_downloads_beyond_the_places_of_a_process_are_told_to_come_back(client: FlaskClient) -> None:
     slots = client.application.extensions["granary"].downloads
     for _ in range(slots.limit):
-        slots.take()
+        slots.acquire()
     answer = client.get(ADDRESS)
     for _ in range(slots.limit):
         slots.release()
