@@ -21,6 +21,7 @@ FACETS: Final = {
     "label_source": "Label by",
     "sequence": "Sequence",
     "plane": "Acquired plane",
+    "acquisition_type": "Acquisition",
     "collection": "Collection",
     "field_strength": "Field strength, T",
     "manufacturer": "Manufacturer",

@@ -152,6 +152,7 @@ def facts(item: SeriesDetail) -> list[tuple[str, str | None]]:
         ("Date", item.series_date.isoformat() if item.series_date else None),
         ("Subject", ", ".join(_subject(item))),
         ("Scanner", scanner),
+        ("Acquisition", item.acquisition_type),
         ("Field", _with(item.field_strength_tesla, "T", 2)),
         ("Matrix", TIMES.join(map(str, (item.columns, item.rows, item.slice_count)))),
         ("Volumes", str(item.volume_count) if item.volume_count > 1 else None),

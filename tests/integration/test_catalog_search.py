@@ -123,6 +123,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "model": ("Skyra", "unknown"),
     "sex": ("F", "M", "unknown"),
     "license": ("CC BY 4.0", "unknown"),
+    "acquisition_type": ("2D", "3D", "unknown"),
     "field_strength": ("<1", "1", "1.5", "3", "7", "unknown"),
     "tumor": ("true", "false", "unknown"),
     "label_source": ("reader", "mask", "collection", "model", "unknown"),

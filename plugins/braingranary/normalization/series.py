@@ -161,6 +161,7 @@ def _physics_columns(header: SeriesHeader) -> dict[str, object]:
         "repetition_time_ms": header.repetition_time_ms,
         "inversion_time_ms": header.inversion_time_ms,
         "flip_angle_deg": header.flip_angle_deg,
+        "acquisition_type": header.acquisition_type,
         "slice_thickness_mm": header.slice_thickness_mm,
         "text_plane": None if header.text_plane is None else str(header.text_plane),
     }
@@ -173,7 +174,6 @@ def _extra(record: SeriesRecord, images: SeriesImages) -> str:
         **header.extra,
         "image_type": list(header.image_type),
         "scanning_sequence": list(header.scanning_sequence),
-        "acquisition_type": header.acquisition_type,
         "contrast": header.contrast,
     }
     kept = {name: value for name, value in told.items() if value not in (None, [])}

@@ -42,6 +42,7 @@ def row(number: int) -> dict[str, Any]:
         field_strength_tesla=FIELDS[number % 6],
         slice_spacing_mm=(0.9375, 3.0, 5.0)[number % 3],
         slice_thickness_mm=None if number % 8 == 0 else 1.0 + number % 4,
+        acquisition_type=("3D", None, "2D", "3D")[number % 4],
         license_name=("CC BY 4.0", "CC BY-NC 3.0", None)[number % 3],
         slice_count=2 + number % 3,
     )
@@ -114,6 +115,7 @@ def matches(number: int, wanted: SeriesFilter) -> bool:
         "sequence": made["sequence"] or "unknown", "manufacturer": made["manufacturer"] or "unknown",
         "model": made["manufacturer_model"] or "unknown", "sex": made["sex"] or "unknown",
         "license": made["license_name"] or "unknown", "field_strength": nominal(made["field_strength_tesla"]),
+        "acquisition_type": made["acquisition_type"] or "unknown",
     }  # fmt: skip
     if any(wanted.asked(name) and value not in wanted.asked(name) for name, value in plain.items()):
         return False
@@ -148,6 +150,7 @@ VALUES: dict[str, Callable[[int], list[str]]] = {
     "sequence": lambda number: [row(number)["sequence"] or "unknown"],
     "manufacturer": lambda number: [row(number)["manufacturer"] or "unknown"],
     "model": lambda number: [row(number)["manufacturer_model"] or "unknown"],
+    "acquisition_type": lambda number: [row(number)["acquisition_type"] or "unknown"],
     "plane": lambda number: [row(number)["plane"]],
     "license": lambda number: [row(number)["license_name"] or "unknown"],
     "field_strength": lambda number: [nominal(row(number)["field_strength_tesla"])],

@@ -89,6 +89,7 @@ def series_row(number: int, **changes: Any) -> dict[str, Any]:
         "window_low": 3.25,
         "window_high": 1034.5,
         "transfer_syntax": "1.2.840.10008.1.2.1",
+        "acquisition_type": "3D",
         "license_name": "CC BY 4.0",
         "license_url": "https://creativecommons.org/licenses/by/4.0/",
         "citation_url": None,

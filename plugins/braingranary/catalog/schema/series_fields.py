@@ -155,6 +155,8 @@ SERIES_FIELDS: Final[tuple[SeriesField, ...]] = (
     SeriesField("repetition_time_ms", _REAL, "milliseconds", shown="detail"),
     SeriesField("inversion_time_ms", _REAL, "milliseconds", shown="detail"),
     SeriesField("flip_angle_deg", _REAL, "degrees", shown="detail"),
+    SeriesField("acquisition_type", _TEXT, "MR acquisition type, 2D or 3D; null where the files do not say",
+                value_filter="acquisition_type", values=("2D", "3D"), facet=True, shown="list"),
     SeriesField("plane", _TEXT, "acquired plane, from geometry alone", required=True, value_filter="plane",
                 values=_PLANES, facet=True, words=True, shown="list"),
     SeriesField("text_plane", _TEXT, "plane that the description claims, where it claims one", shown="detail"),
