@@ -6,6 +6,7 @@ normalization, load. Series of `plans` alone, or all of the sample; a mask where
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from braingranary.devstack.postgres import Database, PostgresServer
 from braingranary.devstack.s3 import ObjectServer
 from braingranary.devstack.sample_archive import SampleArchive
 from braingranary.devstack.sample_head.acquire import scan_mask
+from braingranary.devstack.sample_head.build import ARCHIVE_RECORD
 from braingranary.devstack.sample_head.classic import classic_files, encode
 from braingranary.devstack.sample_head.head import load_head
 from braingranary.devstack.sample_head.plan import SERIES, SeriesPlan
@@ -40,13 +42,14 @@ HEALTHY_T2 = next(plan for plan in SERIES if plan.folder == "03_t2_tse_ax")
 
 
 def write_series(folder: Path, plans: Iterable[SeriesPlan]) -> None:
-    """The DICOM files of some classic series of the sample, and of their masks."""
+    """The DICOM files of some classic series of the sample, of their masks, and the licence of their collections."""
     for plan in plans:
         head = load_head(plan.subject.lesion)
         _write(folder / plan.key, classic_files(plan, head))
         if plan.mask:
             mask = scan_mask(head, plan.grid, plan.subject.traits)
             _write(folder / f"{plan.key}_seg", [encode(segmentation_file(plan, mask))])
+        (folder / plan.subject.collection / "archive.json").write_text(json.dumps(ARCHIVE_RECORD))
 
 
 def furnish_with(folder: Path, dsn: str, server: ObjectServer) -> House:

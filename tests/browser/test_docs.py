@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from werkzeug.serving import make_server
 
 from braingranary.settings import StoreSettings
+from serving.app import create_app
 from tests.serving.house import House
 
 pytestmark = pytest.mark.browser
@@ -21,7 +22,7 @@ def address() -> Iterator[str]:
     """A front door without a house behind it: the description needs neither database nor store."""
     nowhere = StoreSettings(endpoint_url="http://127.0.0.1:1", access_key="none", secret_key=SecretStr("none"))
     house = House(dsn="postgresql://nobody@127.0.0.1:1/none", store=None, store_settings=nowhere, jpegs={})  # type: ignore[arg-type]
-    server = make_server("127.0.0.1", 0, house.app(), threaded=True)
+    server = make_server("127.0.0.1", 0, create_app(**house.settings), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
