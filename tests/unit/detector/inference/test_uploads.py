@@ -253,7 +253,7 @@ def changed(offset: int, layout: str, *values: float) -> bytes:
         (changed(112, "2f", 1.0, float("inf")), Code.IMAGE_INVALID),
         (changed(280, "12f", *[0.0] * 12), Code.GEOMETRY_INVALID),
         (changed(280, "f", float("nan")), Code.GEOMETRY_INVALID),
-        (gzip.compress(bytes(1 << 20)), Code.IMAGE_INVALID),
+        (gzip.compress(bytes(1 << 20), mtime=0), Code.IMAGE_INVALID),
         (scans.nifti(scans.slices(2))[:2000], Code.IMAGE_INVALID),
         (b"\x1f\x8b" + b"\xff" * 100, Code.IMAGE_INVALID),
         (scans.nifti(np.zeros((2, 64, 64), np.uint8)), Code.VOLUME_BLANK),
