@@ -219,6 +219,11 @@ def agree(snapshot: Snapshot, wanted: SeriesFilter) -> None:
         assert told == Counter(
             itertools.chain.from_iterable(values_of(number) for number in expected(beside(wanted, facet)))
         )
+        slices_by_value: Counter[str] = Counter()
+        for number in expected(beside(wanted, facet)):
+            counted = 1 if facet == "shown_plane" else len(shown(number) & set(planes or PLANES))
+            slices_by_value.update({value: row(number)["slice_count"] * counted for value in values_of(number)})
+        assert Counter({item.value: item.slice_count for item in facets if item.facet == facet}) == slices_by_value
 
 
 def beside(wanted: SeriesFilter, facet: str) -> SeriesFilter:
