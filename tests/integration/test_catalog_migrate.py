@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from braingranary.catalog import sql
 from braingranary.catalog.schema.migrate import dbmate_url, migrate
 from braingranary.errors import Code, ConfigurationError, TransientFailure
 
@@ -74,3 +77,38 @@ def test_dbmate_url_with_awkward_characters_keeps_them_apart() -> None:
     url = dbmate_url("host=db.example port=6432 user='a@b' password='p/w:%' dbname=gran", tls=True)
     assert url == "postgres://a%40b:p%2Fw%3A%25@db.example:6432/gran?"
     assert dbmate_url("postgresql://u@h/d", tls=False).endswith("sslmode=disable")
+
+
+def test_migrate_makes_views_anew_only_where_a_file_of_them_has_changed(
+    postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def view() -> tuple[object, ...] | None:
+        with psycopg.connect(postgres_dsn) as connection:
+            return connection.execute(
+                "SELECT to_regclass('series_snapshot')::oid, pg_get_viewdef('pack_labels')"
+            ).fetchone()
+
+    migrate(postgres_dsn)
+    first = view()
+    migrate(postgres_dsn)
+    assert view() == first
+    changed = tmp_path / "sql"
+    shutil.copytree(sql.sql_folder(), changed)
+    labels = changed / "views" / "10_pack_labels.sql"
+    labels.write_text(
+        labels.read_text().replace("SELECT\n    p.pack_id,", "SELECT\n    p.pack_id,\n    p.series_id,", 1)
+    )
+    monkeypatch.setenv("GRANARY_SQL_FOLDER", str(changed))
+    for kept in (sql.sql_folder, sql.statement, sql.names):
+        kept.cache_clear()
+    try:
+        migrate(postgres_dsn)
+    finally:
+        monkeypatch.undo()
+        for kept in (sql.sql_folder, sql.statement, sql.names):
+            kept.cache_clear()
+    last = view()
+    assert last is not None
+    assert first is not None
+    assert last[0] != first[0]
+    assert "p.series_id" in str(last[1])

@@ -1,7 +1,8 @@
 """Bringing the catalogue's schema up to date: dbmate applies sql/migrations/ under an advisory lock.
 
 The first migration is the baseline, which makes the schema of version 1.0 at once. A database of the history before it
-is brought there by sql/upgrades/history_before_baseline.sql, and its versions are replaced by the baseline's.
+is brought there by sql/upgrades/history_before_baseline.sql, and its versions are replaced by the baseline's. The views
+that reading is built on (sql/views/) are no history: they are made anew whenever a file of that folder has changed.
 
 Why a lock of our own: dbmate reads what is applied before it starts, so that two of them would run the same migration
 twice and one would fail. Goes in: a PostgreSQL URL of the role that owns the schema. Comes out: nothing but a schema
@@ -11,6 +12,7 @@ TransientFailure (the server cannot be reached).
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sysconfig
@@ -20,9 +22,10 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 import structlog
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from braingranary.catalog.sql import sql_folder, statement
+from braingranary.catalog.sql import names, sql_folder, statement
 from braingranary.errors import Code, ConfigurationError, TransientFailure
 
 MIGRATION_LOCK: Final = 0x6272_6169_6E_01  # any constant of our own; "brain" in ASCII
@@ -57,9 +60,10 @@ def migrate(dsn: str) -> None:
             timeout=MIGRATION_TIMEOUT_S,
             check=False,
         )
-    if result.returncode != 0:
-        trouble = result.stderr.strip()[-_TROUBLE_CHARACTERS:]
-        raise ConfigurationError(Code.CONFIGURATION_INVALID, f"migration failed: {trouble}")
+        if result.returncode != 0:
+            trouble = result.stderr.strip()[-_TROUBLE_CHARACTERS:]
+            raise ConfigurationError(Code.CONFIGURATION_INVALID, f"migration failed: {trouble}")
+        _replace_views(connection)
     _log.info("catalog_migrated", applied=result.stdout.count("Applied:"))
 
 
@@ -93,6 +97,31 @@ def _upgrade_old_history(connection: psycopg.Connection[Any]) -> None:
             Code.CONFIGURATION_INVALID, f"upgrade to the baseline failed: {error.diag.message_primary}"
         ) from error
     _log.info("catalog_upgraded", baseline=BASELINE)
+
+
+def _replace_views(connection: psycopg.Connection[Any]) -> None:
+    """Make the views of sql/views/ anew where they are not those of this release; its digest stands in a comment.
+
+    Raises:
+        ConfigurationError: PostgreSQL refused one; the former views stand.
+    """
+    files = names("views")
+    digest = hashlib.sha256("".join(map(statement, files)).encode()).hexdigest()[:16]
+    comment = f"One row a series with all that it is filtered, sorted, counted and listed by. Views {digest}."
+    found = connection.execute("SELECT obj_description(to_regclass('series_snapshot'), 'pg_class')").fetchone()
+    if found == (comment,):
+        return
+    try:
+        with connection.transaction():
+            for name in files:
+                connection.execute(statement(name))
+            connection.execute(sql.SQL("COMMENT ON VIEW series_snapshot IS {}").format(comment))
+    except psycopg.OperationalError as error:
+        raise TransientFailure(Code.CATALOG_UNAVAILABLE, "migrate: the connection was lost") from error
+    except psycopg.Error as error:
+        message = f"the views of sql/views/ were refused: {error.diag.message_primary}"
+        raise ConfigurationError(Code.CONFIGURATION_INVALID, message) from error
+    _log.info("catalog_views_replaced", views=digest)
 
 
 def dbmate_url(dsn: str, *, tls: bool) -> str:
