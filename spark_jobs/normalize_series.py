@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ from braingranary.normalization.parts import PartResult, PublishedRun, published
 from braingranary.normalization.plan import batches
 from braingranary.normalization.profile import Profile
 from braingranary.normalization.publish import publish, read_published
-from braingranary.storage.location import StorePlace, read_at
+from braingranary.storage.location import StoreLocation, current_location, read_at
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -35,7 +36,7 @@ BATCHES_A_CORE: Final = 2  # enough that the last task does not keep the others 
 
 
 def worker(
-    place: StorePlace, profile: Profile, run: str, work: Sequence[Sequence[str]]
+    place: StoreLocation, profile: Profile, run: str, work: Sequence[Sequence[str]]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """The function that Spark runs on each partition: numbers of batches in, one row of JSON a finished batch out.
 
@@ -77,6 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     arguments = parser.parse_args(argv)
     job = NormalizeJob.from_json(read_at(arguments.run_json, arguments.endpoint_url))
+    job = replace(job, store=current_location(arguments.run_json, arguments.endpoint_url, job.store))
 
     from pyspark.sql import SparkSession  # noqa: PLC0415 - a wrong run.json is told before a JVM is started
 

@@ -16,6 +16,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -31,7 +32,7 @@ from braingranary.detector.contracts.score_run import (
 )
 from braingranary.storage import keys
 from braingranary.storage.bin_packing import spread
-from braingranary.storage.location import read_at
+from braingranary.storage.location import current_location, read_at
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -90,6 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     arguments = parser.parse_args(argv)
     job = ScoreJob.from_json(read_at(arguments.run_json, arguments.endpoint_url))
+    job = replace(job, store=current_location(arguments.run_json, arguments.endpoint_url, job.store))
 
     from pyspark.sql import SparkSession  # noqa: PLC0415 - a wrong run.json is told before a JVM is started
 

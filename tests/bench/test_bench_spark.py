@@ -41,7 +41,7 @@ from braingranary.normalization.plan import PendingSeries, batches
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.publish import publish
 from braingranary.settings import StoreSettings
-from braingranary.storage.location import StorePlace
+from braingranary.storage.location import StoreLocation
 from braingranary.storage.store import ObjectStore
 from spark_jobs.normalize_series import BATCHES_A_CORE, run_job
 from tests.bench.harness import compare
@@ -70,7 +70,7 @@ BOUNDS = (
 class Bench:
     """A warm session, a warm pool, staged series, and the same zips as local files."""
 
-    def __init__(self, spark: SparkSession, pool: Pool, store: ObjectStore, place: StorePlace, folder: Path) -> None:
+    def __init__(self, spark: SparkSession, pool: Pool, store: ObjectStore, place: StoreLocation, folder: Path) -> None:
         self.spark, self.pool, self.store, self.place, self.folder = spark, pool, store, place, folder
         self.runs = itertools.count()
         self.zips = folder / "zips"
@@ -147,7 +147,7 @@ def unpacked(pack: bytes) -> list[bytes]:
         return [archive.read(name) for name in archive.namelist()]
 
 
-def pooled(place: StorePlace, raw_keys: tuple[str, ...], run: str) -> PartResult:
+def pooled(place: StoreLocation, raw_keys: tuple[str, ...], run: str) -> PartResult:
     return normalize_batch(place.open(), raw_keys, DEFAULT_PROFILE, run)
 
 
@@ -203,7 +203,7 @@ def bench(
     monkeypatch.setenv("GRANARY_S3_SECRET_KEY", s3_settings.secret_key.get_secret_value())
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
-    place = StorePlace(bucket=s3_settings.bucket, endpoint_url=s3_settings.endpoint_url)
+    place = StoreLocation(bucket=s3_settings.bucket, endpoint_url=s3_settings.endpoint_url)
     with multiprocessing.get_context("fork").Pool(CORES) as pool:
         spark = (
             SparkSession.builder.master(f"local[{CORES}]")

@@ -22,7 +22,7 @@ from braingranary.detector.inference.score import Scorer
 from braingranary.detector.model import weights
 from braingranary.detector.model.encoder_decoder.network import TumorNet
 from braingranary.errors import RejectedInput
-from braingranary.storage.location import StorePlace
+from braingranary.storage.location import StoreLocation
 from tests.fixtures.tiny_detector import WIDTHS, metadata
 from tests.serving.house import House
 
@@ -92,7 +92,7 @@ def score(house: House, folder: Path) -> None:
     record = _record(model)
     pin = ModelPin(version=record.version, sha256=record.sha256, weights_key=record.weights_key)
     settings = house.store_settings
-    place = StorePlace(bucket=settings.bucket, endpoint_url=settings.endpoint_url, region=settings.region)
+    place = StoreLocation(bucket=settings.bucket, endpoint_url=settings.endpoint_url, region=settings.region)
     with psycopg.connect(house.dsn, autocommit=True) as connection:
         standing = models.register(connection, record)
         waiting = [

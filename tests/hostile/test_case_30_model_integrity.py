@@ -26,7 +26,7 @@ from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.records import Plane
 from braingranary.settings import ServingSettings, StoreSettings
 from braingranary.storage import keys
-from braingranary.storage.location import StorePlace
+from braingranary.storage.location import StoreLocation
 from braingranary.storage.store import ObjectStore
 from serving.detect.service import Detection
 from spark_jobs.score_series import worker
@@ -178,7 +178,7 @@ def scored_by_spark(
     series = SeriesToScore(
         series_id=1, series_uid=UID, archive="tcia", collection="Set", input_sha256="00" * 32, packs=(found,)
     )
-    job = ScoreJob(run="case-30", store=StorePlace.of(settings), model=model, series=(series,))
+    job = ScoreJob(run="case-30", store=StoreLocation.of(settings), model=model, series=(series,))
     [answer] = worker(job, [[series]])(iter([pa.RecordBatch.from_pydict({"id": [0]})]))
     part = ScoredPart.from_json(answer.to_pydict()["part"][0])
     assert part.rows == {"series": 1, "slices": SLICES, "rejects": 0}

@@ -26,7 +26,7 @@ from braingranary.orchestration.model_files import register_weights
 from braingranary.orchestration.score_plan import score_job
 from braingranary.records import Plane
 from braingranary.settings import StoreSettings
-from braingranary.storage.location import StorePlace
+from braingranary.storage.location import StoreLocation
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import score_set
 from tests.fixtures.snapshots import snapshot_of
@@ -48,8 +48,8 @@ def connection(postgres_dsn: str) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def place(s3_settings: StoreSettings) -> StorePlace:
-    return StorePlace.of(s3_settings)
+def place(s3_settings: StoreSettings) -> StoreLocation:
+    return StoreLocation.of(s3_settings)
 
 
 def dump(connection: Connection, *, with_xmin: bool = False) -> dict[str, Any]:
@@ -70,14 +70,14 @@ def count(connection: Connection, table: str) -> int:
     return int(row[0])
 
 
-def scored(connection: Connection, store: ObjectStore, place: StorePlace, model: ModelRecord, run: str) -> ScoreJob:
+def scored(connection: Connection, store: ObjectStore, place: StoreLocation, model: ModelRecord, run: str) -> ScoreJob:
     job = score_job(connection, place, run, model)
     score_set.score_here(store, job)
     return job
 
 
 def test_plan_score_load_keeps_every_slice_and_then_nothing_is_left_to_do(
-    connection: Connection, object_store: ObjectStore, place: StorePlace
+    connection: Connection, object_store: ObjectStore, place: StoreLocation
 ) -> None:
     score_set.catalogue(connection, object_store, range(3))
     model = score_set.registered(connection, object_store)
@@ -100,7 +100,7 @@ def test_plan_score_load_keeps_every_slice_and_then_nothing_is_left_to_do(
 
 
 def test_load_twice_changes_no_row_and_an_older_run_does_not_win(
-    connection: Connection, object_store: ObjectStore, place: StorePlace
+    connection: Connection, object_store: ObjectStore, place: StoreLocation
 ) -> None:
     score_set.catalogue(connection, object_store, range(2))
     model = score_set.registered(connection, object_store)
@@ -120,7 +120,7 @@ def test_load_twice_changes_no_row_and_an_older_run_does_not_win(
 
 
 def test_second_model_stands_beside_the_first_and_takes_over_when_activated(
-    connection: Connection, object_store: ObjectStore, place: StorePlace
+    connection: Connection, object_store: ObjectStore, place: StoreLocation
 ) -> None:
     score_set.catalogue(connection, object_store, range(2))
     first = score_set.registered(connection, object_store)
@@ -145,7 +145,7 @@ def test_second_model_stands_beside_the_first_and_takes_over_when_activated(
 
 
 def test_named_queries_count_truth_and_offer_the_model_only_where_no_truth_speaks(
-    connection: Connection, object_store: ObjectStore, place: StorePlace
+    connection: Connection, object_store: ObjectStore, place: StoreLocation
 ) -> None:
     labels = [
         synthetic.label_row(0, tumor=True, source="collection"),
@@ -182,7 +182,7 @@ def test_named_queries_count_truth_and_offer_the_model_only_where_no_truth_speak
 
 
 def test_repacked_series_loses_its_prediction_and_an_old_run_cannot_bring_it_back(
-    connection: Connection, object_store: ObjectStore, place: StorePlace
+    connection: Connection, object_store: ObjectStore, place: StoreLocation
 ) -> None:
     score_set.catalogue(connection, object_store, range(2))
     model = score_set.registered(connection, object_store)
@@ -207,7 +207,7 @@ def test_repacked_series_loses_its_prediction_and_an_old_run_cannot_bring_it_bac
 
 
 def test_spoilt_pack_is_a_reject_that_leaves_when_the_series_is_scored(
-    connection: Connection, object_store: ObjectStore, place: StorePlace
+    connection: Connection, object_store: ObjectStore, place: StoreLocation
 ) -> None:
     score_set.catalogue(connection, object_store, range(3))
     model = score_set.registered(connection, object_store)
@@ -230,7 +230,7 @@ def test_spoilt_pack_is_a_reject_that_leaves_when_the_series_is_scored(
 
 
 def test_killed_in_the_middle_of_a_load_leaves_nothing_and_the_next_try_ends_as_a_clean_one(
-    connection: Connection, object_store: ObjectStore, place: StorePlace
+    connection: Connection, object_store: ObjectStore, place: StoreLocation
 ) -> None:
     score_set.catalogue(connection, object_store, range(2))
     model = score_set.registered(connection, object_store)
@@ -280,7 +280,7 @@ def test_register_is_idempotent_and_refuses_other_weights_under_a_known_version(
 
 
 def test_run_of_an_unknown_model_is_refused(
-    connection: Connection, object_store: ObjectStore, place: StorePlace
+    connection: Connection, object_store: ObjectStore, place: StoreLocation
 ) -> None:
     score_set.catalogue(connection, object_store, [0])
     model = score_set.registered(connection, object_store)
@@ -292,7 +292,7 @@ def test_run_of_an_unknown_model_is_refused(
 
 
 def test_published_rows_with_a_missing_slice_or_a_nan_are_refused(
-    connection: Connection, object_store: ObjectStore, place: StorePlace
+    connection: Connection, object_store: ObjectStore, place: StoreLocation
 ) -> None:
     score_set.catalogue(connection, object_store, [0])
     model = score_set.registered(connection, object_store)

@@ -6,20 +6,21 @@ import io
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from braingranary.normalization.job import NormalizeJob
+from braingranary.normalization.job import NormalizeJob, write_run_json
 from braingranary.normalization.parts import PublishedRun
 from braingranary.normalization.plan import PendingSeries
 from braingranary.normalization.publish import read_published
 from braingranary.settings import StoreSettings
-from braingranary.storage.location import StorePlace
+from braingranary.storage.location import StoreLocation, current_location
 from braingranary.storage.store import ObjectStore
-from spark_jobs.normalize_series import run_job
+from spark_jobs.normalize_series import main, run_job
 from tests.unit.normalization import phantom
 
 pytestmark = [pytest.mark.spark, pytest.mark.stack]
@@ -70,7 +71,7 @@ def staged(store: ObjectStore) -> list[PendingSeries]:
 
 
 def job_of(store: ObjectStore, settings: StoreSettings, run: str, series: list[PendingSeries]) -> NormalizeJob:
-    place = StorePlace(bucket=store.bucket, endpoint_url=settings.endpoint_url, region=settings.region)
+    place = StoreLocation(bucket=store.bucket, endpoint_url=settings.endpoint_url, region=settings.region)
     return NormalizeJob(run=run, store=place, series=tuple(series))
 
 
@@ -114,3 +115,21 @@ def test_job_run_twice_and_under_another_name_leaves_the_same_objects(
     assert again == read_published(object_store, "first")
     run_job(spark, job_of(object_store, s3_settings, "second", series))
     assert phantom.listing(object_store, "normalized/") == packs
+
+
+@pytest.mark.usefixtures("spark")
+def test_job_whose_store_has_moved_since_it_was_planned_finds_it_where_its_run_json_is(
+    object_store: ObjectStore, s3_settings: StoreSettings
+) -> None:
+    data = phantom.zipped(phantom.dicom_files(f"{phantom.ROOT}.1"))
+    series = [PendingSeries(raw_key=phantom.stage(object_store, f"{phantom.ROOT}.1", data), zip_bytes=len(data))]
+    job = job_of(object_store, s3_settings, "moved", series)
+    planned = replace(job, store=replace(job.store, endpoint_url="http://127.0.0.1:1"))
+    key = write_run_json(object_store, planned)
+    assert s3_settings.endpoint_url is not None
+
+    run_json = f"s3://{object_store.bucket}/{key}"
+    assert main(["--run-json", run_json, "--endpoint-url", s3_settings.endpoint_url]) == 0
+
+    assert read_published(object_store, "moved").rows["series"] == 1
+    assert current_location("run.json", None, planned.store) == planned.store

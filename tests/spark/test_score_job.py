@@ -21,7 +21,7 @@ from braingranary.imaging.slicepack import write_pack
 from braingranary.records import Plane
 from braingranary.settings import StoreSettings
 from braingranary.storage import keys
-from braingranary.storage.location import StorePlace
+from braingranary.storage.location import StoreLocation
 from braingranary.storage.store import ObjectStore
 from spark_jobs.score_series import run_job
 from tests.fixtures import score_set
@@ -71,7 +71,7 @@ def job_of(store: ObjectStore, settings: StoreSettings, run: str) -> ScoreJob:
                 packs=(pack,),
             )
         )
-    return ScoreJob(run=run, store=StorePlace.of(settings), model=model, series=tuple(series))
+    return ScoreJob(run=run, store=StoreLocation.of(settings), model=model, series=tuple(series))
 
 
 def slices(store: ObjectStore, published: ScoredRun) -> dict[tuple[int, int], tuple[float, float]]:

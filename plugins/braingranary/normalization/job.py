@@ -17,7 +17,7 @@ from braingranary.normalization.parts import STEP
 from braingranary.normalization.plan import BATCH_BYTES_DEFAULT, PendingSeries
 from braingranary.normalization.profile import DEFAULT_PROFILE, Profile
 from braingranary.storage import keys
-from braingranary.storage.location import StorePlace
+from braingranary.storage.location import StoreLocation
 from braingranary.storage.store import ObjectStore
 
 
@@ -26,7 +26,7 @@ class NormalizeJob:
     """One run of the normalize step."""
 
     run: str
-    store: StorePlace
+    store: StoreLocation
     series: tuple[PendingSeries, ...]
     profile: Profile = DEFAULT_PROFILE
     batch_bytes: int = BATCH_BYTES_DEFAULT

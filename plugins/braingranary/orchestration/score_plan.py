@@ -12,7 +12,7 @@ from braingranary.catalog.load.transaction import Connection
 from braingranary.catalog.model_registry import ModelRecord
 from braingranary.catalog.read.unscored import UnscoredSeries, unscored
 from braingranary.detector.contracts.score_run import ModelPin, PackToScore, ScoreJob, SeriesToScore
-from braingranary.storage.location import StorePlace
+from braingranary.storage.location import StoreLocation
 
 SERIES_MAX: Final = 20_000
 """Series a run takes at most: its run.json stays below 20 MB, and a night's work can be lost once, not a week's."""
@@ -20,7 +20,7 @@ SERIES_MAX: Final = 20_000
 
 def score_job(
     connection: Connection,
-    place: StorePlace,
+    place: StoreLocation,
     run: str,
     model: ModelRecord,
     *,

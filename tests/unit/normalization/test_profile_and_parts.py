@@ -9,7 +9,7 @@ from braingranary.normalization.job import NormalizeJob
 from braingranary.normalization.parts import PartResult, PublishedRun, part_name
 from braingranary.normalization.plan import PendingSeries, batches
 from braingranary.normalization.profile import DEFAULT_PROFILE, Profile
-from braingranary.storage.location import StorePlace
+from braingranary.storage.location import StoreLocation
 
 CHANGES: list[dict[str, float]] = [
     {"low_percentile": 1.0},
@@ -92,7 +92,7 @@ def test_published_run_from_wrong_json_is_rejected(text: bytes) -> None:
 def test_job_comes_back_from_json_without_credentials() -> None:
     job = NormalizeJob(
         run="r",
-        store=StorePlace(bucket="b", endpoint_url="http://127.0.0.1:1"),
+        store=StoreLocation(bucket="b", endpoint_url="http://127.0.0.1:1"),
         series=(PendingSeries(raw_key="k", zip_bytes=3),),
         profile=Profile(jpeg_quality=80),
     )

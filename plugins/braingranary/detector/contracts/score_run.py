@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from braingranary.errors import Code, ConfigurationError
 from braingranary.storage import keys
-from braingranary.storage.location import StorePlace
+from braingranary.storage.location import StoreLocation
 from braingranary.storage.row_files import REJECTS, schema
 from braingranary.storage.run_parts import digest_name, read_record, total
 from braingranary.storage.store import ObjectStore
@@ -73,7 +73,7 @@ class ScoreJob:
     """One run of the score step."""
 
     run: str
-    store: StorePlace
+    store: StoreLocation
     model: ModelPin
     series: tuple[SeriesToScore, ...]
     batch_bytes: int = BATCH_BYTES_DEFAULT

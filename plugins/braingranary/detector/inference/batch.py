@@ -44,7 +44,7 @@ from braingranary.imaging import jpeg
 from braingranary.imaging.slicepack import read_pack
 from braingranary.records import Reject
 from braingranary.storage import keys
-from braingranary.storage.location import StorePlace
+from braingranary.storage.location import StoreLocation
 from braingranary.storage.row_files import Row, checked_table, parquet_bytes, reject_row
 from braingranary.storage.store import ObjectStore
 
@@ -53,7 +53,7 @@ _NO_PLANE: Final = np.zeros((1, 1), dtype=np.float32)
 _log = structlog.get_logger(__name__)
 
 
-def open_scorer(place: StorePlace, model: ModelPin) -> Scorer:
+def open_scorer(place: StoreLocation, model: ModelPin) -> Scorer:
     """The scorer of `model`, loaded once a process, on one thread: as many processes run as there are cores.
 
     Raises RejectedInput(MODEL_INVALID) where the bytes in the store are not the pinned ones.
@@ -62,7 +62,7 @@ def open_scorer(place: StorePlace, model: ModelPin) -> Scorer:
 
 
 @lru_cache(maxsize=2)
-def _opened(place: StorePlace, model: ModelPin, process: int) -> Scorer:  # noqa: ARG001 - torch does not survive a fork
+def _opened(place: StoreLocation, model: ModelPin, process: int) -> Scorer:  # noqa: ARG001 - torch does not survive a fork
     torch.set_num_threads(1)
     return Scorer(unpack(stored_weights(place.open(), model), model.sha256))
 

@@ -12,7 +12,7 @@ from braingranary.normalization.profile import DEFAULT_PROFILE, Profile
 from braingranary.normalization.publish import read_published
 from braingranary.orchestration.connections import store_settings
 from braingranary.orchestration.steps.context import current_run, skip
-from braingranary.storage.location import StorePlace, run_json_arguments
+from braingranary.storage.location import StoreLocation, run_json_arguments
 from braingranary.storage.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ def plan() -> list[str]:
         series = pending(store, profile, force=bool(here.params.get("force")))
         if not series:
             raise skip(f"every staged series is normalized under profile {profile.name}")
-        place = StorePlace.of(settings)
+        place = StoreLocation.of(settings)
         write_run_json(store, NormalizeJob(run=here.run, store=place, series=series, profile=profile))
     job = NormalizeJob.from_json(store.get(key))
     _log.info(

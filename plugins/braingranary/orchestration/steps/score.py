@@ -18,7 +18,7 @@ from braingranary.orchestration.score_plan import SERIES_MAX, score_job
 from braingranary.orchestration.steps.connection import catalog
 from braingranary.orchestration.steps.context import current_run, skip
 from braingranary.storage import keys
-from braingranary.storage.location import StorePlace, run_json_arguments
+from braingranary.storage.location import StoreLocation, run_json_arguments
 from braingranary.storage.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ def plan() -> list[str]:
                 raise skip("no model is registered, and none comes with the library")
             job = score_job(
                 connection,
-                StorePlace.of(settings),
+                StoreLocation.of(settings),
                 here.run,
                 model,
                 collection=here.params.get("collection") or None,

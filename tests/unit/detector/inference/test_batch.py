@@ -29,7 +29,7 @@ from braingranary.imaging import jpeg
 from braingranary.records import Plane
 from braingranary.settings import StoreSettings
 from braingranary.storage import keys
-from braingranary.storage.location import StorePlace
+from braingranary.storage.location import StoreLocation
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import score_set
 from tests.fixtures.stored_packs import SLICES, stored, table
@@ -160,7 +160,7 @@ def test_open_scorer_swapped_weights_are_refused(
     assert s3_settings.secret_key is not None
     monkeypatch.setenv("GRANARY_S3_ACCESS_KEY", s3_settings.access_key)
     monkeypatch.setenv("GRANARY_S3_SECRET_KEY", s3_settings.secret_key.get_secret_value())
-    place = StorePlace.of(s3_settings)
+    place = StoreLocation.of(s3_settings)
     with pytest.raises(RejectedInput) as caught:
         open_scorer(place, replace(model, version="another"))
     assert caught.value.code is Code.MODEL_INVALID
@@ -174,7 +174,7 @@ def test_open_scorer_swapped_weights_are_refused(
 def test_job_and_run_come_back_from_json_and_the_first_copy_wins(object_store: ObjectStore, model: ModelPin) -> None:
     job = ScoreJob(
         run="r",
-        store=StorePlace(bucket="b", endpoint_url="http://127.0.0.1:1"),
+        store=StoreLocation(bucket="b", endpoint_url="http://127.0.0.1:1"),
         model=model,
         series=(stored(object_store, 1, Plane.AXIAL, slices=1),),
     )
