@@ -10,26 +10,21 @@ from flask_openapi3.openapi import OpenAPI
 
 from braingranary import settings
 from serving.api import (
-    accounts,
-    authorization,
     collections,
     detect,
     downloads,
     facets,
-    front,
     health,
-    images,
     lineage,
     pipeline,
     predictions,
     queries,
     series,
-    slices,
     studies,
     subjects,
-    terms,
-    volumes,
 )
+from serving.api.account import accounts, authorization, terms
+from serving.api.pictures import images, slices, volumes
 from serving.api.schemas import Problem
 from serving.auth import policies
 from serving.auth.identity import Identity
@@ -40,7 +35,7 @@ from serving.http import problems
 from serving.http import request_log as requests
 from serving.http.headers import SecurityHeaders
 from serving.http.proxies import TrustedProxies
-from serving.web import docs, pages
+from serving.web import docs, front, pages
 
 RESOURCES = (
     accounts.api,

@@ -12,9 +12,10 @@ from pathlib import Path
 import boto3
 import pytest
 
-from braingranary.devstack import processes, s3, services
-from braingranary.devstack.limits_store import LimitsStore
-from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.devstack import processes, services
+from braingranary.devstack.servers import s3
+from braingranary.devstack.servers.limits_store import LimitsStore
+from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.e2e.demo import DemoStack

@@ -22,7 +22,7 @@ from werkzeug.formparser import FormDataParser
 
 from braingranary.detector.contracts.detection import Answer
 from braingranary.errors import Code, RejectedInput
-from serving.api.authorization import own_id
+from serving.api.account.authorization import own_id
 from serving.api.schemas import Parameters, Problem
 from serving.auth.policies import Access, Rate, access, audit
 from serving.detect.service import detection

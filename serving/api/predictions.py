@@ -14,8 +14,8 @@ from pydantic import BaseModel, Field
 from braingranary.catalog.read import lineage
 from braingranary.catalog.read import predictions as verdicts
 from braingranary.errors import Code, RejectedInput
+from serving.api.pictures.slices import slice_url
 from serving.api.schemas import Answer, NoParameters, PageParameters, Parameters, Plane, SeriesPath, Single
-from serving.api.slices import slice_url
 from serving.auth.policies import Access, access
 from serving.extensions import services
 from serving.http.responses import after_of, answer, page_of

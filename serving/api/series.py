@@ -18,9 +18,10 @@ from braingranary.catalog.search.filters import SeriesFilter
 from braingranary.catalog.search.query import Position, Row, parse_sort_value
 from braingranary.catalog.search.store import Snapshot
 from braingranary.errors import Code, RejectedInput
-from serving.api import schemas, slices
+from serving.api import schemas
+from serving.api.pictures import slices
+from serving.api.pictures.slices import slice_url
 from serving.api.schemas import NoParameters, SeriesParameters, SeriesPath, SlicesParameters
-from serving.api.slices import slice_url
 from serving.auth.policies import Access, access
 from serving.extensions import services
 from serving.http import cursors

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from braingranary.catalog.read.series import PackItem, SliceItem
+from serving.api.pictures.slices import slice_url
 from serving.api.schemas import SeriesDetail
-from serving.api.slices import slice_url
 
 DIRECTIONS: Final = {"axial": ("S", "I"), "coronal": ("A", "P"), "sagittal": ("R", "L")}
 """Letters of increasing and decreasing position along the normal of each plane; frame RAS+."""

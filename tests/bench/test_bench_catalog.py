@@ -16,7 +16,7 @@ from braingranary.catalog.load import published
 from braingranary.catalog.load.normalize_run import load_run
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.catalog.schema.row_keys import pack_id
-from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.storage.store import ObjectStore
 from tests.bench.harness import compare
 from tests.unit.catalog import synthetic

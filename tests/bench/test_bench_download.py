@@ -21,8 +21,8 @@ from zipstream import ZipStream
 from braingranary.catalog.db import Connection
 from braingranary.catalog.read import downloads
 from braingranary.catalog.read import series as search
-from braingranary.devstack.postgres import Database, PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import Database, PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 from serving.downloads.plan import Plan

@@ -25,8 +25,8 @@ import pytest
 
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.catalog.search.snapshot import build
-from braingranary.devstack.postgres import Database, PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import Database, PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.storage.store import ObjectStore
 from tests.bench import scale_set
 from tests.bench.levels import Figure, hammer, quantile, record

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from braingranary.detector.model import weights
-from braingranary.devstack.postgres import Database, PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import Database, PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from tests.browser import sample, scored
 from tests.serving import live
 from tests.serving.house import House

@@ -18,9 +18,7 @@ from braingranary.archives import ingest, runs
 from braingranary.archives.base import Query
 from braingranary.catalog.load.normalize_run import load_run
 from braingranary.catalog.schema.migrate import migrate
-from braingranary.devstack import processes, s3, services
-from braingranary.devstack.postgres import Database, PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack import processes, services
 from braingranary.devstack.sample_archive import SampleArchive
 from braingranary.devstack.sample_head.acquire import scan_mask
 from braingranary.devstack.sample_head.build import ARCHIVE_RECORD
@@ -28,6 +26,9 @@ from braingranary.devstack.sample_head.classic import classic_files, encode
 from braingranary.devstack.sample_head.head import load_head
 from braingranary.devstack.sample_head.plan import SERIES, SeriesPlan
 from braingranary.devstack.sample_head.segmentation import segmentation_file
+from braingranary.devstack.servers import s3
+from braingranary.devstack.servers.postgres import Database, PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.normalization.batch import normalize_batch
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.publish import publish

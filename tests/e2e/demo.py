@@ -17,8 +17,8 @@ import psycopg
 
 from braingranary.catalog.search.snapshot import catalogue_state
 from braingranary.devstack import accounts, processes
-from braingranary.devstack.airflow_api import AirflowApi, DagRun
-from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.devstack.servers.airflow_api import AirflowApi, DagRun
+from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.fixtures.patience import until

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from braingranary.devstack import processes, services
-from braingranary.devstack.postgres import PostgresServer
 from braingranary.devstack.sample_head import expected_series
+from braingranary.devstack.servers.postgres import PostgresServer
 from braingranary.errors import TransientFailure
 from braingranary.orchestration.model_files import is_shipped
 from tests.e2e.demo import DemoStack

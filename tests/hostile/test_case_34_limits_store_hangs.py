@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from braingranary.devstack import processes, services
-from braingranary.devstack.limits_store import LimitsStore
+from braingranary.devstack.servers.limits_store import LimitsStore
 from tests.bench.levels import quantile
 from tests.serving.house_of_accounts import accounts_app
 

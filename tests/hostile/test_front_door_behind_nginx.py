@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from braingranary.devstack.postgres import PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from tests.fixtures import scans
 from tests.fixtures.patience import until
 from tests.hostile.test_case_03_jpeg_dimension_bomb import jpeg_bomb, png_bomb

@@ -15,7 +15,7 @@ import pytest
 
 from braingranary.catalog.load.normalize_run import load_run
 from braingranary.catalog.schema.migrate import BASELINE, OLD_HISTORY, migrate
-from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.errors import Code, ConfigurationError
 from braingranary.storage.store import ObjectStore
 from tests.unit.catalog import synthetic

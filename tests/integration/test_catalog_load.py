@@ -21,7 +21,7 @@ from braingranary.catalog.read import series as search
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.catalog.schema.series_fields import SERIES_FIELDS, Origin
 from braingranary.catalog.sql import statement
-from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.records import Plane
 from braingranary.storage import keys

@@ -15,7 +15,7 @@ from braingranary.accounts.records import Role
 from braingranary.catalog import sql
 from braingranary.catalog.load.normalize_run import load_run
 from braingranary.catalog.schema.migrate import migrate
-from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.storage.store import ObjectStore
 from tests.fixtures.snapshots import snapshot_of
 from tests.unit.catalog import synthetic

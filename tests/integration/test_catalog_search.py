@@ -23,8 +23,8 @@ from braingranary.catalog.search.filters import SeriesFilter
 from braingranary.catalog.search.query import Count, Position
 from braingranary.catalog.search.snapshot import build, open_snapshot
 from braingranary.catalog.search.store import Snapshot
-from braingranary.devstack.postgres import Database, PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import Database, PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Plane
 from braingranary.storage.store import ObjectStore

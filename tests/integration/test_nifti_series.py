@@ -18,8 +18,8 @@ from PIL import Image
 from braingranary.catalog.load.normalize_run import load_run
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.detector.model import weights
-from braingranary.devstack.postgres import Database, PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import Database, PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.nifti.uid import derived_uid
 from braingranary.normalization.batch import normalize_batch
 from braingranary.normalization.profile import DEFAULT_PROFILE

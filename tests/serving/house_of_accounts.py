@@ -12,7 +12,7 @@ from flask_openapi3.openapi import OpenAPI
 from pydantic import SecretStr
 
 from braingranary.catalog.schema.migrate import migrate
-from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.settings import AccountsSettings, CatalogSettings, LimitsSettings, ServingSettings, StoreSettings
 from serving.app import create_app
 from tests.serving.house import WAIT_S, generated_keys

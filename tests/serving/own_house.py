@@ -11,8 +11,8 @@ import psycopg
 
 from braingranary.catalog.db import Connection
 from braingranary.catalog.read import downloads
-from braingranary.devstack.postgres import Database, PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import Database, PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.storage.store import ObjectStore
 from serving.downloads.plan import Plan
 from serving.downloads.stream import Download

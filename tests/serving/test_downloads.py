@@ -16,8 +16,8 @@ from flask.testing import FlaskClient
 
 from braingranary.catalog.load.transaction import raise_catalogue_state
 from braingranary.catalog.read.splits import split_of
-from braingranary.devstack.postgres import PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.errors import Code, TransientFailure
 from serving.downloads import manifest
 from serving.downloads import plan as download_plan

@@ -16,8 +16,8 @@ from braingranary.catalog.read import downloads
 from braingranary.catalog.read import series as search
 from braingranary.catalog.read.downloads import Labels
 from braingranary.catalog.search.filters import SeriesFilter
-from braingranary.devstack.postgres import PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from serving.downloads.plan import Plan
 from tests.fixtures.snapshots import snapshot_of
 from tests.serving.house import House

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from braingranary.devstack.postgres import PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.records import Plane
 from tests.fixtures.patience import PATIENCE_S, until
 from tests.serving.house import House

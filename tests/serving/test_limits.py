@@ -10,7 +10,7 @@ import pytest
 import valkey
 from flask_openapi3.openapi import OpenAPI
 
-from braingranary.devstack.postgres import PostgresServer
+from braingranary.devstack.servers.postgres import PostgresServer
 from braingranary.errors import Code, ConfigurationError
 from braingranary.settings import LimitsSettings
 from serving.auth.limits import Limits

@@ -15,8 +15,8 @@ import torch
 from braingranary.catalog import model_registry as models
 from braingranary.detector.contracts.model_metadata import read_metadata, shipped_file
 from braingranary.detector.model.weights import Model, assemble, pack
-from braingranary.devstack.postgres import PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from braingranary.orchestration.model_files import register_weights
 from braingranary.settings import ServingSettings

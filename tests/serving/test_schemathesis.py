@@ -18,8 +18,8 @@ from schemathesis.checks import not_a_server_error, positive_data_acceptance
 from schemathesis.config import SchemathesisConfig
 
 from braingranary.catalog.schema.row_keys import pack_id
-from braingranary.devstack.postgres import PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.settings import StoreSettings
 from serving.app import create_app
 from tests.serving.callers import Caller, Headers

@@ -13,8 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from braingranary.catalog.load.normalize_run import load_run
-from braingranary.devstack.postgres import PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from serving.api import schemas
 from serving.app import create_app
 from tests.serving.house import House

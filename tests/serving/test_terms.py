@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from braingranary.devstack.postgres import PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack.servers.postgres import PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from tests.serving import members
 from tests.serving.house import House
 from tests.serving.own_house import own_house

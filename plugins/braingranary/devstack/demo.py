@@ -15,14 +15,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from braingranary.devstack import pipeline, services, source
-from braingranary.devstack.airflow import USER
 from braingranary.devstack.pipeline import Counts, Pipeline
 from braingranary.devstack.progress import Progress
+from braingranary.devstack.servers.airflow import USER
+from braingranary.devstack.servers.web import first_slice_path
 from braingranary.devstack.source import Choice
 from braingranary.devstack.stack import STACK_STAGES, Stack
 from braingranary.devstack.state import State
 from braingranary.devstack.summary import Summary, read_summary
-from braingranary.devstack.web import first_slice_path
 from braingranary.orchestration.model_files import is_shipped
 from braingranary.storage.store import ObjectStore
 

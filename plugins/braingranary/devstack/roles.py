@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from braingranary.catalog.sql import statement
-from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.devstack.state import State
 
 READER = "front_door"

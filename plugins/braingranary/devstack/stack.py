@@ -22,15 +22,16 @@ from typing import Final
 
 from braingranary.archives.tcia.client import TCIA_URL
 from braingranary.catalog.schema.migrate import migrate
-from braingranary.devstack import accounts, airflow, front_accounts, java, processes, roles, s3, sample_head, services
-from braingranary.devstack.airflow import AirflowServer, ArchiveAddress
-from braingranary.devstack.limits_store import LimitsStore
-from braingranary.devstack.postgres import Database, PostgresServer
+from braingranary.devstack import accounts, front_accounts, processes, roles, sample_head, services
 from braingranary.devstack.progress import Progress
 from braingranary.devstack.sample_head.build import VERSION as SAMPLE_VERSION
+from braingranary.devstack.servers import airflow, java, s3
+from braingranary.devstack.servers.airflow import AirflowServer, ArchiveAddress
+from braingranary.devstack.servers.limits_store import LimitsStore
+from braingranary.devstack.servers.postgres import Database, PostgresServer
+from braingranary.devstack.servers.web import FrontDoor, SampleArchiveService
 from braingranary.devstack.source import Choice, content_digest
 from braingranary.devstack.state import State
-from braingranary.devstack.web import FrontDoor, SampleArchiveService
 from braingranary.errors import ConfigurationError
 from braingranary.settings import store_environment
 

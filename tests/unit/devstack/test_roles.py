@@ -9,7 +9,7 @@ import pytest
 
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack import roles
-from braingranary.devstack.postgres import PostgresServer
+from braingranary.devstack.servers.postgres import PostgresServer
 from braingranary.devstack.state import State
 
 pytestmark = pytest.mark.stack

@@ -12,8 +12,8 @@ from werkzeug.wrappers import Response as BaseResponse
 from braingranary.catalog.read import series as search
 from serving.api import schemas
 from serving.api.downloads import ZIP_RESPONSES, ZipParameters, named
+from serving.api.pictures.slices import slice_url
 from serving.api.schemas import PageParameters, QueryPath
-from serving.api.slices import slice_url
 from serving.auth.policies import Access, Rate, access
 from serving.downloads import response as zip_answer
 from serving.extensions import services

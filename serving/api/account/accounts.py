@@ -14,7 +14,7 @@ from braingranary.accounts.directory import AccountDetails
 from braingranary.accounts.passwords import check_new
 from braingranary.accounts.records import Role
 from braingranary.errors import Code, RejectedInput
-from serving.api.authorization import TAG, AccessToken, Password, nothing, own_id, token_answer
+from serving.api.account.authorization import TAG, AccessToken, Password, nothing, own_id, token_answer
 from serving.api.schemas import Answer, NoParameters, PageParameters, Parameters, Problem
 from serving.auth.identity import identity
 from serving.auth.policies import Access, Rate, access, current_account, current_actor

@@ -16,9 +16,10 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from braingranary.devstack import postgres, processes, services
-from braingranary.devstack.postgres import Database, PostgresServer
-from braingranary.devstack.s3 import ObjectServer
+from braingranary.devstack import processes, services
+from braingranary.devstack.servers import postgres
+from braingranary.devstack.servers.postgres import Database, PostgresServer
+from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 

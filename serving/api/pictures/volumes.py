@@ -18,9 +18,9 @@ from braingranary.imaging import jpeg
 from braingranary.imaging.contact_sheet import contact_sheet, evenly
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
+from serving.api.pictures.slices import SIDE_PIXELS_MIN
 from serving.api.schemas import Parameters, Plane, Problem, SeriesPath
 from serving.api.series import TAG
-from serving.api.slices import SIDE_PIXELS_MIN
 from serving.auth import terms
 from serving.auth.policies import Access, Rate, access
 from serving.extensions import services

@@ -25,7 +25,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from braingranary.devstack import processes
-from braingranary.devstack.airflow_api import AirflowApi
+from braingranary.devstack.servers.airflow_api import AirflowApi
 from braingranary.devstack.state import State
 from braingranary.errors import Code, ConfigurationError
 from braingranary.settings import StoreSettings

@@ -24,7 +24,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from braingranary.devstack import processes
-from braingranary.devstack.certificates import self_signed
+from braingranary.devstack.servers.certificates import self_signed
 from braingranary.errors import Code, ConfigurationError, GranaryError
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore

@@ -10,7 +10,7 @@ import pytest
 import valkey
 
 from braingranary.devstack import front_accounts, processes, services
-from braingranary.devstack.limits_store import LimitsStore
+from braingranary.devstack.servers.limits_store import LimitsStore
 from braingranary.devstack.state import State
 from braingranary.settings import load_accounts_settings, load_limits_settings
 

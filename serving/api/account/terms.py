@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from braingranary.accounts import terms as acceptances
 from braingranary.catalog.read import terms as restrictions
 from braingranary.errors import Code, RejectedInput
-from serving.api.authorization import own_id
+from serving.api.account.authorization import own_id
 from serving.api.schemas import NoParameters, Parameters, Problem
 from serving.auth.policies import Access, access, current_account, current_actor
 from serving.extensions import services

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from braingranary.devstack import java
+from braingranary.devstack.servers import java
 
 _COUNT = """
 from pyspark.sql import SparkSession

@@ -1,0 +1,1 @@
+"""Slices, volumes and contact sheets, and the list of all images."""
