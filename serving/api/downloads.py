@@ -63,10 +63,10 @@ class DownloadParameters(FilterParameters, ZipParameters):
 
 
 class License(Answer):
-    """A licence and the collections under it."""
+    """A licence and the collections under it; null for what their archive does not say."""
 
-    name: str
-    url: str
+    name: str | None
+    url: str | None
     collections: list[str]
 
 

@@ -16,12 +16,12 @@ CITATION_NAME: Final = b"CITATION.cff"
 NO_LICENSE: Final = "No licence stated by the archive"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class License:
-    """One licence and the collections that came under it."""
+    """One licence and the collections that came under it; None for what their archive does not say."""
 
-    name: str
-    url: str
+    name: str | None
+    url: str | None
     collections: tuple[str, ...]
 
 
@@ -59,8 +59,8 @@ class Rights:
         kinds = sorted({(name, url) for _, _, name, url, _ in self._seen})
         return tuple(
             License(
-                name=name or NO_LICENSE,
-                url=url,
+                name=name or None,
+                url=url or None,
                 collections=tuple(sorted({item[1] for item in self._seen if (item[2], item[3]) == (name, url)})),
             )
             for name, url in kinds
@@ -74,7 +74,8 @@ class Rights:
             "",
         ]
         for item in self.licenses:
-            lines += [_line(item.name), *([f"  {_line(item.url)}"] if item.url else []), "  Collections:"]
+            heading = item.name or item.url or NO_LICENSE
+            lines += [_line(heading), *([f"  {_line(item.url)}"] if item.name and item.url else []), "  Collections:"]
             lines += [*(f"    {_line(name)}" for name in item.collections), ""]
         return "\n".join(lines).encode()
 

@@ -43,7 +43,9 @@ def sample_house(
     postgres_server.ensure_database(database)
     folder = tmp_path_factory.mktemp("sample")
     sample.write_series(folder, (sample.LESION_T1CE, sample.LESION_FLAIR, sample.HEALTHY_T2))
-    yield sample.furnish_with(folder, postgres_server.dsn(database), object_server)
+    yield sample.furnish_with(
+        folder, postgres_server.dsn(database), object_server.settings(bucket=f"sample-{secrets.token_hex(6)}")
+    )
     postgres_server.drop_database(database)
 
 

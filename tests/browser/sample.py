@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_hex, token_urlsafe
+from secrets import token_urlsafe
 
 import psycopg
 
@@ -32,6 +32,7 @@ from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.normalization.batch import normalize_batch
 from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.publish import publish
+from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.fixtures.archive import client
 from tests.serving.house import House
@@ -53,9 +54,8 @@ def write_series(folder: Path, plans: Iterable[SeriesPlan]) -> None:
         (folder / plan.subject.collection / "archive.json").write_text(json.dumps(ARCHIVE_RECORD))
 
 
-def furnish_with(folder: Path, dsn: str, server: ObjectServer) -> House:
-    """A house that holds every series below `folder`."""
-    settings = server.settings(bucket=f"sample-{token_hex(6)}")
+def furnish_with(folder: Path, dsn: str, settings: StoreSettings) -> House:
+    """A house that holds every series below `folder`, in the bucket of `settings`."""
     store = ObjectStore.from_settings(settings)
     store.ensure_bucket()
     with SampleArchive(folder) as offered, client(offered) as archive:

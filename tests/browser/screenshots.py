@@ -72,7 +72,7 @@ def main() -> None:
         build(scratch / "dicom")
         with sample.own_servers(scratch / "state") as (dsn, objects), sync_playwright() as play:
             expect.set_options(timeout=PATIENCE_MS)
-            house = sample.furnish_with(scratch / "dicom", dsn, objects)
+            house = sample.furnish_with(scratch / "dicom", dsn, objects.settings(bucket="sample"))
             model = scored.shipped_or_made(scratch / "weights")
             scored.score(house, model)
             browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

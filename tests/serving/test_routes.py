@@ -217,24 +217,6 @@ def test_openapi_describes_every_route(client: FlaskClient) -> None:
     assert {"collection", "plane", "sequence", "manufacturer", "species", "sex", "cursor", "limit"} <= names
 
 
-@pytest.mark.parametrize(
-    "address", ["/nothing", "/api/v1/nothing", "/series/9.9.9", "/api/v1/series/9.9.9", "/static/nothing"]
-)
-def test_unknown_address_is_a_page_for_browsers_and_a_problem_for_programs(client: FlaskClient, address: str) -> None:
-    page = client.get(address, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
-    assert (page.status_code, page.mimetype) == (404, "text/html")
-    assert "<h1>Not Found</h1>" in page.text
-    program = client.get(address)
-    assert (program.status_code, program.mimetype) == (404, "application/problem+json")
-    assert program.get_json()["code"] == "not_found"
-
-
-def test_method_that_is_not_allowed_is_a_page_for_browsers_too(client: FlaskClient) -> None:
-    page = client.post("/api/v1/series", headers={"Accept": "text/html,*/*;q=0.8"})
-    assert (page.status_code, page.mimetype) == (405, "text/html")
-    assert "GET" in page.headers["Allow"]
-
-
 def test_favicon_is_the_icon(client: FlaskClient) -> None:
     answer = client.get("/favicon.ico")
     assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
