@@ -40,7 +40,9 @@ logger_class = "serving.http.logs.ServerLogger"
 accesslog = None  # the application logs its requests itself, as JSON with their ids
 control_socket_disable = True
 
-_M_MMAP_THRESHOLD: Final = -3  # malloc.h of glibc
+# malloc.h of glibc
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
 _RETURNED_FROM_BYTES: Final = 1024 * 1024
 
 
@@ -48,10 +50,12 @@ def post_worker_init(worker: Any) -> None:
     """Open connections and start the detecting processes: neither survives a fork."""
     from serving.http import metrics  # noqa: PLC0415 - reads the folder set above
 
-    # Blocks from this size on go back to the system when they are freed. By itself glibc raises it to 32 MB once it has
-    # seen large ones, and what was read of uploads would stay with the worker.
-    with contextlib.suppress(AttributeError):  # another C library has no such switch
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _RETURNED_FROM_BYTES)
+    # Freed blocks from this size on go back to the system, whether mapped or at the end of an arena. By itself glibc
+    # raises the bounds to 32 and 64 MB once it has seen large blocks, and what was read of uploads would stay here.
+    with contextlib.suppress(AttributeError):  # another C library has no such switches
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _RETURNED_FROM_BYTES)
+        libc.mallopt(_M_TRIM_THRESHOLD, _RETURNED_FROM_BYTES)
     metrics.started()
     worker.app.wsgi().extensions["granary"].serve()
 
