@@ -292,3 +292,26 @@ def test_ingest_of_rejects_alone_wakes_the_load_which_keeps_them(house: House) -
     house.run("catalog_load")
     with psycopg.connect(house.dsn) as connection:
         assert connection.execute("SELECT code, step FROM reject").fetchall() == [("uid_invalid", "manifest")]
+
+
+def test_audit_marks_what_is_gone_and_normalize_makes_it_again(house: House) -> None:
+    house.run("tcia_ingest", series=SERIES["axial"].series_uid)
+    house.run("normalize")
+    house.run("catalog_load")
+    normalized = {key: tag for key, tag in house.objects().items() if key.startswith("normalized/")}
+    clean = house.run("catalog_audit", share=1.0)
+    assert states(clean) == {"compare": ["success"], "repair": ["skipped"], "fail_on_findings": ["success"]}
+
+    lost = next(key for key in normalized if key.endswith(".zip"))
+    house.store.delete(lost)
+    told = house.run("catalog_audit", 2)
+    assert (told.state, states(told)["fail_on_findings"], events(told)) == ("failed", ["failed"], [])
+    report = json.loads(house.store.get(f"runs/audit/{run_key('catalog_audit', told.run_id)}/report.json"))
+    assert report["counts"] == {"pack_missing": 1}
+    assert [finding["key"] for finding in report["findings"]] == [lost]
+
+    mended = house.run("catalog_audit", 3, repair=True)
+    assert (mended.state, events(mended)) == ("success", ["granary_raw"])
+    house.run("normalize", 3)
+    assert {key: tag for key, tag in house.objects().items() if key.startswith("normalized/")} == normalized
+    assert states(house.run("catalog_audit", 4, share=1.0))["fail_on_findings"] == ["success"]

@@ -3,20 +3,23 @@
 Goes in: the store's published ingest and normalize runs. Comes out: raw keys with their sizes, and batches of them of
 about one size, the largest first. Where one series was staged with different bytes, the bytes that a published run took
 first stay, and otherwise the first key by name: the conflict itself was recorded when it was staged. A segmentation
-that came before its images is taken again once they are staged. Fails with RejectedInput (OBJECT_MISSING for a named
-run that is not published) or TransientFailure.
+that came before its images is taken again once they are staged, and so is a series that was marked (see
+`normalization.again`). Fails with RejectedInput (OBJECT_MISSING for a named run that is not published) or
+TransientFailure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from braingranary.errors import Code, RejectedInput
+from braingranary.normalization.again import marked
 from braingranary.normalization.parts import STEP, PublishedRun
 from braingranary.normalization.profile import Profile
 from braingranary.normalization.raw import parse_raw_key
@@ -46,12 +49,17 @@ def pending(
     `ingest_runs` names the ingest runs to look at, None means all that are published; `force` takes series again that
     a published run has done. Raises RejectedInput, TransientFailure.
     """
-    done = {parse_raw_key(key).series_uid: key for key in sorted(_done(store, profile))}
+    marks = marked(store, profile.name)
+    taken_at = _done(store, profile)
+    again = {
+        key for key, at in marks.items() if key in taken_at and taken_at[key] <= at
+    }  # the store's clock tells seconds
+    done = {parse_raw_key(key).series_uid: key for key in sorted(taken_at)}
     chosen: dict[str, PendingSeries] = {}
     for series in sorted(_staged(store, ingest_runs), key=lambda staged: staged.raw_key):
         uid = parse_raw_key(series.raw_key).series_uid
         taken = done.get(uid)
-        if (taken is not None and not force) or (taken is not None and taken != series.raw_key):
+        if taken is not None and (taken != series.raw_key or not (force or series.raw_key in again)):
             continue
         chosen.setdefault(uid, series)
     return tuple(sorted(chosen.values(), key=lambda series: series.raw_key))
@@ -76,18 +84,22 @@ def batches(
     return tuple(tuple(one.raw_key for one in batch) for batch in made)
 
 
-def _done(store: ObjectStore, profile: Profile) -> frozenset[str]:
-    """Raw keys that published runs have dealt with for good."""
-    done: set[str] = set()
-    awaited: dict[str, str] = {}
-    for run in _published_runs(store, STEP):
+def _done(store: ObjectStore, profile: Profile) -> dict[str, datetime]:
+    """Raw keys that published runs have dealt with for good, and when the last of them was published."""
+    done: dict[str, datetime] = {}
+    awaited: dict[str, tuple[str, datetime]] = {}
+    for run, at in _published_runs(store, STEP):
         published = PublishedRun.from_json(store.get(keys.run_object(STEP, run, "published.json")))
         if published.profile == profile.name:
             for part in published.parts:
-                awaited.update(part.awaited)
-                done.update(key for key in part.raw_keys if key not in part.awaited)
-    done.update(key for key, prefix in awaited.items() if key not in done and not _anything_staged(store, prefix))
-    return frozenset(done)
+                awaited.update({key: (prefix, at) for key, prefix in part.awaited.items()})
+                for key in part.raw_keys:
+                    if key not in part.awaited:
+                        done[key] = max(at, done.get(key, at))
+    for key, (prefix, at) in awaited.items():
+        if key not in done and not _anything_staged(store, prefix):
+            done[key] = at
+    return done
 
 
 def _anything_staged(store: ObjectStore, prefix: str) -> bool:
@@ -95,9 +107,10 @@ def _anything_staged(store: ObjectStore, prefix: str) -> bool:
 
 
 def _staged(store: ObjectStore, ingest_runs: Sequence[str] | None) -> Iterator[PendingSeries]:
-    runs = list(_published_runs(store, _INGEST)) if ingest_runs is None else sorted(set(ingest_runs))
+    if ingest_runs is None:
+        ingest_runs = [run for run, _ in _published_runs(store, _INGEST)]
     seen: set[str] = set()
-    for run in runs:
+    for run in sorted(set(ingest_runs)):
         for key in _raw_keys(store.get(keys.run_object(_INGEST, run, "published.json"))):
             if key in seen:
                 continue
@@ -108,12 +121,13 @@ def _staged(store: ObjectStore, ingest_runs: Sequence[str] | None) -> Iterator[P
             yield PendingSeries(raw_key=key, zip_bytes=0 if info is None else info.size)
 
 
-def _published_runs(store: ObjectStore, step: str) -> Iterator[str]:
+def _published_runs(store: ObjectStore, step: str) -> Iterator[tuple[str, datetime]]:
+    """Names of the published runs of a step, and when each was published."""
     prefix = f"runs/{step}/"
     for info in store.list(prefix):
         run = info.key.removeprefix(prefix).removesuffix(_PUBLISHED)
         if info.key.endswith(_PUBLISHED) and "/" not in run:
-            yield run
+            yield run, info.modified
 
 
 class _IngestRun(BaseModel):

@@ -5,6 +5,7 @@ Layout (see docs/architecture.md):
     wanted/<archive>/<collection>/<series_uid>.json          announced and not yet staged, with the attempts at it
     incoming/<token>                                         half-arrived bytes, never read by anyone
     normalized/<profile>/<series_uid>/<volume>-<plane>.zip, sidecar.json, <volume>.nii.gz
+    again/<profile>/<series_uid>.txt                         series to normalize once more: the raw key
     quarantine/<archive>/<collection>/<series_uid>/<code>-<sha256>.bin and .json
     runs/<step>/<run>/<name>                                 manifests, results and published row files
     models/<version>/<sha256>.safetensors                    weights of the registered detectors
@@ -121,6 +122,16 @@ def nifti(profile: str, series_uid: str, volume: int) -> str:
 def sidecar(profile: str, series_uid: str) -> str:
     """The JSON that tells how the packs beside it were made."""
     return f"{normalized_prefix(profile, series_uid)}sidecar.json"
+
+
+def again_prefix(profile: str) -> str:
+    """Every mark of a series that is to be normalized once more under one profile."""
+    return f"again/{segment(profile)}/"
+
+
+def again(profile: str, series_uid: str) -> str:
+    """The mark that a series is to be normalized once more."""
+    return f"{again_prefix(profile)}{checked_uid(series_uid)}.txt"
 
 
 def run_object(step: str, run: str, name: str) -> str:

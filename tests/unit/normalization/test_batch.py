@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import datetime
 
 import pyarrow.parquet as pq
 import pytest
 
 from braingranary.errors import Code, RejectedInput, TransientFailure
+from braingranary.normalization.again import mark, marked
 from braingranary.normalization.batch import normalize_batch
 from braingranary.normalization.parts import PartResult
 from braingranary.normalization.plan import pending
@@ -17,6 +19,7 @@ from braingranary.normalization.publish import publish, read_published
 from braingranary.normalization.series import normalize_series
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
+from tests.fixtures.patience import until
 from tests.unit.normalization import phantom
 
 pytestmark = pytest.mark.stack
@@ -232,3 +235,25 @@ def test_pending_named_run_that_is_not_published_is_told(object_store: ObjectSto
     with pytest.raises(RejectedInput) as caught:
         pending(object_store, DEFAULT_PROFILE, ingest_runs=["nowhere"])
     assert caught.value.code is Code.OBJECT_MISSING
+
+
+def test_pending_marked_series_is_taken_again_until_a_later_run_is_published(object_store: ObjectStore) -> None:
+    first, second = (good(object_store, uid) for uid in UIDS)
+    ingested(object_store, "monday", [first, second])
+    part = normalize_batch(object_store, [first, second], DEFAULT_PROFILE, "run")
+    publish(object_store, "run", DEFAULT_PROFILE, [part])
+    mark(object_store, DEFAULT_PROFILE.name, [second])
+    assert [series.raw_key for series in pending(object_store, DEFAULT_PROFILE)] == [second]
+    assert len(pending(object_store, Profile(jpeg_quality=80))) == 2
+    marked_at = marked(object_store, DEFAULT_PROFILE.name)[second]
+    until(lambda: clock(object_store) > marked_at, "the store's clock stands")  # it tells seconds
+    publish(object_store, "again", DEFAULT_PROFILE, [normalize_batch(object_store, [second], DEFAULT_PROFILE, "again")])
+    assert pending(object_store, DEFAULT_PROFILE) == ()
+
+
+def clock(store: ObjectStore) -> datetime:
+    """What time it is for the store."""
+    store.put("clock", b"")
+    info = store.head("clock")
+    assert info is not None
+    return info.modified

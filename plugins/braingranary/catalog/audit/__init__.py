@@ -1,0 +1,1 @@
+"""The audit of the catalogue against the object store."""
