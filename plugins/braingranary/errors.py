@@ -54,6 +54,8 @@ class Code(StrEnum):
     OBJECT_MISSING = "object_missing"
     OBJECT_STORE_UNAVAILABLE = "object_store_unavailable"
     KEY_INVALID = "key_invalid"
+    # this machine
+    DISK_FULL = "disk_full"
     # catalogue
     CATALOG_CHECK_FAILED = "catalog_check_failed"
     CATALOG_UNAVAILABLE = "catalog_unavailable"

@@ -44,7 +44,6 @@ def test_ingest_damaged_image_is_quarantined_and_the_run_goes_on(
         digest = hashlib.sha256(object_store.get(reject.object_key)).hexdigest()
         assert reject.object_key.endswith(f"checksum_mismatch-{digest}.bin")
     assert not [key for key in listing(object_store, "raw/") if key.split("/")[3] in bad]
-    assert listing(object_store, "incoming/") == {}
     assert open_uploads(object_store) == 0
     print(f"case 15 checksum: {fault} undetected={undetected} of {len(bad)}")
 

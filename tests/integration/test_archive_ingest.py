@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from braingranary.archives import ingest, runs
 from braingranary.archives.base import Query
 from braingranary.archives.staging import read_canonical
 from braingranary.devstack.sample_archive import Fault, FaultRule, SampleArchive
+from braingranary.errors import Code, TransientFailure
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.fixtures.archive import add_large_series, add_series, client, listing, open_uploads, override
@@ -93,7 +95,7 @@ def test_ingest_killed_while_staging_goes_on_where_it_was(
     with SampleArchive(tmp_path, deflate_level=0) as server:
         with client(server) as archive:
             ingest.write_manifest(object_store, "killed", archive, Query(), 10)
-        # The large one stalls near its end, when parts of it are uploaded and the small ones are staged.
+        # The large one stalls near its end, when the small ones are staged.
         server.plan.add(FaultRule(fault=Fault.STALL, series_uid=large, times=1))
         child = subprocess.Popen([sys.executable, "-c", STAGE, server.url, "killed"], env=env)
         until = time.monotonic() + PATIENCE_S
@@ -112,7 +114,34 @@ def test_ingest_killed_while_staging_goes_on_where_it_was(
     assert again == {large: 1}
     assert (result.counts["staged"], result.counts["already"]) == (1, 3)
     assert open_uploads(object_store) == 0
-    assert listing(object_store, "incoming/") == {}
+
+
+def test_publish_ends_the_unfinished_uploads_of_its_own_series_alone(object_store: ObjectStore, tmp_path: Path) -> None:
+    uid = add_series(tmp_path, 1, slices=2)
+    with SampleArchive(tmp_path) as server:
+        run_all(object_store, server, "first")
+        folder = next(item.key for item in object_store.list("raw/") if uid in item.key).rpartition("/")[0]
+        begun = [f"{folder}/half.zip", f"{folder}1/half.zip", "raw/other/half.zip"]
+        for key in begun:
+            object_store.client.create_multipart_upload(Bucket=object_store.bucket, Key=key)
+        run_all(object_store, server, "second")
+    assert sorted(upload.key for upload in object_store.unfinished_uploads("")) == sorted(begun[1:])
+
+
+def test_full_disk_fails_the_batch_without_asking_the_archive_again(object_store: ObjectStore, tmp_path: Path) -> None:
+    uid = add_large_series(tmp_path, 1)
+    with SampleArchive(tmp_path, deflate_level=0) as server, client(server) as archive:
+        ingest.write_manifest(object_store, "full", archive, Query(), 3)
+        limit, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2 * 1024 * 1024, hard))  # no file here may become larger
+        try:
+            with pytest.raises(TransientFailure) as failed:
+                ingest.stage_batch(object_store, "full", 0, archive)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        assert server.stats.series[uid] == 1
+        assert ingest.stage_batch(object_store, "full", 0, archive).counts["staged"] == 1
+    assert failed.value.code is Code.DISK_FULL
 
 
 def test_ingest_second_copy_of_every_step_ends_in_one_state(object_store: ObjectStore, tmp_path: Path) -> None:

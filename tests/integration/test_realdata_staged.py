@@ -35,4 +35,4 @@ def test_staging_real_scanners_takes_every_series_and_a_rerun_changes_nothing(
     assert (again.counts["staged"], again.counts["already"], again.rejects) == (0, served, ())
     assert again.raw_keys == first.raw_keys
     assert raw == before
-    assert list(object_store.list("incoming/")) == []
+    assert list(object_store.unfinished_uploads("")) == []

@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -37,7 +36,7 @@ from braingranary.archives.runs import (
     write_changed,
     write_once,
 )
-from braingranary.archives.staging import StagedSeries, stage_series, sweep_incoming
+from braingranary.archives.staging import StagedSeries, abort_uploads, stage_series
 from braingranary.errors import Code, ConfigurationError, GranaryError, RejectedInput, TransientFailure
 from braingranary.records import Json, Reject, SeriesRecord
 from braingranary.storage import keys
@@ -115,10 +114,9 @@ def stage_batch(  # noqa: PLR0917 - a signature that the DAGs share
         raise ConfigurationError(Code.CONFIGURATION_INVALID, f"run {run} was begun with another archive")
     if not 0 <= batch_index < len(manifest.batches):
         raise RejectedInput(Code.REQUEST_INVALID, f"run {run} has no batch {batch_index}")
-    sweep_incoming(store)
     records = manifest.batches[batch_index]
     meter = ProgressMeter(records, progress)
-    stage = _Stage(store, archive, label=f"{_run_label(run)}.{batch_index:04d}", force=force, meter=meter)
+    stage = _Stage(store, archive, force=force, meter=meter)
     with ThreadPoolExecutor(max_workers=max(1, archive.connections), thread_name_prefix="stage") as pool:
         outcomes = list(pool.map(stage, records))
     result = BatchResult(
@@ -159,8 +157,8 @@ def publish(store: ObjectStore, run: str) -> str | None:
         series += result.series
         failed = {item.series_uid for item in result.failed}
         settled += [record for record in records if record.series_uid not in failed]
-    # Every task of the run has ended: what is left under its names in incoming/ belongs to processes that were killed.
-    sweep_incoming(store, label=f"{_run_label(run)}.", older_than=timedelta(0))
+    # Every task of the run has ended: what is unfinished of its series belongs to processes that were killed.
+    abort_uploads(store, manifest.archive, manifest.records)
     ours = PublishedIngest(
         run=run,
         archive=manifest.archive,
@@ -191,10 +189,8 @@ def _published_as(store: ObjectStore, ours: PublishedIngest) -> str:
 class _Stage:
     """Stages one series; a series that cannot be had is an outcome here, not the end of the batch."""
 
-    def __init__(
-        self, store: ObjectStore, archive: Archive[Any], *, label: str, force: bool, meter: ProgressMeter
-    ) -> None:
-        self._store, self._archive, self._label, self._force, self._meter = store, archive, label, force, meter
+    def __init__(self, store: ObjectStore, archive: Archive[Any], *, force: bool, meter: ProgressMeter) -> None:
+        self._store, self._archive, self._force, self._meter = store, archive, force, meter
 
     def __call__(self, record: SeriesRecord) -> StagedSeries | FailedSeries:
         outcome: StagedSeries | FailedSeries
@@ -210,7 +206,6 @@ class _Stage:
                 self._store,
                 self._archive,
                 record,
-                label=self._label,
                 force=self._force,
                 on_bytes=count,
             )
@@ -260,8 +255,3 @@ def _reject(record: SeriesRecord, code: Code, step: str, detail: str) -> Reject:
         step=step,
         detail=detail,
     )
-
-
-def _run_label(run: str) -> str:
-    """A short name for the run in incoming/, where a long one would not fit beside the rest."""
-    return hashlib.sha256(run.encode()).hexdigest()[:16]

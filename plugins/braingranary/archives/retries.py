@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from braingranary.archives.failures import Unavailable
 from braingranary.errors import Code, TransientFailure
@@ -63,11 +63,16 @@ def retrying(politeness: Politeness, *, deadline: Deadline | None = None) -> Ret
     return Retrying(
         stop=give_up,
         wait=wait,
-        retry=retry_if_exception_type(TransientFailure),
+        retry=retry_if_exception(_is_the_archives),
         sleep=politeness.sleep,
         before_sleep=tell,
         reraise=True,
     )
+
+
+def _is_the_archives(error: BaseException) -> bool:
+    """Whether asking the archive again may help: a full disk here is no reason to send the series once more."""
+    return isinstance(error, TransientFailure) and error.code is not Code.DISK_FULL
 
 
 class Deadline:

@@ -1,8 +1,9 @@
-"""Stage one series of an archive under raw/: streamed, proven while it streams, visible only once it is proven whole.
+"""Stage one series of an archive under raw/: proven while it arrives, uploaded only once it is proven whole.
 
-Bytes go to incoming/ (small series stay in memory) while the same bytes are hashed and audited; proven, they are copied
-on the server to their raw key, `canonical.json` claims the series by a conditional PUT, the receipt comes last. A kill
-at any step leaves nothing that a reader takes for a series, and the next attempt goes on from what stands.
+Bytes go to a nameless temporary file (small series stay in memory) while they are hashed and audited; proven, they are
+uploaded once, to the key that their SHA-256 names, `canonical.json` claims the series by a conditional PUT, the receipt
+comes last. A kill at any step leaves nothing that a reader takes for a series, and the next attempt goes on from what
+stands.
 
 What is wrong with the bytes of a series for good is a reject. What may pass (`archives.failures`) is raised.
 """
@@ -11,11 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import uuid
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import structlog
 
@@ -33,7 +34,9 @@ from braingranary.storage.store import ObjectStore
 
 STEP: Final = "stage"
 STALE_AFTER: Final = timedelta(hours=6)
-"""Longer than any series may take with all its attempts: what is older in incoming/ has lost its process."""
+"""Longer than the upload of any series may take: what is older has lost its process."""
+IN_MEMORY_BYTES: Final = 1024 * 1024
+"""Series up to this size never touch the disk."""
 
 _log = structlog.get_logger(__name__)
 
@@ -59,15 +62,14 @@ def stage_series(
     archive: Archive[Any],
     record: SeriesRecord,
     *,
-    label: str = "series",
     force: bool = False,
     limits: ZipLimits = DEFAULT_ZIP_LIMITS,
     on_bytes: Callable[[int], None] = lambda _count: None,
 ) -> StagedSeries:
     """Stage `record` unless it is staged; with `force` fetch it again and compare.
 
-    `label` begins the names in incoming/; `on_bytes` is told of every chunk from this thread. Raises GranaryError for
-    what may pass (see `archives.failures`), and whatever the object store raises.
+    `on_bytes` is told of every chunk from this thread. Raises GranaryError for what may pass (see `archives.failures`),
+    and whatever the object store raises.
     """
     try:
         standing = read_canonical(store, record)
@@ -76,8 +78,7 @@ def stage_series(
     if standing is not None and not force:
         _finish(store, standing)
         return _already(standing)
-    fetched = _Fetch(store, archive, record, label, limits=limits, on_bytes=on_bytes)
-    try:
+    with _Fetch(store, archive, record, limits=limits, on_bytes=on_bytes) as fetched:
         try:
             audit = fetched.run()
         except GranaryError as error:
@@ -86,8 +87,6 @@ def stage_series(
             rejected = _rejected(record, error, fetched.quarantine(error))
             return replace(rejected, attempts=fetched.attempts, wasted_bytes=fetched.wasted_bytes + fetched.zip_bytes)
         return _place(store, record, fetched, audit)
-    finally:
-        fetched.discard()
 
 
 def read_canonical(store: ObjectStore, record: SeriesRecord) -> Receipt | None:
@@ -101,12 +100,16 @@ def read_canonical(store: ObjectStore, record: SeriesRecord) -> Receipt | None:
         raise
 
 
-def sweep_incoming(store: ObjectStore, *, label: str = "", older_than: timedelta = STALE_AFTER) -> int:
-    """Remove what lost processes left under incoming/ (names that begin with `label`); returns how many things."""
-    prefix = f"{keys.incoming('x').removesuffix('x')}{label}"
-    limit = datetime.now(UTC) - older_than
-    stale = [item.key for item in store.list(prefix) if item.modified <= limit]
-    return store.abort_stale_multiparts(prefix, older_than) + store.delete_many(stale)
+def abort_uploads(store: ObjectStore, archive: str, records: Iterable[SeriesRecord]) -> int:
+    """End the uploads that killed processes left of `records`, and old ones of the whole archive; returns how many."""
+    ours = {keys.raw_prefix(record.archive, record.collection, record.series_uid) for record in records}
+    limit = datetime.now(UTC) - STALE_AFTER
+    aborted = 0
+    for upload in store.unfinished_uploads(keys.raw_archive_prefix(archive)):
+        if upload.began < limit or upload.key.rpartition("/")[0] + "/" in ours:
+            store.abort_upload(upload)
+            aborted += 1
+    return aborted
 
 
 class _Fetch:
@@ -117,30 +120,31 @@ class _Fetch:
         store: ObjectStore,
         archive: Archive[Any],
         record: SeriesRecord,
-        label: str,
         *,
         limits: ZipLimits,
         on_bytes: Callable[[int], None],
     ) -> None:
         self._store, self._archive, self._record, self._limits = store, archive, record, limits
-        self._label, self._on_bytes = label, on_bytes
+        self._on_bytes = on_bytes
         self._deadline = Deadline(archive.politeness.series_deadline_s)
         self._digest = hashlib.sha256()
         self._whole = False
-        self._committed = False
-        self._writer = store.multipart(keys.incoming(f"{label}.{uuid.uuid4().hex}"))
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - this class is its context
+        self.zip_bytes = 0
         self.attempts = 0
         self.wasted_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        with contextlib.suppress(OSError):  # what a full disk did not take
+            self._file.close()
 
     @property
     def sha256(self) -> str:
         """Of the zip's bytes, in hexadecimal."""
         return self._digest.hexdigest()
-
-    @property
-    def zip_bytes(self) -> int:
-        """Bytes of the zip."""
-        return self._writer.bytes_written
 
     def run(self) -> ZipAudit:
         """Fetch until the zip is proven or patience ends; the last failure is raised as it is."""
@@ -149,17 +153,10 @@ class _Fetch:
                 return self._once()
         raise TransientFailure(Code.INTERNAL, "no attempt was made")
 
-    def move_to(self, key: str) -> None:
-        """Make the bytes visible at `key`; on the server where they are there already."""
-        small = self._writer.unsent
-        if small is not None:
-            self._store.put(key, small, if_absent=True)
-            return
-        if not self._committed:
-            self._writer.commit()
-            self._committed = True
+    def upload_to(self, key: str) -> None:
+        """Make the bytes visible at `key`, which their SHA-256 names: what stands there already is the same."""
         if not self._store.exists(key):
-            self._store.copy(self._writer.key, key)
+            self._store.put_file(key, self._file)
 
     def quarantine(self, error: GranaryError) -> str | None:
         """Keep the bytes of the last attempt for a person to look at, if they arrived whole."""
@@ -167,24 +164,16 @@ class _Fetch:
             return None
         record = self._record
         key = keys.quarantine(record.archive, record.collection, record.series_uid, error.code, self.sha256)
-        self.move_to(key)
+        self.upload_to(key)
         reject = _reject(record, error, key)
         self._store.put(f"{key.removesuffix('.bin')}.json", to_json(reject), if_absent=True)
         return key
 
-    def discard(self) -> None:
-        """Leave nothing in incoming/."""
-        # What cannot be removed now is swept later; the first error is the one to tell.
-        with contextlib.suppress(TransientFailure):
-            self._writer.abort()
-            if self._committed:
-                self._store.delete(self._writer.key)
-
     def _once(self) -> ZipAudit:
-        if self.attempts:
-            self._writer.abort()
-            self.wasted_bytes += self.zip_bytes
-            self._writer = self._store.multipart(keys.incoming(f"{self._label}.{uuid.uuid4().hex}"))
+        self.wasted_bytes += self.zip_bytes
+        self.zip_bytes = 0
+        self._file.seek(0)
+        self._file.truncate()
         self.attempts += 1
         self._digest, self._whole = hashlib.sha256(), False
         with self._archive.fetch(self._record) as chunks:
@@ -209,10 +198,23 @@ class _Fetch:
             if self.zip_bytes + len(chunk) > self._limits.total_bytes_max:
                 raise RejectedInput(Code.ZIP_TOO_LARGE, "the zip itself is beyond the budget")
             self._digest.update(chunk)
-            self._writer.write(chunk)
+            with _room_on_disk():
+                self._file.write(chunk)
+            self.zip_bytes += len(chunk)
             self._on_bytes(len(chunk))
             yield chunk
+        with _room_on_disk():
+            self._file.flush()
         self._whole = True
+
+
+@contextlib.contextmanager
+def _room_on_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        detail = f"the temporary folder takes no more of the series: {error.strerror}"
+        raise TransientFailure(Code.DISK_FULL, detail) from error
 
 
 def _place(store: ObjectStore, record: SeriesRecord, fetched: _Fetch, audit: ZipAudit) -> StagedSeries:
@@ -232,7 +234,7 @@ def _place(store: ObjectStore, record: SeriesRecord, fetched: _Fetch, audit: Zip
     )
     standing = read_canonical(store, record)
     if standing is None:
-        fetched.move_to(raw_key)
+        fetched.upload_to(raw_key)
         key = keys.canonical(record.archive, record.collection, record.series_uid)
         if store.put(key, to_json(ours), if_absent=True):
             standing = ours

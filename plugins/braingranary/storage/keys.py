@@ -3,7 +3,6 @@
 Layout (see docs/architecture.md):
     raw/<archive>/<collection>/<series_uid>/<sha256>.zip (or .nii.gz, .nii) and .receipt.json, canonical.json
     wanted/<archive>/<collection>/<series_uid>.json          announced and not yet staged, with the attempts at it
-    incoming/<token>                                         half-arrived bytes, never read by anyone
     normalized/<profile>/<series_uid>/<volume>-<plane>.zip, sidecar.json, <volume>.nii.gz
     again/<profile>/<series_uid>.txt                         series to normalize once more: the raw key
     quarantine/<archive>/<collection>/<series_uid>/<code>-<sha256>.bin and .json
@@ -47,9 +46,14 @@ def segment(text: str) -> str:
     return f"{stem}~{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
 
 
+def raw_archive_prefix(archive: str) -> str:
+    """Everything received from one archive."""
+    return f"raw/{segment(archive)}/"
+
+
 def raw_prefix(archive: str, collection: str, series_uid: str) -> str:
     """Everything received for one series."""
-    return f"raw/{segment(archive)}/{segment(collection)}/{checked_uid(series_uid)}/"
+    return f"{raw_archive_prefix(archive)}{segment(collection)}/{checked_uid(series_uid)}/"
 
 
 def raw_object(archive: str, collection: str, series_uid: str, sha256: str, media_type: str = "application/zip") -> str:
@@ -86,11 +90,6 @@ def wanted_prefix(archive: str) -> str:
 def wanted(archive: str, collection: str, series_uid: str) -> str:
     """What is known of a series that an archive announced and that is not staged yet."""
     return f"{wanted_prefix(archive)}{segment(collection)}/{checked_uid(series_uid)}.json"
-
-
-def incoming(token: str) -> str:
-    """Where bytes arrive before they are verified."""
-    return f"incoming/{segment(token)}"
 
 
 def quarantine(archive: str, collection: str, series_uid: str, code: Code, sha256: str) -> str:

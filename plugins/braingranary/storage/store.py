@@ -10,13 +10,15 @@ An ObjectStore may be shared by threads, not across a fork.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import io
+import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING, Final
 
 import boto3
 import structlog
@@ -26,12 +28,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from braingranary.errors import Code, RejectedInput, TransientFailure
 from braingranary.settings import StoreSettings
 from braingranary.storage.failures import is_conflict, is_missing, is_precondition, mapped, s3_code, translated
-from braingranary.storage.multipart import MultipartWriter
 from braingranary.storage.reader import BLOCK_BYTES, RangeReader
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, GetObjectRequestTypeDef
 
 CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 60.0
@@ -39,7 +40,8 @@ ATTEMPTS: Final = 5  # botocore's standard mode: exponential backoff with jitter
 POOL_CONNECTIONS: Final = 32  # more than the threads any one process of ours runs
 CHUNK_BYTES: Final = 1024 * 1024
 KEY_BYTES_MAX: Final = 1024  # limit of S3
-COPY_BYTES_MAX: Final = 5 * 1024**3  # above it S3 wants the copy done in parts
+PART_BYTES: Final = 8 * 1024 * 1024  # what a transfer holds; S3 takes no less than 5 MiB
+PARTS_MAX: Final = 10_000  # limit of S3
 DELETE_BATCH: Final = 1000  # limit of S3
 _STREAM_RESUMES: Final = 4
 _CONFLICT_RETRIES: Final = 5
@@ -56,6 +58,15 @@ class ObjectInfo:
     size: int
     etag: str
     modified: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfinishedUpload:
+    """An upload in parts that is no object yet; `began` is UTC."""
+
+    key: str
+    upload_id: str
+    began: datetime
 
 
 class ObjectStore:
@@ -193,7 +204,7 @@ class ObjectStore:
         sent again: callers for whom that matters compare what stands there with what they meant to write.
         """
         _check(key)
-        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        digest = _md5(data)
         with mapped(f"put {key}"):
             if not if_absent:
                 self.client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentMD5=digest)
@@ -214,27 +225,27 @@ class ObjectStore:
                     return False
         raise TransientFailure(Code.OBJECT_STORE_UNAVAILABLE, f"put {key}: writers kept colliding")
 
-    def multipart(self, key: str) -> MultipartWriter:
-        """A writer for one object of any size in constant memory; see MultipartWriter."""
-        _check(key)
-        return MultipartWriter(self, key)
+    def put_file(self, key: str, file: IO[bytes]) -> None:
+        """Write `file` from its beginning to its end, of any size, in constant memory.
 
-    def copy(self, source: str, target: str) -> None:
-        """Copy within the bucket, on the server; raises RejectedInput(OBJECT_MISSING)."""
-        _check(target)
-        info = self.head(source)
-        if info is None:
-            raise RejectedInput(Code.OBJECT_MISSING, f"copy {source}: no such object")
-        with mapped(f"copy {source}"):
-            if info.size <= COPY_BYTES_MAX:
-                self.client.copy_object(
-                    Bucket=self.bucket,
-                    Key=target,
-                    CopySource={"Bucket": self.bucket, "Key": source},
-                    CopySourceIfMatch=info.etag,
-                )
-            else:
-                self.client.copy(CopySource={"Bucket": self.bucket, "Key": source}, Bucket=self.bucket, Key=target)
+        The object is visible only when all of it has arrived; the server checks the MD5 of every part. Raises
+        RejectedInput(SERIES_TOO_LARGE) beyond 10,000 parts, and as `put` does.
+        """
+        file.seek(0)
+        part = file.read(PART_BYTES)
+        if len(part) < PART_BYTES:
+            self.put(key, part)
+            return
+        _check(key)
+        with mapped(f"upload {key}"):
+            upload = self.client.create_multipart_upload(Bucket=self.bucket, Key=key)["UploadId"]
+            try:
+                self._upload_parts(key, upload, part, file)
+            except BaseException:
+                # What cannot be aborted now is found by `unfinished_uploads`; the first error is the one to tell.
+                with contextlib.suppress(ClientError, BotoCoreError):
+                    self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
+                raise
 
     def delete(self, key: str) -> None:
         """Remove `key`; no error where there is none."""
@@ -254,23 +265,35 @@ class ObjectStore:
                 batch = []
         return count + (self._delete_batch(batch) if batch else 0)
 
-    def abort_stale_multiparts(self, prefix: str, older_than: timedelta) -> int:
-        """Abort uploads under `prefix` begun more than `older_than` ago; returns how many were."""
-        limit = datetime.now(UTC) - older_than
-        aborted = 0
-        with mapped(f"abort uploads under {prefix}"):
+    def unfinished_uploads(self, prefix: str) -> Iterator[UnfinishedUpload]:
+        """Uploads under `prefix` that are going on or were left by a process that was killed."""
+        with mapped(f"list uploads under {prefix}"):
             pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
             for page in pages:
                 for upload in page.get("Uploads", ()):
-                    if upload["Initiated"].astimezone(UTC) > limit or not upload["Key"].startswith(prefix):
-                        continue
-                    self.client.abort_multipart_upload(
-                        Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                    )
-                    aborted += 1
-        return aborted
+                    if upload["Key"].startswith(prefix):
+                        began = upload["Initiated"].astimezone(UTC)
+                        yield UnfinishedUpload(key=upload["Key"], upload_id=upload["UploadId"], began=began)
+
+    def abort_upload(self, upload: UnfinishedUpload) -> None:
+        """End `upload`; a process that is still at it fails with TransientFailure."""
+        with mapped(f"abort upload of {upload.key}"):
+            self.client.abort_multipart_upload(Bucket=self.bucket, Key=upload.key, UploadId=upload.upload_id)
 
     # below
+
+    def _upload_parts(self, key: str, upload: str, first: bytes, rest: IO[bytes]) -> None:
+        parts: list[CompletedPartTypeDef] = []
+        for number, part in enumerate(itertools.chain([first], iter(lambda: rest.read(PART_BYTES), b"")), start=1):
+            if number > PARTS_MAX:
+                raise RejectedInput(Code.SERIES_TOO_LARGE, f"{key}: more than {PARTS_MAX} parts")
+            answer = self.client.upload_part(
+                Bucket=self.bucket, Key=key, UploadId=upload, PartNumber=number, Body=part, ContentMD5=_md5(part)
+            )
+            parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+        self.client.complete_multipart_upload(
+            Bucket=self.bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
+        )
 
     def _ranged(
         self, key: str, start: int, stop: int | None, etag: str | None, chunk_bytes: int = CHUNK_BYTES
@@ -315,6 +338,11 @@ class ObjectStore:
         if failed := answer.get("Errors"):
             raise TransientFailure(Code.OBJECT_STORE_UNAVAILABLE, f"{len(failed)} of {len(batch)} not deleted")
         return len(batch)
+
+
+def _md5(data: bytes) -> str:
+    """What the header Content-MD5 holds."""
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
 def _check(key: str) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import os
 import zipfile
-from datetime import timedelta
 from threading import Barrier, Thread
 from typing import Any
 
@@ -12,8 +11,7 @@ from botocore.awsrequest import AWSPreparedRequest
 
 from braingranary.errors import Code, ConfigurationError, RejectedInput, TransientFailure
 from braingranary.settings import StoreSettings
-from braingranary.storage.multipart import PART_BYTES
-from braingranary.storage.store import ObjectStore
+from braingranary.storage.store import PART_BYTES, ObjectStore
 
 pytestmark = pytest.mark.stack
 
@@ -93,25 +91,14 @@ def test_list_prefix_in_order_across_pages(object_store: ObjectStore) -> None:
     assert [item.key for item in object_store.list()] == ["q/1"]
 
 
-def test_copy_is_equal_and_missing_source_is_rejected(object_store: ObjectStore) -> None:
-    object_store.put("a", b"bytes")
-    object_store.copy("a", "deep/b")
-    assert object_store.get("deep/b") == b"bytes"
-    with pytest.raises(RejectedInput) as refused:
-        object_store.copy("nothing", "c")
-    assert refused.value.code is Code.OBJECT_MISSING
-
-
 @pytest.mark.parametrize("size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 5])
-def test_multipart_any_size_in_any_pieces_is_equal(object_store: ObjectStore, size: int) -> None:
+def test_put_file_of_any_size_is_equal(object_store: ObjectStore, size: int) -> None:
     data = os.urandom(size)
-    with object_store.multipart("m") as writer:
-        for start in range(0, size, 1_000_003):
-            writer.write(data[start : start + 1_000_003])
-        assert object_store.head("m") is None
-        assert writer.commit()
-    assert object_store.get("m") == data
-    assert writer.bytes_written == size
+    file = io.BytesIO(data)
+    file.seek(0, io.SEEK_END)
+    object_store.put_file("f", file)
+    assert object_store.get("f") == data
+    assert list(object_store.unfinished_uploads("")) == []
 
 
 @pytest.mark.parametrize("size", [10, PART_BYTES + 10])
@@ -122,48 +109,41 @@ def test_writes_damaged_on_the_way_are_refused_and_transient(object_store: Objec
             request.body = b"y" + bytes(body.read() if hasattr(body, "read") else body)[1:]
 
     object_store.client.meta.events.register("before-send.s3", damage)
-
-    def write() -> None:
-        with object_store.multipart("m") as writer:
-            writer.write(b"x" * size)
-            writer.commit()
-
     with pytest.raises(TransientFailure):
-        write()
-    assert object_store.head("m") is None
+        object_store.put_file("f", io.BytesIO(b"x" * size))
+    assert object_store.head("f") is None
+    assert list(object_store.unfinished_uploads("")) == []
 
 
-def test_multipart_exception_leaves_nothing(object_store: ObjectStore) -> None:
-    def fail() -> None:
-        with object_store.multipart("m") as writer:
-            writer.write(bytes(PART_BYTES + 1))
+class FailsAtTheSecondPart(io.BytesIO):
+    """A file that cannot be read to its end."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell():
             raise KeyError("stop")
+        return super().read(size)
 
+
+def test_put_file_that_fails_leaves_no_object_and_no_upload(object_store: ObjectStore) -> None:
     with pytest.raises(KeyError):
-        fail()
-    assert object_store.head("m") is None
-    assert object_store.abort_stale_multiparts("", timedelta(0)) == 0
+        object_store.put_file("f", FailsAtTheSecondPart(bytes(PART_BYTES + 1)))
+    assert object_store.head("f") is None
+    assert list(object_store.unfinished_uploads("")) == []
 
 
-def test_multipart_commit_if_absent_loses_to_what_stands(object_store: ObjectStore) -> None:
-    for size in (10, PART_BYTES + 10):
-        object_store.put("m", b"first")
-        with object_store.multipart("m") as writer:
-            writer.write(bytes(size))
-            assert not writer.commit(if_absent=True)
-        assert object_store.get("m") == b"first"
-    assert object_store.abort_stale_multiparts("", timedelta(0)) == 0
+def test_upload_aborted_by_another_process_is_transient(object_store: ObjectStore) -> None:
+    class AbortedMeanwhile(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            for upload in object_store.unfinished_uploads("in/"):
+                assert upload.key == "in/f"
+                object_store.abort_upload(upload)
+            return super().read(size)
 
-
-def test_abort_stale_multiparts_takes_old_ones_under_the_prefix_alone(object_store: ObjectStore) -> None:
-    ours, other = object_store.multipart("in/a"), object_store.multipart("out/b")
-    for writer in (ours, other):
-        writer.write(bytes(PART_BYTES))
-    assert object_store.abort_stale_multiparts("in/", timedelta(hours=1)) == 0
-    assert object_store.abort_stale_multiparts("in/", timedelta(0)) == 1
     with pytest.raises(TransientFailure):
-        ours.commit()
-    assert other.commit()
+        object_store.put_file("in/f", AbortedMeanwhile(bytes(2 * PART_BYTES)))
+    object_store.put_file("out/f", AbortedMeanwhile(bytes(2 * PART_BYTES)))
+    assert object_store.head("in/f") is None
+    assert object_store.head("out/f") is not None
 
 
 @pytest.mark.parametrize("change", [{"bucket": "no-such-bucket"}, {"secret_key": "wrong"}, {"access_key": "nobody"}])
