@@ -27,7 +27,7 @@ ON CONFLICT (reject_id) DO UPDATE SET
     published_at = excluded.published_at
 WHERE (excluded.published_at, excluded.fatal, excluded.detail) > (reject.published_at, reject.fatal, reject.detail);
 
--- What could not be staged once and is catalogued now was staged after all: its reject goes.
+-- What could not be staged once and is catalogued by a later run was staged after all: its reject goes.
 DELETE FROM reject AS r
 USING stage_parent AS p, series AS s
 WHERE
@@ -36,4 +36,5 @@ WHERE
     AND r.fatal
     AND r.archive = p.archive
     AND r.collection = p.collection
-    AND r.series_uid = s.series_uid;
+    AND r.series_uid = s.series_uid
+    AND r.published_at <= s.published_at;

@@ -60,7 +60,9 @@ def test_model_register_list_activate_and_refuse(tmp_path: Path, object_store: O
     assert granary("activate", "tiny-2").output.split()[:2] == ["tiny-2", "active"]
     states = {line.split()[0]: line.split()[1] for line in granary("list").output.splitlines()}
     assert states == {"tiny-1": "passive", "tiny-2": "active"}
-    assert len(list(object_store.list("models/"))) == 2
+    stored = [item.key for item in object_store.list("models/")]
+    assert [sum(key.endswith(end) for key in stored) for end in (".safetensors", ".figures.json")] == [2, 2]
+    assert json.loads(object_store.get("models/active.json"))["version"] == "tiny-2"
 
     second.with_suffix(".sha256").write_text("0" * 64)
     swapped = granary("register", str(second))

@@ -26,6 +26,9 @@ from braingranary.orchestration.model_files import (
     register_shipped,
     register_weights,
 )
+from braingranary.orchestration.model_files import (
+    activate as activate_model,
+)
 from braingranary.settings import load_catalog_settings, load_store_settings
 from braingranary.storage.store import ObjectStore
 
@@ -61,8 +64,9 @@ def register(folder: Path, weights: Path | None, figures: Path | None) -> None:
 @state_option
 def activate(folder: Path, version: str) -> None:
     """Make VERSION the model whose labels searches, named queries and /detect use from now on."""
+    store = ObjectStore.from_settings(load_store_settings(operator_settings(folder)))
     with _catalog(folder) as connection:
-        click.echo(_line(models.activate(connection, version)))
+        click.echo(_line(activate_model(connection, store, version)))
 
 
 @model.command("list")

@@ -7,7 +7,8 @@ Layout (see docs/architecture.md):
     again/<profile>/<series_uid>.txt                         series to normalize once more: the raw key
     quarantine/<archive>/<collection>/<series_uid>/<code>-<sha256>.bin and .json
     runs/<step>/<run>/<name>                                 manifests, results and published row files
-    models/<version>/<sha256>.safetensors                    weights of the registered detectors
+    models/<version>/<sha256>.safetensors and .figures.json  weights of the registered detectors, figures about them
+    models/active.json                                       which version is active
 """
 
 from __future__ import annotations
@@ -156,6 +157,16 @@ def run_json(step: str, run: str) -> str:
 def weights(version: str, sha256: str) -> str:
     """The weights file of one version of the detector."""
     return f"models/{segment(version)}/{_checked_sha256(sha256)}.safetensors"
+
+
+def figures(version: str, sha256: str) -> str:
+    """The figures of the evaluation that was registered with a weights file."""
+    return f"{weights(version, sha256).removesuffix('.safetensors')}.figures.json"
+
+
+def active_model() -> str:
+    """Which version of the detector is active, told for a rebuilt catalogue."""
+    return "models/active.json"
 
 
 def _checked_sha256(sha256: str) -> str:

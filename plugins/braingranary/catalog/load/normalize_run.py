@@ -84,6 +84,20 @@ def load_ingests(connection: Connection, store: ObjectStore) -> tuple[str, ...]:
     return tuple(ingest.run for ingest in ingests)
 
 
+def load_published(connection: Connection, store: ObjectStore, run: PublishedRun) -> None:
+    """Load just this ingest or normalize run."""
+    with load_transaction(connection):
+        _load_one(connection, store, run)
+
+
+def loaded_keys(connection: Connection) -> frozenset[str]:
+    """Object keys of the ingest and normalize runs that are loaded."""
+    with mapped():
+        loaded = _loaded(connection)
+        leave_idle(connection)
+    return frozenset(loaded)
+
+
 def pending_runs(connection: Connection, store: ObjectStore) -> list[str]:
     """Names of the published normalize runs that are not loaded, the oldest first."""
     with mapped():

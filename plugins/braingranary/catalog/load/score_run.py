@@ -63,6 +63,14 @@ def load_scores(connection: Connection, store: ObjectStore, run: str) -> ScoreRe
     return report
 
 
+def loaded_score_keys(connection: Connection) -> frozenset[str]:
+    """Object keys of the score runs that are loaded."""
+    with mapped():
+        loaded = _loaded(connection)
+        leave_idle(connection)
+    return frozenset(loaded)
+
+
 def pending_score_runs(connection: Connection, store: ObjectStore) -> list[str]:
     """Names of the published score runs that are not loaded, the oldest first."""
     with mapped():

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 from airflow.configuration import get_airflow_home
 
-from braingranary.catalog import model_registry as models
 from braingranary.errors import Code, ConfigurationError
 from braingranary.orchestration.connections import store_settings
-from braingranary.orchestration.model_files import FIGURES, read_figures, read_pinned, register_weights
+from braingranary.orchestration.model_files import FIGURES, activate, read_figures, read_pinned, register_weights
 from braingranary.orchestration.steps.connection import catalog
 from braingranary.orchestration.steps.context import current_run
 from braingranary.storage.store import ObjectStore
@@ -51,7 +50,7 @@ def register() -> dict[str, Any]:
     with catalog("granary-train") as connection:
         record = register_weights(connection, store, data, sha256, figures=read_figures(work / FIGURES))
         if params.get("activate"):
-            record = models.activate(connection, record.version)
+            record = activate(connection, store, record.version)
     return {"version": record.version, "sha256": record.sha256, "active": record.active}
 
 
