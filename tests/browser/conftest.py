@@ -19,7 +19,7 @@ from tests.serving.house import House
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 PATIENCE_MS = 180_000  # how long a busy machine may take; nobody waits for it where all is well
-PHONE: ViewportSize = {"width": 360, "height": 780}
+PHONE: ViewportSize = {"width": 390, "height": 780}
 
 
 @pytest.fixture(scope="session")

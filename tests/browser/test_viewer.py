@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -13,14 +15,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.stack]
 UID = series_uid(sample.LESION_T1CE)
 WATCH = """() => {
   window.seen = [];
+  const text = (id) => document.getElementById(id).textContent;
   const look = () => {
     const shown = document.getElementById("shown").getAttribute("href").match(/-(\\d+)\\.jpg/);
-    window.seen.push([Number(shown[1]) + 1, Number(document.getElementById("number").textContent)]);
+    window.seen.push([Number(shown[1]), text("number"), text("place"), text("verdict")]);
     requestAnimationFrame(look);
   };
   look();
 }"""
-"""Keeps, for every frame, the number of the slice whose picture is shown and the number that is told."""
+"""Keeps, for every frame, the index of the slice whose picture is shown, and what is said of it."""
 
 
 @pytest.fixture
@@ -105,7 +108,7 @@ def test_label_marks_lie_where_the_mask_says(viewer: Page, door: str) -> None:
     assert float(str(mark.get_attribute("width"))) == len(marked) > 10
 
 
-def test_number_is_always_that_of_the_picture_on_a_slow_link(chromium: Browser, door: str) -> None:
+def test_number_position_and_score_are_always_those_of_the_picture_on_a_slow_link(chromium: Browser, door: str) -> None:
     context = chromium.new_context(viewport=PHONE)
     page = context.new_page()
     page.goto(f"{door}/series/{UID}?plane=axial&slice=5")
@@ -120,9 +123,19 @@ def test_number_is_always_that_of_the_picture_on_a_slow_link(chromium: Browser, 
         page.wait_for_timeout(40)
     expect(page.locator("#number")).to_have_text("55")
     seen = page.evaluate("window.seen")
-    assert len(seen) > 50
-    assert [pair for pair in seen if pair[0] != pair[1]] == []
+    slices = page.request.get(f"{door}/api/v1/series/{UID}/slices?plane=axial&limit=100").json()["slices"]
+    scores = json.loads(page.locator("#tracks").inner_text())["tracks"][0]["scores"]
     context.close()
+    assert len(seen) > 50
+    assert len({index for index, *_ in seen}) > 10
+    for index, number, place, verdict in seen:
+        position = slices[index]["position_mm"]
+        assert (number, place) == (str(index + 1), f"{'S' if position >= 0 else 'I'} {abs(position):.1f} mm")
+        score, label = scores[index], slices[index]["tumor"]
+        assert verdict.split(" · ") == [
+            *([] if score is None else [f"score {score:.2f}"]),
+            *([] if label is None else ["labelled tumour" if label else "labelled free of tumour"]),
+        ] or (verdict == "" and score is None and label is None)
 
 
 def test_touch_drag_across_moves_slices_and_drag_up_scrolls_the_page(chromium: Browser, door: str) -> None:

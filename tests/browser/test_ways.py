@@ -191,7 +191,8 @@ def test_restricted_series_is_seen_and_taken_by_who_accepted_its_terms(page: Pag
     expect(page.locator("#signed")).to_be_visible()
     page.goto(f"{door}/download?collection={restricted}")
     expect(page.locator("#terms a[rel=external]")).to_contain_text("HCP")
-    page.get_by_role("button", name="I have read and accept them").click()
+    page.get_by_role("button", name="I have read and accept them").press("Enter")
+    expect(page.get_by_role("button", name="Download with my account")).to_be_focused()
     with page.expect_download() as began:
         page.get_by_role("button", name="Download with my account").click()
     assert jpegs(members(began.value)) == 28

@@ -1,4 +1,5 @@
 // The detector's page: sign in, choose or drop a file, see verdict, probability and outline.
+import { once } from "./button.js";
 import { detect, inWords } from "./detector.js";
 import { account, signIn, token } from "./session.js";
 
@@ -27,21 +28,19 @@ function complain(place, error) {
   place.hidden = false;
 }
 
-sign.addEventListener("submit", async (event) => {
+sign.addEventListener("submit", (event) => {
   event.preventDefault();
-  signTrouble.hidden = true;
-  const button = sign.querySelector("button");
-  button.disabled = true;
-  const told = new FormData(sign);
-  try {
-    await signIn(told.get("email"), told.get("password"), told.get("invitation"));
-    sign.querySelector("[name=password]").value = "";
-    file.focus();
-  } catch (error) {
-    complain(signTrouble, error);
-  } finally {
-    button.disabled = false;
-  }
+  once(sign.querySelector("button"), async () => {
+    signTrouble.hidden = true;
+    const told = new FormData(sign);
+    try {
+      await signIn(told.get("email"), told.get("password"), told.get("invitation"));
+      sign.querySelector("[name=password]").value = "";
+      file.focus();
+    } catch (error) {
+      complain(signTrouble, error);
+    }
+  });
 });
 
 function choose(files) {
@@ -65,23 +64,26 @@ drop.addEventListener("drop", (event) => {
   if (token()) upload.requestSubmit();
 });
 
-upload.addEventListener("submit", async (event) => {
+upload.addEventListener("submit", (event) => {
   event.preventDefault();
   if (!chosen || !token()) return;
-  trouble.hidden = true;
-  clear();
-  send.disabled = true;
-  busy.textContent = "Looking …";
-  try {
-    const { told, picture } = await detect(chosen, chosen.name);
-    describe(told);
-    draw(picture, told);
-  } catch (error) {
-    complain(trouble, error);
-  } finally {
-    busy.textContent = "";
-    tell();
-  }
+  once(send, async () => {
+    trouble.hidden = true;
+    clear();
+    busy.textContent = "Looking …";
+    const asked = chosen;
+    try {
+      const { told, picture } = await detect(asked, asked.name);
+      if (asked !== chosen) return; // another file was chosen meanwhile
+      describe(told);
+      draw(picture, told);
+    } catch (error) {
+      if (asked === chosen) complain(trouble, error);
+      if (!token()) sign.querySelector("[name=email]").focus(); // the session has ended
+    } finally {
+      busy.textContent = "";
+    }
+  });
 });
 
 function describe(told) {

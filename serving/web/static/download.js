@@ -1,4 +1,5 @@
 // Terms of use where a download needs them: shown, accepted for the account, and the zip fetched with its token.
+import { once } from "./button.js";
 import { inWords } from "./detector.js";
 import { ask, token } from "./session.js";
 
@@ -11,11 +12,10 @@ const button = (text, action) => {
   const made = document.createElement("button");
   made.type = "button";
   made.textContent = text;
-  made.addEventListener("click", async () => {
-    made.disabled = true;
+  made.addEventListener("click", () => once(made, async () => {
     said.textContent = "";
-    try { await action(); } catch (error) { said.textContent = inWords(error); } finally { made.disabled = false; }
-  });
+    try { await action(); } catch (error) { said.textContent = inWords(error); }
+  }));
   return made;
 };
 
@@ -35,6 +35,7 @@ async function show() {
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ version: one.version }),
       });
       await show();
+      list.querySelector("button")?.focus(); // the accepted one has gone
     }));
     return line;
   }));

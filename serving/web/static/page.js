@@ -21,8 +21,11 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 const place = document.getElementById("account");
 function tell() {
   const name = account();
-  place.parentElement.querySelector("button")?.remove();
+  const before = place.parentElement.querySelector("button");
+  const focused = before !== null && before === document.activeElement;
+  before?.remove();
   place.hidden = Boolean(name);
+  if (focused && !name) place.focus();
   if (!name) return;
   const button = document.createElement("button");
   button.type = "button";
