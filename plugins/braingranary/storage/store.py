@@ -13,12 +13,11 @@ import base64
 import contextlib
 import hashlib
 import io
-import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 import boto3
 import structlog
@@ -40,8 +39,8 @@ ATTEMPTS: Final = 5  # botocore's standard mode: exponential backoff with jitter
 POOL_CONNECTIONS: Final = 32  # more than the threads any one process of ours runs
 CHUNK_BYTES: Final = 1024 * 1024
 KEY_BYTES_MAX: Final = 1024  # limit of S3
-PART_BYTES: Final = 8 * 1024 * 1024  # what a transfer holds; S3 takes no less than 5 MiB
-PARTS_MAX: Final = 10_000  # limit of S3
+PART_BYTES: Final = 5 * 1024 * 1024  # the least that S3 takes for all but the last part: it is what a transfer holds
+PARTS_MAX: Final = 10_000  # limit of S3: objects of up to 48 GiB
 DELETE_BATCH: Final = 1000  # limit of S3
 _STREAM_RESUMES: Final = 4
 _CONFLICT_RETRIES: Final = 5
@@ -231,16 +230,16 @@ class ObjectStore:
         The object is visible only when all of it has arrived; the server checks the MD5 of every part. Raises
         RejectedInput(SERIES_TOO_LARGE) beyond 10,000 parts, and as `put` does.
         """
-        file.seek(0)
-        part = file.read(PART_BYTES)
-        if len(part) < PART_BYTES:
-            self.put(key, part)
-            return
         _check(key)
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        if size <= PART_BYTES:
+            self.put(key, file.read())
+            return
         with mapped(f"upload {key}"):
             upload = self.client.create_multipart_upload(Bucket=self.bucket, Key=key)["UploadId"]
             try:
-                self._upload_parts(key, upload, part, file)
+                self._upload_parts(key, upload, size, file)
             except BaseException:
                 # What cannot be aborted now is found by `unfinished_uploads`; the first error is the one to tell.
                 with contextlib.suppress(ClientError, BotoCoreError):
@@ -282,13 +281,22 @@ class ObjectStore:
 
     # below
 
-    def _upload_parts(self, key: str, upload: str, first: bytes, rest: IO[bytes]) -> None:
+    def _upload_parts(self, key: str, upload: str, size: int, file: IO[bytes]) -> None:
+        if size > PART_BYTES * PARTS_MAX:
+            raise RejectedInput(Code.SERIES_TOO_LARGE, f"{key}: more than {PARTS_MAX} parts")
         parts: list[CompletedPartTypeDef] = []
-        for number, part in enumerate(itertools.chain([first], iter(lambda: rest.read(PART_BYTES), b"")), start=1):
-            if number > PARTS_MAX:
-                raise RejectedInput(Code.SERIES_TOO_LARGE, f"{key}: more than {PARTS_MAX} parts")
+        buffer = bytearray(PART_BYTES)  # one for all parts: freed blocks of this size would stay with each thread
+        for number in range(1, -(-size // PART_BYTES) + 1):
+            del buffer[size - file.tell() :]
+            if file.readinto(buffer) != len(buffer):  # type: ignore[attr-defined]
+                raise TransientFailure(Code.INTERNAL, f"{key}: the file to upload became shorter")
             answer = self.client.upload_part(
-                Bucket=self.bucket, Key=key, UploadId=upload, PartNumber=number, Body=part, ContentMD5=_md5(part)
+                Bucket=self.bucket,
+                Key=key,
+                UploadId=upload,
+                PartNumber=number,
+                Body=cast("bytes", buffer),  # a bytearray is as good to botocore, its stubs do not know
+                ContentMD5=_md5(buffer),
             )
             parts.append({"PartNumber": number, "ETag": answer["ETag"]})
         self.client.complete_multipart_upload(
@@ -340,7 +348,7 @@ class ObjectStore:
         return len(batch)
 
 
-def _md5(data: bytes) -> str:
+def _md5(data: bytes | bytearray) -> str:
     """What the header Content-MD5 holds."""
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 

@@ -118,10 +118,10 @@ def test_writes_damaged_on_the_way_are_refused_and_transient(object_store: Objec
 class FailsAtTheSecondPart(io.BytesIO):
     """A file that cannot be read to its end."""
 
-    def read(self, size: int | None = -1) -> bytes:
+    def readinto(self, buffer: Any) -> int:
         if self.tell():
             raise KeyError("stop")
-        return super().read(size)
+        return super().readinto(buffer)
 
 
 def test_put_file_that_fails_leaves_no_object_and_no_upload(object_store: ObjectStore) -> None:
@@ -133,11 +133,11 @@ def test_put_file_that_fails_leaves_no_object_and_no_upload(object_store: Object
 
 def test_upload_aborted_by_another_process_is_transient(object_store: ObjectStore) -> None:
     class AbortedMeanwhile(io.BytesIO):
-        def read(self, size: int | None = -1) -> bytes:
+        def readinto(self, buffer: Any) -> int:
             for upload in object_store.unfinished_uploads("in/"):
                 assert upload.key == "in/f"
                 object_store.abort_upload(upload)
-            return super().read(size)
+            return super().readinto(buffer)
 
     with pytest.raises(TransientFailure):
         object_store.put_file("in/f", AbortedMeanwhile(bytes(2 * PART_BYTES)))
