@@ -23,7 +23,6 @@ from braingranary.storage.store import ObjectStore
 from serving.auth.identity import Identity
 from serving.detect.service import Detection
 from serving.detect.weights import Registry, WeightsSource
-from serving.downloads.plan_cache import PlanCache
 from serving.http import metrics
 from serving.http.concurrency import ConcurrencyLimit
 from serving.http.readiness import Readiness
@@ -42,7 +41,6 @@ class Services:
         self.serving = serving
         self.identity = identity
         self.downloads = ConcurrencyLimit(serving.downloads_max)
-        self.plans = PlanCache(serving.plans_kept_s)
         self.uploads = ConcurrencyLimit(serving.uploads_max)
         registry = Registry(catalog=lambda: self.catalog(wait_s=_REGISTRY_WAIT_S), store=lambda: self.store)
         self.detection = Detection(serving, WeightsSource(serving.detect_weights, registry))

@@ -100,9 +100,6 @@ class ServingSettings(BaseSettings):
     """Requests of one process that may wait for a connection; the next one is answered 503 at once."""
     downloads_max: int = Field(default=40, ge=1)
     """Long answers that one process sends at once; the next one is answered 503 at once."""
-    plans_kept_s: float = Field(default=30.0, ge=0, le=600)
-    """How long the plan of a download answers the same question again: who asked for its size downloads it next, and
-    who was cut off comes back. A load shows in downloads after this time at the latest. 0 keeps none."""
     uploads_max: int = Field(default=8, ge=1)
     """Requests with a body that one process reads at once; the next one is answered 503 at once."""
     body_max_bytes: int = Field(default=64 * 1024, ge=1)

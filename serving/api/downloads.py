@@ -22,7 +22,7 @@ from serving.api.schemas import Answer, FilterParameters, Parameters, Problem, Q
 from serving.api.series import wanted
 from serving.auth.policies import TOKEN_HEADER, Access, Rate, access
 from serving.downloads import response as zip_answer
-from serving.downloads.response import Question
+from serving.downloads.response import PackQuery
 from serving.extensions import services
 from serving.http.responses import answer
 
@@ -99,7 +99,7 @@ def described(query: DownloadParameters) -> DownloadPlan:
     service = services()
     with service.downloads.hold():
         found = zip_answer.planned(
-            _question(query), omit=query.restricted == "omit", timeout_ms=service.serving.statement_timeout_ms
+            _pack_query(query), omit=query.restricted == "omit", timeout_ms=service.serving.statement_timeout_ms
         )
         plan = found.plan
     address = url_for("downloads.zipped", **query.model_dump(mode="json", exclude_unset=True))
@@ -130,21 +130,18 @@ def zipped(query: DownloadParameters) -> Response:
     filters = sorted(wanted(query).active)
     told = [query.query or "", f"filters: {', '.join(filters)}" if filters else ""]
     return zip_answer.send(
-        _question(query),
+        _pack_query(query),
         omit=query.restricted == "omit",
         name=f"{query.query or 'braingranary'}.zip",
         told=" ".join(part for part in told if part) or "everything",
     )
 
 
-def _question(query: DownloadParameters) -> Question:
+def _pack_query(query: DownloadParameters) -> PackQuery:
     narrowed = wanted(query)
     if query.query is not None and not narrowed.active:
         return named(query.query, query.labels)
-    return Question(
-        name=(narrowed, query.labels, query.query),
-        ask=partial(_packs, narrowed=narrowed, labels=query.labels, query=query.query),
-    )
+    return partial(_packs, narrowed=narrowed, labels=query.labels, query=query.query)
 
 
 def _packs(
@@ -162,6 +159,6 @@ def _series_ids(narrowed: SeriesFilter) -> list[int]:
     return services().search.current.select(narrowed).series_ids
 
 
-def named(query: QueryName, labels: Labels) -> Question:
+def named(query: QueryName, labels: Labels) -> PackQuery:
     """All that a named query answers."""
-    return Question(name=(query, labels), ask=partial(downloads.packs_of_named_query, name=query, labels=labels))
+    return partial(downloads.packs_of_named_query, name=query, labels=labels)

@@ -1,6 +1,6 @@
 """A planned zip as an HTTP answer: 200, 206, 304, 412 or 416, with its length and ETag before the first byte.
 
-Goes in: a question that finds packs, and what the caller wants besides. Comes out: the response, or the plan alone. A
+Goes in: a query that finds packs, and what the caller wants besides. Comes out: the response, or the plan alone. A
 place among the downloads of this process is held from the planning to the last byte; who finds none is told to come
 back. Of those that have one, a few at a time compute and ask; the others wait for that or for their readers, and hold
 no connection meanwhile: fifty downloads leave the interpreter and the pool to everybody else. Fails with
@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import select
 import threading
-from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from flask import Response, request, stream_with_context
 
@@ -24,7 +24,6 @@ from braingranary.catalog.db import Connection
 from braingranary.catalog.read import terms as restrictions
 from braingranary.catalog.read.downloads import PackRow
 from braingranary.catalog.read.terms import Restriction
-from braingranary.errors import Code, TransientFailure
 from serving.auth import terms
 from serving.auth.policies import audit
 from serving.downloads.plan import Plan
@@ -36,16 +35,10 @@ from serving.http import metrics, ranges
 PLANNING_TURNS: Final = 2
 SENDING_TURNS: Final = 4
 PATIENCE_S: Final = 30.0  # an answer that has begun waits for a connection rather than end early
+PackQuery: TypeAlias = Callable[[Connection], Generator[PackRow]]
+"""Finds the packs of a download."""
 _planning = threading.Semaphore(PLANNING_TURNS)
 _sending = threading.Semaphore(SENDING_TURNS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is to be downloaded: its name among the questions, by which its plan is kept, and how to ask it."""
-
-    name: Hashable
-    ask: Callable[[Connection], Generator[PackRow]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,27 +54,20 @@ class Planned:
     """What was left out, because the caller has not accepted it."""
 
 
-def planned(question: Question, *, omit: bool, timeout_ms: int) -> Planned:
-    """The plan of what `question` finds; with `omit` without what the caller has not accepted.
-
-    The plan may be one of some seconds ago; what is restricted, and what the caller accepted, is of now.
-    """
+def planned(query: PackQuery, *, omit: bool, timeout_ms: int) -> Planned:
+    """The plan of what `query` finds; with `omit` without what the caller has not accepted."""
     service = services()
     with service.catalog() as connection:
         known = restrictions.restrictions(connection)
     barred = terms.barred(known)
     without = frozenset(item.collection_id for item in barred) if omit else frozenset()
-
-    def make() -> Plan:
-        with (
-            _planning,
-            service.catalog(statement_timeout_ms=timeout_ms) as connection,
-            closing(question.ask(connection)) as packs,
-        ):
-            # Packs that were not all read would hold the connection, and the end of its transaction wait for them.
-            return Plan(packs, without=without)
-
-    plan = service.plans.plan((question.name, without), make)
+    with (
+        _planning,
+        service.catalog(statement_timeout_ms=timeout_ms) as connection,
+        closing(query(connection)) as packs,
+    ):
+        # Packs that were not all read would hold the connection, and the end of its transaction wait for them.
+        plan = Plan(packs, without=without)
     inside = set(plan.collection_ids)
     return Planned(
         plan=plan,
@@ -91,13 +77,13 @@ def planned(question: Question, *, omit: bool, timeout_ms: int) -> Planned:
     )
 
 
-def send(question: Question, *, omit: bool, name: str, told: str) -> Response:
-    """The zip of what `question` finds, offered to be saved as `name`; `told` describes it in the audit trail."""
+def send(query: PackQuery, *, omit: bool, name: str, told: str) -> Response:
+    """The zip of what `query` finds, offered to be saved as `name`; `told` describes it in the audit trail."""
     service = services()
     with ExitStack() as held:
         service.downloads.acquire()
         held.callback(service.downloads.release)
-        found = planned(question, omit=omit, timeout_ms=service.serving.download_timeout_ms)
+        found = planned(query, omit=omit, timeout_ms=service.serving.download_timeout_ms)
         plan = found.plan
         terms.refuse(found.missing)
         wanted = ranges.wanted(request, etag=plan.etag, length=plan.length)
@@ -126,10 +112,6 @@ def _sent(download: Download, start: int, stop: int, told: str) -> Iterator[byte
             chunks = download.stream(start, stop)
             while chunk := _next(chunks):
                 yield chunk
-    except TransientFailure as error:
-        if error.code is Code.CATALOG_CHANGED:
-            services().plans.forget(download.plan)  # whoever comes back for the rest gets a new one
-        raise
     finally:
         metrics.downloaded(download.sent)
         plan = download.plan

@@ -40,13 +40,10 @@ class Rights:
 
     def __init__(self) -> None:
         self._seen: set[Source] = set()
-        self._last: Source | None = None
 
     def add(self, source: Source) -> None:
-        """Take note of where a series comes from; most come from where the one before came from, and tell it alike."""
-        if source is not self._last:
-            self._last = source
-            self._seen.add(source)
+        """Take note of where a series comes from."""
+        self._seen.add(source)
 
     @property
     def collections(self) -> tuple[str, ...]:

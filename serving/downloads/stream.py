@@ -24,8 +24,7 @@ from braingranary.catalog.read import downloads
 from braingranary.errors import Code, GranaryError, TransientFailure
 from braingranary.storage.store import ObjectStore
 from serving.downloads import manifest, zip_layout
-from serving.downloads.plan import Plan
-from serving.downloads.plan_record import PlannedPack
+from serving.downloads.plan import Plan, PlannedPack
 
 RANGE_BYTES_MAX: Final = 1024 * 1024  # held for as long as a slow reader takes it; a pack of 50 slices has 0.5 MB
 GAP_BYTES_MAX: Final = 64 * 1024  # reading over a small gap costs less than another request
@@ -253,6 +252,6 @@ def _lines_of(pack: PlannedPack, facts: list[Fact]) -> bytes:
     lines, done = [], 0
     for run in pack.runs:
         positions = (fact.position_mm for fact in facts[done : done + run.slices])
-        lines.append(manifest.rows(pack.lines.pattern(run, pack.digits), run, positions))
+        lines.append(pack.lines.rows(run, positions))
         done += run.slices
     return b"".join(lines)

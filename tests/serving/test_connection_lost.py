@@ -28,7 +28,7 @@ END_ALL = """
 @pytest.fixture
 def app(house: House) -> Iterator[Flask]:
     """The application with views whose connection ends, or whose statement takes too long."""
-    serving = {**house.serving, "pool_max": POOL, "pool_timeout_s": WAIT_S, "plans_kept_s": 0}
+    serving = {**house.serving, "pool_max": POOL, "pool_timeout_s": WAIT_S}
     app = house.app(serving=ServingSettings.model_validate(serving))
 
     @app.route("/lost", methods=["GET", "POST"])

@@ -238,7 +238,7 @@ def test_pack_replaced_between_plan_and_slices_ends_the_download(own: House) -> 
 
 
 def test_full_disk_fails_one_download_and_holds_up_no_other(own: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download_plan, "MARK_EVERY", 1)  # written out pack by pack, as a large plan is in the middle
+    monkeypatch.setattr(download_plan, "BATCH_PACKS", 1)  # written out pack by pack, as a large plan is in the middle
     door = own.app()
     door.testing = False
     client = door.test_client()
