@@ -182,9 +182,9 @@ def test_bench_staging_against_tcia_utils(place: Place, complete: bool) -> None:
 
     place.downloads.mkdir()
     note = (
-        "20 ms latency, 10 connections each, on the same two cores as the archive and the object store. What bounds the "
-        "ratio is their work, which is the same on either side: of CPU seconds for 250 MB the archive takes 0.6 and the "
-        "object store 2.4; ours takes 2.7, imports included, the peer 3.5."
+        "20 ms latency, 10 connections each, on the same two cores as the archive and the object store. What bounds "
+        "the ratio is their work, which is the same on either side: of CPU seconds for 250 MB the archive takes 0.6, "
+        "the object store 2.4; ours takes 2.7, imports included, the peer 3.5."
     )
     if complete:
         note += f" {memory_told(place)}"
