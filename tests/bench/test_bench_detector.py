@@ -34,8 +34,8 @@ from tests.bench.harness import compare
 from tests.bench.levels import Figure, hammer, quantile, record
 from tests.fixtures import scans
 from tests.fixtures.tiny_detector import metadata
-from tests.serving import live
-from tests.serving.house import furnish
+from tests.serving.front_door_process import FrontDoorProcess, front_door_process
+from tests.serving.serving_site import fill_catalogue
 
 pytestmark = pytest.mark.bench
 THREADS: Final = 2
@@ -167,37 +167,37 @@ def onnx_session(model: Model, path: Path) -> Callable[[Planes], NDArray[np.floa
 
 
 @dataclass(frozen=True)
-class Door:
+class DetectingFrontDoor:
     """A running front door that detects, and a token."""
 
-    door: live.Door
+    process: FrontDoorProcess
     token: str
 
 
 @pytest.fixture
 def detecting(
     postgres_dsn: str, object_store: ObjectStore, s3_settings: StoreSettings, model: Model, tmp_path: Path
-) -> Iterator[Door]:
+) -> Iterator[DetectingFrontDoor]:
     weights = tmp_path / "weights"
     ship(model, weights)
-    house = furnish(postgres_dsn, object_store, s3_settings, numbers=range(1))
+    site = fill_catalogue(postgres_dsn, object_store, s3_settings, numbers=range(1))
     settings = {"GRANARY_SERVING_DETECT_PROCESSES": "1", "GRANARY_SERVING_DETECT_WEIGHTS": str(weights)}
-    with live.door(house, tmp_path / "log", settings=settings) as door:
-        with httpx.Client(base_url=door.address, timeout=60, trust_env=False) as client:
+    with front_door_process(site, tmp_path / "log", settings=settings) as process:
+        with httpx.Client(base_url=process.address, timeout=60, trust_env=False) as client:
             sent = {"email": "bench@example.org", "password": "correct horse battery"}
             token = client.post("/authorization", json=sent).json()["accessToken"]
             while client.get("/readyz").json()["parts"]["model"] != "ok":
                 time.sleep(0.2)
-        yield Door(door, token)
+        yield DetectingFrontDoor(process, token)
 
 
-def test_bench_detect_over_http(detecting: Door, pictures: list[NDArray[np.uint8]]) -> None:
+def test_bench_detect_over_http(detecting: DetectingFrontDoor, pictures: list[NDArray[np.uint8]]) -> None:
     stream, _, boundary = stream_encode_multipart(
         {"file": FileStorage(io.BytesIO(scans.picture(pictures[0])), "slice.png")}, use_tempfile=False
     )
     body = stream.read()
     headers = {"auth-token": detecting.token, "Content-Type": f"multipart/form-data; boundary={boundary}"}
-    place = urlsplit(detecting.door.address)
+    place = urlsplit(detecting.process.address)
 
     def client(_number: int) -> Callable[[], None]:
         connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
@@ -213,7 +213,7 @@ def test_bench_detect_over_http(detecting: Door, pictures: list[NDArray[np.uint8
 
     alone = hammer(client, clients=1, calls=CALLS)
     crowd = hammer(client, clients=CLIENTS, calls=CALLS)
-    workers = detecting.door.workers()
+    workers = detecting.process.workers()
     below = [process for worker in workers for process in worker.children(recursive=True)]
     resident = [process.memory_info().rss / 1e6 for process in (*workers, *below)]
     record(

@@ -31,8 +31,8 @@ from tests.bench import download_set
 from tests.bench.download_set import DownloadSet
 from tests.bench.harness import compare
 from tests.bench.levels import Figure, hammer, quantile, record
-from tests.serving.house import House
-from tests.serving.live import Door, door
+from tests.serving.front_door_process import FrontDoorProcess, front_door_process
+from tests.serving.serving_site import ServingSite
 
 pytestmark = [pytest.mark.bench, pytest.mark.stack]
 PACKS = 1_400  # 1 GB
@@ -51,9 +51,9 @@ IDLE_PERCENT = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Gigabyte:
-    """The slices, and the house they are in."""
+    """The slices, and the site they are in."""
 
-    house: House
+    site: ServingSite
     made: DownloadSet
 
 
@@ -66,7 +66,7 @@ def gigabyte(postgres_server: PostgresServer, object_server: ObjectServer) -> It
     store.ensure_bucket()
     dsn = postgres_server.dsn(database)
     made = download_set.build(dsn, store, packs=PACKS)
-    yield Gigabyte(house=House(dsn=dsn, store=store, store_settings=settings, jpegs={}), made=made)
+    yield Gigabyte(site=ServingSite(dsn=dsn, store=store, store_settings=settings, jpegs={}), made=made)
     postgres_server.drop_database(database)
     store.delete_many([item.key for item in store.list()])
     store.client.delete_bucket(Bucket=store.bucket)
@@ -75,7 +75,7 @@ def gigabyte(postgres_server: PostgresServer, object_server: ObjectServer) -> It
 def ours(gigabyte: Gigabyte, connection: Connection) -> Iterator[bytes]:
     """Our zip, planned and sent."""
     plan = Plan(downloads.packs_of_named_query(connection, QUERY))
-    reader = Download(plan, gigabyte.house.store, lambda: contextlib.nullcontext(connection))
+    reader = Download(plan, gigabyte.site.store, lambda: contextlib.nullcontext(connection))
     try:
         yield from reader.stream(0, plan.length)
     finally:
@@ -90,7 +90,7 @@ def theirs(gigabyte: Gigabyte, connection: Connection) -> Iterator[bytes]:
         for key, slices in groupby(rows, key=lambda row: row.object_key):
             found = list(slices)
             start, last = found[0].byte_offset, found[-1]
-            data = gigabyte.house.store.get_range(key, start, last.byte_offset + last.byte_length - start)
+            data = gigabyte.site.store.get_range(key, start, last.byte_offset + last.byte_length - start)
             for row in found:
                 folder = f"{keys.segment(row.collection)}/{keys.segment(row.subject)}/{row.series_uid}"
                 at = row.byte_offset - start
@@ -105,7 +105,7 @@ def consumed(chunks: Iterator[bytes]) -> int:
 
 
 def test_bench_zip_of_a_gigabyte_against_zipstream(gigabyte: Gigabyte, tmp_path: Path) -> None:
-    with psycopg.connect(gigabyte.house.dsn, autocommit=True) as connection:
+    with psycopg.connect(gigabyte.site.dsn, autocommit=True) as connection:
 
         def equal(_ours: object, _peer: object) -> None:
             with _written(ours(gigabyte, connection), tmp_path / "ours") as mine:
@@ -141,7 +141,7 @@ def _written(chunks: Iterator[bytes], path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def test_bench_first_byte_memory_and_health_under_gunicorn(gigabyte: Gigabyte, tmp_path: Path) -> None:
-    with door(gigabyte.house, tmp_path / "gunicorn.log") as running:
+    with front_door_process(gigabyte.site, tmp_path / "gunicorn.log") as running:
         _settle(running)
         first_bytes = hammer(lambda _: _first_byte(running), clients=1, calls=FIRST_BYTES)
         before = _peak_mb(running)
@@ -178,10 +178,10 @@ def test_bench_first_byte_memory_and_health_under_gunicorn(gigabyte: Gigabyte, t
 
 
 def test_bench_first_byte_with_masks_on_half_of_the_packs(gigabyte: Gigabyte, tmp_path: Path) -> None:
-    left = download_set.draw_masks(gigabyte.house.dsn, gigabyte.house.store, packs=PACKS)
-    with psycopg.connect(gigabyte.house.dsn, autocommit=True) as connection:
+    left = download_set.draw_masks(gigabyte.site.dsn, gigabyte.site.store, packs=PACKS)
+    with psycopg.connect(gigabyte.site.dsn, autocommit=True) as connection:
         assert Plan(downloads.packs_of_named_query(connection, QUERY)).total.members == left
-    with door(gigabyte.house, tmp_path / "masks.log") as running:
+    with front_door_process(gigabyte.site, tmp_path / "masks.log") as running:
         _settle(running)
         first_bytes = hammer(lambda _: _first_byte(running), clients=1, calls=FIRST_BYTES)
     record(
@@ -199,7 +199,7 @@ def _figures_of_first_bytes(first_bytes: Sequence[float]) -> list[Figure]:
     ]
 
 
-def _settle(running: Door) -> None:
+def _settle(running: FrontDoorProcess) -> None:
     """Wait for what processes do when they start, and let each answer: what is measured is how they answer then."""
     workers = running.workers()
     while sum(worker.cpu_percent(IDLE_S) for worker in workers) > IDLE_PERCENT:
@@ -209,7 +209,7 @@ def _settle(running: Door) -> None:
         call()
 
 
-def _first_byte(running: Door) -> Callable[[], object]:
+def _first_byte(running: FrontDoorProcess) -> Callable[[], object]:
     client = httpx.Client(base_url=running.address, timeout=60, trust_env=False)
 
     def call() -> object:
@@ -219,13 +219,13 @@ def _first_byte(running: Door) -> Callable[[], object]:
     return call
 
 
-def _health(running: Door) -> Callable[[], object]:
+def _health(running: FrontDoorProcess) -> Callable[[], object]:
     client = httpx.Client(base_url=running.address, timeout=60, trust_env=False)
     return lambda: client.get("/healthz").raise_for_status()
 
 
 @contextlib.contextmanager
-def _crowd(running: Door) -> Iterator[list[subprocess.Popen[bytes]]]:
+def _crowd(running: FrontDoorProcess) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Fifty downloads that run, each by a process of its own."""
     curl = shutil.which("curl")
     assert curl is not None
@@ -242,7 +242,7 @@ def _crowd(running: Door) -> Iterator[list[subprocess.Popen[bytes]]]:
             process.wait()
 
 
-def _peak_mb(running: Door) -> float:
+def _peak_mb(running: FrontDoorProcess) -> float:
     """High-water mark of the resident memory of the largest worker."""
     peaks = []
     for worker in running.workers():

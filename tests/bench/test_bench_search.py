@@ -30,8 +30,8 @@ from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.storage.store import ObjectStore
 from tests.bench import scale_set
 from tests.bench.levels import Figure, hammer, quantile, record
-from tests.serving.house import House
-from tests.serving.live import Door, door
+from tests.serving.front_door_process import FrontDoorProcess, front_door_process
+from tests.serving.serving_site import ServingSite
 
 # The catalogue is filled first, which takes longer than any test may.
 pytestmark = [pytest.mark.bench, pytest.mark.stack, pytest.mark.timeout(3600)]
@@ -76,7 +76,7 @@ class Scale:
 
     size: Size
     series: int
-    door: Door
+    front_door: FrontDoorProcess
     build_s: float
     snapshot_mb: float
     values: dict[str, list[tuple[str, int]]]
@@ -101,17 +101,17 @@ def scale(
     settings = object_server.settings(bucket="scale")
     store = ObjectStore.from_settings(settings)
     store.ensure_bucket()
-    house = House(dsn=dsn, store=store, store_settings=settings, jpegs={})
+    site = ServingSite(dsn=dsn, store=store, store_settings=settings, jpegs={})
     with psycopg.connect(dsn, autocommit=True) as connection:
         scale_set.fill(connection, index)
         start = time.monotonic()
-        snapshot = build(connection, Path(house.snapshots.name))
+        snapshot = build(connection, Path(site.snapshots.name))
         seconds = time.monotonic() - start
-    with tempfile.TemporaryDirectory() as folder, door(house, Path(folder) / "gunicorn.log") as running:
+    with tempfile.TemporaryDirectory() as folder, front_door_process(site, Path(folder) / "gunicorn.log") as running:
         yield Scale(
             size=size,
             series=index.num_rows,
-            door=running,
+            front_door=running,
             build_s=seconds,
             snapshot_mb=snapshot.stat().st_size / 1e6,
             values=facet_values(running.address),
@@ -164,7 +164,7 @@ def measure(scale: Scale, name: str, path: Callable[[random.Random], str], *, li
     """Record the latencies of the requests that `path` draws."""
 
     def client(number: int) -> Callable[[], object]:
-        call, draw = reader(scale.door.address), random.Random(number)  # noqa: S311 - the same requests each time
+        call, draw = reader(scale.front_door.address), random.Random(number)  # noqa: S311 - the same requests each time
         return lambda: call(path(draw))
 
     hammer(lambda number: client(CLIENTS + number), clients=CLIENTS, calls=CALLS_BEFORE)
@@ -223,7 +223,7 @@ def test_bench_facets_under_words(scale: Scale) -> None:
 
 def test_bench_snapshot(scale: Scale) -> None:
     """After the requests, so that the processes hold what answering takes."""
-    shares = [worker.memory_full_info().pss / 1e6 for worker in scale.door.workers()]
+    shares = [worker.memory_full_info().pss / 1e6 for worker in scale.front_door.workers()]
     record(
         scale.title("search snapshot"),
         [

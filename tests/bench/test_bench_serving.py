@@ -24,8 +24,8 @@ from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.bench.harness import compare
 from tests.bench.levels import Figure, quantile, record
-from tests.serving.house import furnish
-from tests.serving.live import door
+from tests.serving.front_door_process import front_door_process
+from tests.serving.serving_site import fill_catalogue
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.bench
@@ -111,11 +111,11 @@ def crowds(
     limits_store: str,
     tmp_path: Path,
 ) -> Iterator[Crowds]:
-    house = furnish(postgres_dsn, object_store, s3_settings, numbers=range(SERIES), slices=1)
+    site = fill_catalogue(postgres_dsn, object_store, s3_settings, numbers=range(SERIES), slices=1)
     answers = tmp_path / "answers.json"
     settings = {"GRANARY_LIMITS_STORE": limits_store}
     bare = {"BARE_ANSWERS": str(answers)}
-    with door(house, tmp_path / "ours.log", settings=settings) as ours:
+    with front_door_process(site, tmp_path / "ours.log", settings=settings) as ours:
         paths = {
             "one series": [f"{ADDRESS}/{synthetic.uid(number)}" for number in range(SERIES)],
             "page of 50 series": _pages(ours.address),
@@ -123,7 +123,9 @@ def crowds(
         }
         found = {path: _json(ours.address, path) for asked in paths.values() for path in asked}
         answers.write_text(json.dumps(found), encoding="utf-8")
-        with door(None, tmp_path / "bare.log", settings=bare, application="tests.bench.bare_series:app") as peer:
+        with front_door_process(
+            None, tmp_path / "bare.log", settings=bare, application="tests.bench.bare_series:app"
+        ) as peer:
             yield Crowds(ours=Crowd(ours.address), peer=Crowd(peer.address), paths=paths)
 
 

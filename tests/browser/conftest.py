@@ -13,8 +13,8 @@ from braingranary.detector.model import weights
 from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.devstack.servers.s3 import ObjectServer
 from tests.browser import sample, scored
-from tests.serving import live
-from tests.serving.house import House
+from tests.serving.front_door_process import front_door_process
+from tests.serving.serving_site import ServingSite
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
@@ -35,28 +35,28 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def sample_house(
+def sample_site(
     postgres_server: PostgresServer, object_server: ObjectServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
+) -> Iterator[ServingSite]:
     """Three series of the sample: two of a subject with a lesion, with masks, one of a healthy one."""
     database = Database(name=f"browser_{secrets.token_hex(6)}", role="granary", password="granary-test")
     postgres_server.ensure_database(database)
     folder = tmp_path_factory.mktemp("sample")
     sample.write_series(folder, (sample.LESION_T1CE, sample.LESION_FLAIR, sample.HEALTHY_T2))
-    yield sample.furnish_with(
+    yield sample.fill_from_folder(
         folder, postgres_server.dsn(database), object_server.settings(bucket=f"sample-{secrets.token_hex(6)}")
     )
     postgres_server.drop_database(database)
 
 
 @pytest.fixture(scope="session")
-def door(sample_house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a front door that can detect; everything in the house is scored."""
-    folder = tmp_path_factory.mktemp("door")
+def site_url(sample_site: ServingSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a front door that can detect; everything in the catalogue is scored."""
+    folder = tmp_path_factory.mktemp("front-door")
     model = scored.shipped_or_made(folder / "weights")
-    scored.tell(sample_house, weights.load_shipped(model))
+    scored.put_scores(sample_site, weights.load_shipped(model))
     settings = {"GRANARY_SERVING_DETECT_WEIGHTS": str(model), "GRANARY_SERVING_DETECT_PROCESSES": "1"}
-    with live.door(sample_house, folder / "log", settings=settings) as running:
+    with front_door_process(sample_site, folder / "log", settings=settings) as running:
         yield running.address
 
 

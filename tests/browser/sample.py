@@ -1,4 +1,4 @@
-"""The built-in sample as a furnished house: real-looking heads for the browser, through the project's own steps.
+"""The built-in sample as a filled catalogue: real-looking heads for the browser, through the project's own steps.
 
 What `make demo` does with Airflow and Spark around it, done here by calling the library: archive, staging,
 normalization, load. Series of `plans` alone, or all of the sample; a mask where the plan has one.
@@ -35,7 +35,7 @@ from braingranary.normalization.publish import publish
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.fixtures.archive import client
-from tests.serving.house import House
+from tests.serving.serving_site import ServingSite
 
 RUN = "sample"
 LESION_FLAIR = next(plan for plan in SERIES if plan.folder == "08_flair_ax")
@@ -54,8 +54,8 @@ def write_series(folder: Path, plans: Iterable[SeriesPlan]) -> None:
         (folder / plan.subject.collection / "archive.json").write_text(json.dumps(ARCHIVE_RECORD))
 
 
-def furnish_with(folder: Path, dsn: str, settings: StoreSettings) -> House:
-    """A house that holds every series below `folder`, in the bucket of `settings`."""
+def fill_from_folder(folder: Path, dsn: str, settings: StoreSettings) -> ServingSite:
+    """A site whose catalogue holds every series below `folder`, in the bucket of `settings`."""
     store = ObjectStore.from_settings(settings)
     store.ensure_bucket()
     with SampleArchive(folder) as offered, client(offered) as archive:
@@ -68,7 +68,7 @@ def furnish_with(folder: Path, dsn: str, settings: StoreSettings) -> House:
     migrate(dsn)
     with psycopg.connect(dsn, autocommit=True) as connection:
         load_run(connection, store, RUN)
-    return House(dsn=dsn, store=store, store_settings=settings, jpegs={})
+    return ServingSite(dsn=dsn, store=store, store_settings=settings, jpegs={})
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A model's word on a furnished house: what the nightly scoring run does, by calling the library.
+"""A model's word on a filled catalogue: what the nightly scoring run does, by calling the library.
 
 `shipped_or_made` is the model that comes with the library, or where none does a tiny one that calls every slice a
 tumour and outlines all of it: it shows that outlines arrive, not that they are right.
@@ -24,10 +24,10 @@ from braingranary.detector.model.encoder_decoder.network import TumorNet
 from braingranary.errors import RejectedInput
 from braingranary.storage.location import StoreLocation
 from tests.fixtures.tiny_detector import WIDTHS, metadata
-from tests.serving.house import House
+from tests.serving.serving_site import ServingSite
 
 RUN = "scored"
-TELL = """
+PUT_SCORES = """
 INSERT INTO slice_prediction (
     pack_id, model_id, slice_index, tumor_logit, tumor_probability, brain_probability, lesion_area_px
 )
@@ -73,27 +73,27 @@ def shipped_or_made(folder: Path) -> Path:
     return SHIPPED
 
 
-def tell(house: House, model: weights.Model) -> None:
-    """Register `model` and put words into its mouth: a hill of probability where the sample's lesions are.
+def put_scores(site: ServingSite, model: weights.Model) -> None:
+    """Register `model` and write scores in its name: a hill of probability where the sample's lesions are.
 
     To score hundreds of slices takes longer than all that the browser is asked; what is shown is the same.
     """
-    with psycopg.connect(house.dsn, autocommit=True) as connection:
+    with psycopg.connect(site.dsn, autocommit=True) as connection:
         standing = models.register(connection, _record(model))
         with connection.transaction(), psycopg.ClientCursor(connection) as cursor:
-            cursor.execute(TELL, {"model": standing.model_id})
+            cursor.execute(PUT_SCORES, {"model": standing.model_id})
         raise_catalogue_state(connection)
 
 
-def score(house: House, folder: Path) -> None:
-    """Register the model in `folder` and score everything in the house by it."""
+def score(site: ServingSite, folder: Path) -> None:
+    """Register the model in `folder` and score everything in the catalogue by it."""
     data, sha256 = shipped_file(folder)
     model = weights.unpack(data, sha256)
     record = _record(model)
     pin = ModelPin(version=record.version, sha256=record.sha256, weights_key=record.weights_key)
-    settings = house.store_settings
+    settings = site.store_settings
     place = StoreLocation(bucket=settings.bucket, endpoint_url=settings.endpoint_url, region=settings.region)
-    with psycopg.connect(house.dsn, autocommit=True) as connection:
+    with psycopg.connect(site.dsn, autocommit=True) as connection:
         standing = models.register(connection, record)
         waiting = [
             SeriesToScore(
@@ -116,9 +116,9 @@ def score(house: House, folder: Path) -> None:
             for one in predictions.unscored(connection, standing, limit=SERIES_MAX)
         ]
         job = ScoreJob(run=RUN, store=place, model=pin, series=tuple(waiting))
-        house.store.put(pin.weights_key, data)
-        publish(house.store, job, [score_batch(house.store, waiting, pin, RUN, Scorer(model))])
-        load_scores(connection, house.store, RUN)
+        site.store.put(pin.weights_key, data)
+        publish(site.store, job, [score_batch(site.store, waiting, pin, RUN, Scorer(model))])
+        load_scores(connection, site.store, RUN)
 
 
 def _record(model: weights.Model) -> models.ModelRecord:

@@ -19,11 +19,11 @@ from braingranary.devstack.sample_head import build
 from braingranary.devstack.sample_head.headers import series_uid
 from tests.browser import sample, scored
 from tests.browser.conftest import CHROMIUM, PATIENCE_MS
-from tests.serving import live
+from tests.serving.front_door_process import ROOT, front_door_process
 
 WIDTH, HEIGHT = 1280, 840
 BYTES_MAX = 300_000
-DEFAULT = live.ROOT / "docs" / "images"
+DEFAULT = ROOT / "docs" / "images"
 SLICE = 47
 
 
@@ -36,23 +36,23 @@ def keep(page: Page, target: Path) -> None:
         raise SystemExit(f"{target.name} takes {target.stat().st_size} bytes")
 
 
-def shoot(page: Page, door: str, folder: Path, scratch: Path) -> None:
+def shoot(page: Page, site_url: str, folder: Path, scratch: Path) -> None:
     """Every picture, in the order of a visit."""
     uid = series_uid(sample.LESION_T1CE)
     for name, path in [("front", "/"), ("search", "/search"), ("pipeline", "/pipeline")]:
-        page.goto(door + path)
+        page.goto(site_url + path)
         keep(page, folder / f"{name}.png")
-    page.goto(f"{door}/series/{uid}?plane=axial&slice={SLICE}")
+    page.goto(f"{site_url}/series/{uid}?plane=axial&slice={SLICE}")
     keep(page, folder / "viewer.png")
-    detector_page(page, door, folder, scratch)
+    detector_page(page, site_url, folder, scratch)
 
 
-def detector_page(page: Page, door: str, folder: Path, scratch: Path) -> None:
+def detector_page(page: Page, site_url: str, folder: Path, scratch: Path) -> None:
     """A slice of the sample, looked at by the detector for a new account."""
-    page.goto(f"{door}/series/{series_uid(sample.LESION_T1CE)}?plane=axial&slice={SLICE}")
+    page.goto(f"{site_url}/series/{series_uid(sample.LESION_T1CE)}?plane=axial&slice={SLICE}")
     scan = scratch / "slice.jpg"
-    scan.write_bytes(page.request.get(door + str(page.locator("#shown").get_attribute("href"))).body())
-    page.goto(f"{door}/try")
+    scan.write_bytes(page.request.get(site_url + str(page.locator("#shown").get_attribute("href"))).body())
+    page.goto(f"{site_url}/try")
     page.get_by_label("E-mail").fill("reader@example.org")
     page.get_by_label("Password").fill("three black heads")
     page.get_by_role("button", name="Sign in or up").click()
@@ -64,7 +64,7 @@ def detector_page(page: Page, door: str, folder: Path, scratch: Path) -> None:
 
 
 def main() -> None:
-    """Make the sample's house, open its front door and look at it."""
+    """Fill a catalogue with the sample, start a front door over it and look at its pages."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
@@ -72,12 +72,12 @@ def main() -> None:
         build(scratch / "dicom")
         with sample.own_servers(scratch / "state") as (dsn, objects), sync_playwright() as play:
             expect.set_options(timeout=PATIENCE_MS)
-            house = sample.furnish_with(scratch / "dicom", dsn, objects.settings(bucket="sample"))
+            site = sample.fill_from_folder(scratch / "dicom", dsn, objects.settings(bucket="sample"))
             model = scored.shipped_or_made(scratch / "weights")
-            scored.score(house, model)
+            scored.score(site, model)
             browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             settings = {"GRANARY_SERVING_DETECT_PROCESSES": "1", "GRANARY_SERVING_DETECT_WEIGHTS": str(model)}
-            with live.door(house, scratch / "log", settings=settings) as running:
+            with front_door_process(site, scratch / "log", settings=settings) as running:
                 page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
                 page.set_default_timeout(PATIENCE_MS)
                 shoot(page, running.address, folder, scratch)

@@ -38,7 +38,7 @@ def scriptless(chromium: Browser) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("scheme", LOOKED_AT)
-def test_axe_finds_nothing_serious(chromium: Browser, door: str, scheme: str) -> None:
+def test_axe_finds_nothing_serious(chromium: Browser, site_url: str, scheme: str) -> None:
     # The rules are put into the page from outside, which its own policy rightly forbids: this context alone ignores it.
     context = chromium.new_context(
         viewport=DESKTOP, bypass_csp=True, color_scheme="dark" if scheme == "dark" else "light"
@@ -47,7 +47,7 @@ def test_axe_finds_nothing_serious(chromium: Browser, door: str, scheme: str) ->
     page = context.new_page()
     found = []
     for name in LOOKED_AT[scheme]:
-        page.goto(door + PAGES[name])
+        page.goto(site_url + PAGES[name])
         answer = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         found += [
             (name, rule["id"], node["html"][:200])
@@ -60,28 +60,28 @@ def test_axe_finds_nothing_serious(chromium: Browser, door: str, scheme: str) ->
 
 
 @pytest.mark.parametrize("width", [PHONE["width"], 320])
-def test_phone_never_scrolls_sideways(chromium: Browser, door: str, width: int) -> None:
+def test_phone_never_scrolls_sideways(chromium: Browser, site_url: str, width: int) -> None:
     context = chromium.new_context(viewport={**PHONE, "width": width}, has_touch=True, is_mobile=True)
     page = context.new_page()
     for name, path in PAGES.items():
-        page.goto(door + path)
+        page.goto(site_url + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-    page.goto(f"{door}/search")
+    page.goto(f"{site_url}/search")
     expect(page.locator(".facets")).to_be_hidden()
     page.get_by_role("link", name="Filters", exact=True).click()
     expect(page.locator(".facets")).to_be_visible()
     context.close()
 
 
-def test_pages_work_without_a_script(scriptless: Page, door: str) -> None:
-    scriptless.goto(f"{door}/search")
+def test_pages_work_without_a_script(scriptless: Page, site_url: str) -> None:
+    scriptless.goto(f"{site_url}/search")
     scriptless.locator("[name=q]").fill("tse")
     scriptless.get_by_role("button", name="Search", exact=True).click()
     assert scriptless.locator(".case").count() == 1
-    scriptless.goto(f"{door}/search?limit=2")
+    scriptless.goto(f"{site_url}/search?limit=2")
     scriptless.locator("#more").click()
     assert scriptless.locator(".case").count() == 1
-    scriptless.goto(f"{door}/series/{UID}?plane=coronal&slice=3")
+    scriptless.goto(f"{site_url}/series/{UID}?plane=coronal&slice=3")
     first = scriptless.locator("#shown").get_attribute("href")
     scriptless.get_by_role("link", name="Next").click()
     assert scriptless.locator("#number").inner_text() == "4"
@@ -91,10 +91,10 @@ def test_pages_work_without_a_script(scriptless: Page, door: str) -> None:
     assert Path(began.value.path()).stat().st_size > 100_000
 
 
-def test_problems_are_told_as_a_page_to_a_browser_alone(scriptless: Page, door: str) -> None:
-    answer = scriptless.goto(f"{door}/search?species=unicorn")
+def test_problems_are_told_as_a_page_to_a_browser_alone(scriptless: Page, site_url: str) -> None:
+    answer = scriptless.goto(f"{site_url}/search?species=unicorn")
     assert answer is not None
     assert answer.status == 400
     assert "species" in scriptless.locator(".notice").inner_text()
-    told = scriptless.request.get(f"{door}/search?species=unicorn", headers={"Accept": "*/*"})
+    told = scriptless.request.get(f"{site_url}/search?species=unicorn", headers={"Accept": "*/*"})
     assert told.headers["content-type"] == "application/problem+json"

@@ -12,17 +12,17 @@ from werkzeug.serving import make_server
 
 from braingranary.settings import StoreSettings
 from serving.app import create_app
-from tests.serving.house import House
+from tests.serving.serving_site import ServingSite
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """A front door without a house behind it: the description needs neither database nor store."""
+    """A front door without database and store behind it: the description needs neither database nor store."""
     nowhere = StoreSettings(endpoint_url="http://127.0.0.1:1", access_key="none", secret_key=SecretStr("none"))
-    house = House(dsn="postgresql://nobody@127.0.0.1:1/none", store=None, store_settings=nowhere, jpegs={})  # type: ignore[arg-type]
-    server = make_server("127.0.0.1", 0, create_app(**house.settings), threaded=True)
+    site = ServingSite(dsn="postgresql://nobody@127.0.0.1:1/none", store=None, store_settings=nowhere, jpegs={})  # type: ignore[arg-type]
+    server = make_server("127.0.0.1", 0, create_app(**site.settings), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

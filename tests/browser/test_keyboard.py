@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.stack]
 UID = series_uid(sample.LESION_T1CE)
 
 
-def test_keyboard_alone_finds_looks_and_downloads(page: Page, door: str) -> None:
-    page.goto(door)
+def test_keyboard_alone_finds_looks_and_downloads(page: Page, site_url: str) -> None:
+    page.goto(site_url)
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to content")
     page.keyboard.press("Enter")
@@ -44,8 +44,8 @@ def test_keyboard_alone_finds_looks_and_downloads(page: Page, door: str) -> None
     assert began.value.suggested_filename.endswith(".zip")
 
 
-def test_sort_goes_nowhere_until_the_search_is_asked_for(page: Page, door: str) -> None:
-    page.goto(f"{door}/search")
+def test_sort_goes_nowhere_until_the_search_is_asked_for(page: Page, site_url: str) -> None:
+    page.goto(f"{site_url}/search")
     before = page.url
     tab_to(page, "sort")
     for key in ("ArrowDown", "ArrowDown", "ArrowUp", "ArrowDown"):
@@ -66,14 +66,14 @@ def test_sort_goes_nowhere_until_the_search_is_asked_for(page: Page, door: str) 
 
 
 def test_detect_keeps_the_focus_with_a_verdict_an_error_and_the_end_of_a_session(
-    page: Page, door: str, tmp_path: Path
+    page: Page, site_url: str, tmp_path: Path
 ) -> None:
-    slices = page.request.get(f"{door}/api/v1/series/{UID}/slices?plane=axial&limit=100").json()["slices"]
+    slices = page.request.get(f"{site_url}/api/v1/series/{UID}/slices?plane=axial&limit=100").json()["slices"]
     scan, broken = tmp_path / "slice.jpg", tmp_path / "broken.png"
-    scan.write_bytes(page.request.get(door + slices[45]["url"]).body())
+    scan.write_bytes(page.request.get(site_url + slices[45]["url"]).body())
     broken.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     troubled = page.context.new_page()  # Chromium tells of each refusal in the console, which `page` takes for a fault
-    troubled.goto(f"{door}/try")
+    troubled.goto(f"{site_url}/try")
 
     tab_to(troubled, "email")
     troubled.keyboard.type("keys@example.org")
@@ -104,13 +104,13 @@ def test_detect_keeps_the_focus_with_a_verdict_an_error_and_the_end_of_a_session
     troubled.close()
 
 
-def test_wrong_password_leaves_the_focus_in_the_password(page: Page, door: str) -> None:
+def test_wrong_password_leaves_the_focus_in_the_password(page: Page, site_url: str) -> None:
     answer = page.request.post(
-        f"{door}/authorization", data={"email": "wrong@example.org", "password": "three black heads"}
+        f"{site_url}/authorization", data={"email": "wrong@example.org", "password": "three black heads"}
     )
     assert answer.ok
     other = page.context.new_page()  # see above
-    other.goto(f"{door}/try")
+    other.goto(f"{site_url}/try")
     tab_to(other, "email")
     other.keyboard.type("wrong@example.org")
     other.keyboard.press("Tab")
@@ -121,8 +121,8 @@ def test_wrong_password_leaves_the_focus_in_the_password(page: Page, door: str) 
     other.close()
 
 
-def test_sign_out_leaves_the_focus_on_the_sign_in_that_takes_its_place(page: Page, door: str) -> None:
-    page.goto(f"{door}/try")
+def test_sign_out_leaves_the_focus_on_the_sign_in_that_takes_its_place(page: Page, site_url: str) -> None:
+    page.goto(f"{site_url}/try")
     page.get_by_label("E-mail").fill("leaving@example.org")
     page.get_by_label("Password").fill("three black heads")
     page.keyboard.press("Enter")

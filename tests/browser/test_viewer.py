@@ -28,8 +28,8 @@ WATCH = """() => {
 
 
 @pytest.fixture
-def viewer(page: Page, door: str) -> Page:
-    page.goto(f"{door}/series/{UID}?plane=axial&slice=30")
+def viewer(page: Page, site_url: str) -> Page:
+    page.goto(f"{site_url}/series/{UID}?plane=axial&slice=30")
     expect(page.locator("#keys")).to_be_visible()
     return page
 
@@ -66,13 +66,13 @@ def test_wheel_keys_slider_strip_and_drag_move_one_slice(viewer: Page) -> None:
     expect(viewer.locator("#number")).to_have_text("47")
 
 
-def test_slice_shows_its_own_picture_place_and_address(viewer: Page, door: str) -> None:
-    slices = viewer.request.get(f"{door}/api/v1/series/{UID}/slices?plane=axial&limit=100").json()["slices"]
+def test_slice_shows_its_own_picture_place_and_address(viewer: Page, site_url: str) -> None:
+    slices = viewer.request.get(f"{site_url}/api/v1/series/{UID}/slices?plane=axial&limit=100").json()["slices"]
     viewer.keyboard.press("ArrowRight")
     expect(viewer.locator("#shown")).to_have_attribute("href", slices[30]["url"])
     position = slices[30]["position_mm"]
     assert viewer.locator("#place").inner_text() == f"{'S' if position >= 0 else 'I'} {abs(position):.1f} mm"
-    expect(viewer.locator("#slice-curl")).to_contain_text(door + slices[30]["url"])
+    expect(viewer.locator("#slice-curl")).to_contain_text(site_url + slices[30]["url"])
     viewer.wait_for_url("**plane=axial&slice=31")
     viewer.reload()
     expect(viewer.locator("#number")).to_have_text("31")
@@ -100,8 +100,8 @@ def test_neighbours_are_there_before_they_are_asked_for(viewer: Page) -> None:
     assert not [url for url in asked if url.endswith(shown)]
 
 
-def test_label_marks_lie_where_the_mask_says(viewer: Page, door: str) -> None:
-    slices = viewer.request.get(f"{door}/api/v1/series/{UID}/slices?plane=axial&limit=100").json()["slices"]
+def test_label_marks_lie_where_the_mask_says(viewer: Page, site_url: str) -> None:
+    slices = viewer.request.get(f"{site_url}/api/v1/series/{UID}/slices?plane=axial&limit=100").json()["slices"]
     marked = [index for index, item in enumerate(slices) if item["tumor"]]
     mark = viewer.locator(".strip:visible .mark")
     assert mark.count() == 1
@@ -111,11 +111,11 @@ def test_label_marks_lie_where_the_mask_says(viewer: Page, door: str) -> None:
 
 @pytest.mark.parametrize(("bits_s", "latency_ms"), [(4_000_000, 120), (400_000, 500)])
 def test_number_position_and_score_are_always_those_of_the_picture_on_a_slow_link(
-    chromium: Browser, door: str, bits_s: int, latency_ms: int
+    chromium: Browser, site_url: str, bits_s: int, latency_ms: int
 ) -> None:
     context = chromium.new_context(viewport=PHONE)
     page = context.new_page()
-    page.goto(f"{door}/series/{UID}?plane=axial&slice=5")
+    page.goto(f"{site_url}/series/{UID}?plane=axial&slice=5")
     expect(page.locator("#keys")).to_be_visible()
     page.wait_for_load_state("networkidle")
     bytes_s = bits_s // 8
@@ -128,7 +128,7 @@ def test_number_position_and_score_are_always_those_of_the_picture_on_a_slow_lin
         page.wait_for_timeout(40)
     expect(page.locator("#number")).to_have_text("55")
     seen = page.evaluate("window.seen")
-    slices = page.request.get(f"{door}/api/v1/series/{UID}/slices?plane=axial&limit=100").json()["slices"]
+    slices = page.request.get(f"{site_url}/api/v1/series/{UID}/slices?plane=axial&limit=100").json()["slices"]
     scores = json.loads(page.locator("#tracks").inner_text())["tracks"][0]["scores"]
     context.close()
     assert len(seen) > 50
@@ -144,10 +144,10 @@ def test_number_position_and_score_are_always_those_of_the_picture_on_a_slow_lin
         ] or (verdict == "" and score is None and label is None)
 
 
-def test_touch_drag_across_moves_slices_and_drag_up_scrolls_the_page(chromium: Browser, door: str) -> None:
+def test_touch_drag_across_moves_slices_and_drag_up_scrolls_the_page(chromium: Browser, site_url: str) -> None:
     context = chromium.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     phone = context.new_page()
-    phone.goto(f"{door}/series/{UID}?plane=axial&slice=30")
+    phone.goto(f"{site_url}/series/{UID}?plane=axial&slice=30")
     phone.wait_for_load_state("networkidle")
     box = phone.locator("#stage").bounding_box()
     assert box is not None

@@ -16,7 +16,7 @@ from playwright.sync_api import Download, Page, expect
 
 from braingranary.devstack.sample_head.headers import series_uid
 from tests.browser import sample
-from tests.serving.house import House
+from tests.serving.serving_site import ServingSite
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack]
 OUTLINE = (255, 176, 0)
@@ -55,8 +55,8 @@ def outlined_pixels(page: Page, source: str) -> int:
     return int((picture == OUTLINE).all(axis=2).sum())
 
 
-def test_named_query_tells_size_and_licence_and_its_zip_arrives(page: Page, door: str) -> None:
-    page.goto(door)
+def test_named_query_tells_size_and_licence_and_its_zip_arrives(page: Page, site_url: str) -> None:
+    page.goto(site_url)
     options = page.locator("#query option").all_text_contents()
     assert [option.split(" (")[0].strip() for option in options][::3] == ["With tumour, axial", "Without tumour, axial"]
     page.select_option("#query", "withtumor_ax")
@@ -79,8 +79,8 @@ def test_named_query_tells_size_and_licence_and_its_zip_arrives(page: Page, door
     assert size == f"{taken / 1000:.0f} kB"
 
 
-def test_search_leads_to_a_slice_and_the_series_zip(page: Page, door: str) -> None:
-    page.goto(f"{door}/search")
+def test_search_leads_to_a_slice_and_the_series_zip(page: Page, site_url: str) -> None:
+    page.goto(f"{site_url}/search")
     expect(page.locator(".head")).to_contain_text("3 series")
     page.get_by_role("link", name=re.compile("^with tumour")).click()
     expect(page.locator(".head")).to_contain_text("2 series")
@@ -91,7 +91,7 @@ def test_search_leads_to_a_slice_and_the_series_zip(page: Page, door: str) -> No
     expect(page.locator(".case")).to_have_count(1)
     assert page.url.endswith("tumor=true&q=dark-fluid&sort=newest&order=desc")
     curl = page.locator("#results code").inner_text()
-    assert curl == f"curl -s '{door}/api/v1/series?tumor=true&q=dark-fluid&sort=newest&order=desc'"
+    assert curl == f"curl -s '{site_url}/api/v1/series?tumor=true&q=dark-fluid&sort=newest&order=desc'"
 
     page.locator(".case a").click()
     page.wait_for_function("document.getElementById('shown').getBBox().width > 0")
@@ -101,8 +101,8 @@ def test_search_leads_to_a_slice_and_the_series_zip(page: Page, door: str) -> No
     assert jpegs(members(began.value)) == 28
 
 
-def test_more_series_appear_below_the_ones_before(page: Page, door: str) -> None:
-    page.goto(f"{door}/search?limit=2")
+def test_more_series_appear_below_the_ones_before(page: Page, site_url: str) -> None:
+    page.goto(f"{site_url}/search?limit=2")
     assert page.locator(".case").count() == 2
     page.locator("#more").click()
     expect(page.locator(".case")).to_have_count(3)
@@ -111,14 +111,14 @@ def test_more_series_appear_below_the_ones_before(page: Page, door: str) -> None
 
 
 def test_new_account_detects_a_slice_and_sees_its_outline(
-    page: Page, door: str, sample_house: House, tmp_path: Path
+    page: Page, site_url: str, sample_site: ServingSite, tmp_path: Path
 ) -> None:
     uid = series_uid(sample.LESION_T1CE)
-    slices = page.request.get(f"{door}/api/v1/series/{uid}/slices?plane=axial&limit=100").json()["slices"]
+    slices = page.request.get(f"{site_url}/api/v1/series/{uid}/slices?plane=axial&limit=100").json()["slices"]
     scan = tmp_path / "slice.jpg"
-    scan.write_bytes(page.request.get(door + slices[45]["url"]).body())
+    scan.write_bytes(page.request.get(site_url + slices[45]["url"]).body())
 
-    page.goto(f"{door}/try")
+    page.goto(f"{site_url}/try")
     page.set_input_files("#file", scan)
     expect(page.locator("#send")).to_be_disabled()
     page.get_by_label("E-mail").fill("reader@example.org")
@@ -136,7 +136,7 @@ def test_new_account_detects_a_slice_and_sees_its_outline(
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
     other = page.context.new_page()
-    other.goto(f"{door}/try")
+    other.goto(f"{site_url}/try")
     expect(other.locator("#signed")).to_have_text("Signed in as reader@example.org.")
     other.set_input_files("#file", scan)
     other.get_by_role("button", name="Detect", exact=True).click()
@@ -149,7 +149,7 @@ def test_new_account_detects_a_slice_and_sees_its_outline(
     other.close()
 
     # The same tab is signed in for the viewer, where the outline is of the slice that is shown.
-    page.goto(f"{door}/series/{uid}?plane=axial&slice=46")
+    page.goto(f"{site_url}/series/{uid}?plane=axial&slice=46")
     page.get_by_role("button", name="Lesion outline").click()
     expect(page.locator("#said")).to_contain_text("Tumor, probability")
     drawn = str(page.locator("#shown").get_attribute("href"))
@@ -162,34 +162,36 @@ def test_new_account_detects_a_slice_and_sees_its_outline(
     assert page.evaluate("localStorage.length") == 0
 
 
-def test_outline_without_account_offers_to_sign_in(page: Page, door: str) -> None:
-    page.goto(f"{door}/series/{series_uid(sample.LESION_FLAIR)}")
+def test_outline_without_account_offers_to_sign_in(page: Page, site_url: str) -> None:
+    page.goto(f"{site_url}/series/{series_uid(sample.LESION_FLAIR)}")
     page.get_by_role("button", name="Lesion outline").click()
     expect(page.locator("#said a")).to_have_attribute("href", "/try#account-form")
 
 
 @pytest.fixture
-def restricted(sample_house: House) -> Iterator[str]:
+def restricted(sample_site: ServingSite) -> Iterator[str]:
     """The healthy collection, restricted for the time of one test."""
     row = ("tcia", "Sample-Healthy", "hcp-open-access")
-    with psycopg.connect(sample_house.dsn, autocommit=True) as connection:
+    with psycopg.connect(sample_site.dsn, autocommit=True) as connection:
         connection.execute("INSERT INTO restricted_collection (archive, collection, terms) VALUES (%s, %s, %s)", row)
         yield "Sample-Healthy"
         connection.execute("DELETE FROM restricted_collection WHERE collection = 'Sample-Healthy'")
 
 
-def test_restricted_series_is_seen_and_taken_by_who_accepted_its_terms(page: Page, door: str, restricted: str) -> None:
-    address = f"{door}/series/{series_uid(sample.HEALTHY_T2)}"
+def test_restricted_series_is_seen_and_taken_by_who_accepted_its_terms(
+    page: Page, site_url: str, restricted: str
+) -> None:
+    address = f"{site_url}/series/{series_uid(sample.HEALTHY_T2)}"
     page.goto(address)
     expect(page.locator("#said")).to_contain_text("need accepted terms of use")
     assert page.locator("#shown").get_attribute("href") is None
 
-    page.goto(f"{door}/try")
+    page.goto(f"{site_url}/try")
     page.get_by_label("E-mail").fill("careful@example.org")
     page.get_by_label("Password").fill("three black heads")
     page.get_by_role("button", name="Sign in or up").click()
     expect(page.locator("#signed")).to_be_visible()
-    page.goto(f"{door}/download?collection={restricted}")
+    page.goto(f"{site_url}/download?collection={restricted}")
     expect(page.locator("#terms a[rel=external]")).to_contain_text("HCP")
     page.get_by_role("button", name="I have read and accept them").press("Enter")
     expect(page.get_by_role("button", name="Download with my account")).to_be_focused()
@@ -202,13 +204,13 @@ def test_restricted_series_is_seen_and_taken_by_who_accepted_its_terms(page: Pag
 
 
 @pytest.mark.realdata
-def test_real_slice_is_answered_with_its_picture(page: Page, door: str, real_data: Path, tmp_path: Path) -> None:
+def test_real_slice_is_answered_with_its_picture(page: Page, site_url: str, real_data: Path, tmp_path: Path) -> None:
     patient = min(folder for folder in (real_data / "slices" / "lgg").iterdir() if folder.is_dir())
     slices = sorted(patient.glob("*[0-9].webp"))
     scan = slices[len(slices) // 2]
     picture = tmp_path / "scan.png"
     Image.open(scan).getchannel(1).save(picture)
-    page.goto(f"{door}/try")
+    page.goto(f"{site_url}/try")
     page.get_by_label("E-mail").fill("other@example.org")
     page.get_by_label("Password").fill("three black heads")
     page.get_by_role("button", name="Sign in or up").click()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from tests.bench.levels import quantile
-from tests.serving.nginx import Site
+from tests.serving.nginx import NginxSite
 
 PROBER = "127.0.9.9"
 
@@ -20,7 +20,7 @@ PROBER = "127.0.9.9"
 class Probe:
     """What the client saw: milliseconds of each answer, and what failed."""
 
-    site: Site
+    site: NginxSite
     ms: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -36,13 +36,13 @@ class Probe:
                     self.failures.append(repr(error))
                 self.ms.append((time.perf_counter() - began) * 1000)
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """The figures in words."""
         return f"health_p50_ms={quantile(self.ms, 0.5):.0f} health_p99_ms={quantile(self.ms, 0.99):.0f} (target 250)"
 
 
 @contextlib.contextmanager
-def probing(site: Site) -> Iterator[Probe]:
+def probing(site: NginxSite) -> Iterator[Probe]:
     """Ask for health while the block runs."""
     probe = Probe(site)
     thread = threading.Thread(target=probe.run)

@@ -30,7 +30,7 @@ from braingranary.normalization.publish import publish
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.fixtures.dicom_factory import SERIES_UID, Files, Scan, classic_series, enhanced_series
-from tests.serving.house import House
+from tests.serving.serving_site import ServingSite
 from tests.unit.normalization import phantom
 
 MARK = "Zqphi"
@@ -172,8 +172,8 @@ def test_marked_values_never_leave_raw(
     catalogued, rejected = pipeline(postgres_dsn, object_store)
     # The series with a mark in every element are whole, and each of the others failed with a code of its own.
     assert (catalogued, rejected) == (3, 5)
-    house = House(dsn=postgres_dsn, store=object_store, store_settings=s3_settings, jpegs={})
-    app = house.app()
+    site = ServingSite(dsn=postgres_dsn, store=object_store, store_settings=s3_settings, jpegs={})
+    app = site.app()
     statuses: Counter[int] = Counter()
     with app.test_client() as client:
         asked, answered = leaks(answers(client, statuses))

@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from flask_openapi3.openapi import OpenAPI
 
 from braingranary.accounts import passwords
-from tests.serving.house_of_accounts import accounts_app
+from tests.serving.accounts_app import accounts_app
 from tests.serving.members import PASSWORD, identity_of, join, new_email
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]

@@ -20,9 +20,9 @@ from braingranary.accounts import directory
 from braingranary.accounts.audit import Actor
 from braingranary.accounts.records import Role
 from braingranary.settings import key_bytes
-from tests.serving.house import generated_keys
-from tests.serving.house_of_accounts import accounts_app
+from tests.serving.accounts_app import accounts_app
 from tests.serving.members import Member, identity_of, join
+from tests.serving.serving_site import generated_keys
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]
 

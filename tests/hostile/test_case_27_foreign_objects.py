@@ -10,8 +10,8 @@ import pytest
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.serving.callers import Caller, Headers, path_of, with_policy
-from tests.serving.house import furnish
 from tests.serving.members import PASSWORD, Member, join
+from tests.serving.serving_site import fill_catalogue
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]
 
@@ -33,8 +33,8 @@ def row_of(dsn: str, member: Member) -> Any:
 def test_case_27_no_route_gives_away_or_changes_what_is_somebody_elses(
     postgres_dsn: str, object_store: ObjectStore, s3_settings: StoreSettings
 ) -> None:
-    house = furnish(postgres_dsn, object_store, s3_settings, numbers=range(2))
-    app = house.app()
+    site = fill_catalogue(postgres_dsn, object_store, s3_settings, numbers=range(2))
+    app = site.app()
     leaks, calls = [], 0
     try:
         victim = join(app)

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from serving.http import cursors
-from tests.serving.house import furnish
+from tests.serving.serving_site import fill_catalogue
 from tests.unit.catalog import synthetic
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]
@@ -124,8 +124,8 @@ class Judge:
 def test_filters_that_are_attacks_get_400_or_a_bounded_page(
     postgres_dsn: str, object_store: ObjectStore, s3_settings: StoreSettings
 ) -> None:
-    house = furnish(postgres_dsn, object_store, s3_settings, numbers=range(SERIES))
-    app = house.app()
+    site = fill_catalogue(postgres_dsn, object_store, s3_settings, numbers=range(SERIES))
+    app = site.app()
     with app.test_client() as client:
         judge = Judge(client)
         known = {synthetic.uid(number) for number in range(SERIES)}

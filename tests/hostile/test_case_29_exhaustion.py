@@ -25,8 +25,8 @@ from tests.bench.levels import quantile
 from tests.fixtures import scans
 from tests.fixtures.patience import PATIENCE_S, until
 from tests.hostile.probing import probing
-from tests.serving.house import House, furnish
-from tests.serving.nginx import Site, site
+from tests.serving.nginx import NginxSite, nginx_site
+from tests.serving.serving_site import fill_catalogue
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]
 
@@ -41,15 +41,17 @@ GROWTH_MB_MAX = 256
 
 
 @pytest.fixture
-def found(postgres_dsn: str, object_store: ObjectStore, s3_settings: StoreSettings, tmp_path: Path) -> Iterator[Site]:
-    house: House = furnish(postgres_dsn, object_store, s3_settings, numbers=range(2))
+def found(
+    postgres_dsn: str, object_store: ObjectStore, s3_settings: StoreSettings, tmp_path: Path
+) -> Iterator[NginxSite]:
+    site = fill_catalogue(postgres_dsn, object_store, s3_settings, numbers=range(2))
     settings = {
         "GRANARY_SERVING_DETECT_PROCESSES": "1",
         "GRANARY_SERVING_DETECT_PER_ACCOUNT_MAX": "2",
         "GRANARY_SERVING_DETECT_WEIGHTS": str(scans.shipped(tmp_path)),
         "GRANARY_LIMITS_LOGIN": "",  # the attackers' address is ours here; case 25 is about attempts
     }
-    with site(house, tmp_path / "site", settings=settings) as running, running.client() as client:
+    with nginx_site(site, tmp_path / "site", settings=settings) as running, running.client() as client:
         until(lambda: client.get("/readyz").is_success, "not ready")
         yield running
 
@@ -60,7 +62,7 @@ def attacker(number: int) -> str:
 
 
 @contextlib.contextmanager
-def dawdling(found: Site) -> Iterator[None]:
+def dawdling(found: NginxSite) -> Iterator[None]:
     """Half heads that grow by a byte a second, and bodies that hardly grow."""
     clients = [found.connect(attacker(number)) for number in range(DAWDLERS)]
     bodies = [found.connect(attacker(number)) for number in range(SLOW_BODIES)]
@@ -87,7 +89,7 @@ def dawdling(found: Site) -> Iterator[None]:
             client.close()
 
 
-def upload_of_a_gigabyte(found: Site, token: str) -> tuple[int, int]:
+def upload_of_a_gigabyte(found: NginxSite, token: str) -> tuple[int, int]:
     """The status that it is answered, and the bytes that went out until then."""
     sent, block = 0, b"x" * (1 << 20)
     with found.connect(attacker(0)) as client:
@@ -102,7 +104,7 @@ def upload_of_a_gigabyte(found: Site, token: str) -> tuple[int, int]:
     return int(answer.split(b" ")[1]), sent
 
 
-def detections_at_once(found: Site, token: str) -> tuple[Counter[int], list[float], float]:
+def detections_at_once(found: NginxSite, token: str) -> tuple[Counter[int], list[float], float]:
     """Statuses, milliseconds until each refusal, milliseconds until the last verdict."""
     picture = scans.picture(scans.slices(1)[0])
     body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + picture + b"\r\n--b--\r\n"
@@ -136,18 +138,18 @@ def detections_at_once(found: Site, token: str) -> tuple[Counter[int], list[floa
     return statuses, refused, last_verdict
 
 
-def test_case_29_exhaustion_leaves_health_quick_and_refuses_at_once(found: Site) -> None:
+def test_case_29_exhaustion_leaves_health_quick_and_refuses_at_once(found: NginxSite) -> None:
     with found.client(OWNER) as client:
         credentials = {"email": "owner@example.org", "password": "correct horse battery"}
         token = client.post("/authorization", json=credentials).raise_for_status().json()["accessToken"]
-        rss_before = found.door.rss_mb()
+        rss_before = found.front_door.rss_mb()
         with probing(found) as probe, dawdling(found):
             series = [client.get("/api/v1/series").status_code for _ in range(10)]
             status, sent = upload_of_a_gigabyte(found, token)
             statuses, refused, last_verdict = detections_at_once(found, token)
             until(lambda: len(probe.ms) > 10, "health is not answered")
         after = client.post("/authorization", json=credentials).status_code
-        rss_after = found.door.rss_mb()
+        rss_after = found.front_door.rss_mb()
     assert probe.failures == []
     assert series == [200] * 10
     assert status == 413
@@ -159,7 +161,7 @@ def test_case_29_exhaustion_leaves_health_quick_and_refuses_at_once(found: Site)
     assert after == 200
     assert rss_after - rss_before < GROWTH_MB_MAX
     print(
-        f"case 29 exhaustion: {probe.told()} dawdlers={DAWDLERS} refused_upload_after_mb={sent / 1e6:.1f} "
+        f"case 29 exhaustion: {probe.summary()} dawdlers={DAWDLERS} refused_upload_after_mb={sent / 1e6:.1f} "
         f"detections={dict(statuses)} refusal_p99_ms={quantile(refused, 0.99):.0f} rss_mb={rss_after:.0f} "
         f"(before {rss_before:.0f})"
     )

@@ -32,7 +32,7 @@ from serving.detect.service import Detection
 from spark_jobs.score_series import worker
 from tests.fixtures import scans
 from tests.fixtures.patience import PATIENCE_S
-from tests.serving.house_of_accounts import accounts_app
+from tests.serving.accounts_app import accounts_app
 from tests.serving.members import join
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]

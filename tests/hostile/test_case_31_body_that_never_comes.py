@@ -16,8 +16,8 @@ from braingranary.storage.store import ObjectStore
 from tests.bench.levels import quantile
 from tests.fixtures.patience import PATIENCE_S
 from tests.hostile.probing import probing
-from tests.serving.house import furnish
-from tests.serving.nginx import Site, site
+from tests.serving.nginx import NginxSite, nginx_site
+from tests.serving.serving_site import fill_catalogue
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]
 
@@ -31,7 +31,7 @@ OTHER = "127.0.2.1"
 class Attack:
     """Connections that each sent a head with `Content-Length: 60000` and nothing after it."""
 
-    def __init__(self, found: Site) -> None:
+    def __init__(self, found: NginxSite) -> None:
         self._site = found
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -64,8 +64,8 @@ class Attack:
 def test_case_31_bodies_that_never_come_starve_nobody(
     postgres_dsn: str, object_store: ObjectStore, s3_settings: StoreSettings, tmp_path: Path
 ) -> None:
-    house = furnish(postgres_dsn, object_store, s3_settings, numbers=range(2))
-    with site(house, tmp_path / "site") as found, found.client(OTHER) as other:
+    site = fill_catalogue(postgres_dsn, object_store, s3_settings, numbers=range(2))
+    with nginx_site(site, tmp_path / "site") as found, found.client(OTHER) as other:
         statuses: Counter[int] = Counter()
         milliseconds: list[float] = []
         with Attack(found) as attack, probing(found) as probe:
@@ -75,7 +75,7 @@ def test_case_31_bodies_that_never_come_starve_nobody(
                 statuses[other.get("/api/v1/series").status_code] += 1
                 milliseconds.append((time.perf_counter() - began) * 1000)
                 time.sleep(0.05)
-        text = found.door.log.read_text()
+        text = found.front_door.log.read_text()
         sent = len(attack.connections)
     assert probe.failures == []
     assert set(statuses) == {200}
@@ -83,6 +83,6 @@ def test_case_31_bodies_that_never_come_starve_nobody(
     assert max(milliseconds) < PATIENCE_S * 1000
     assert '"/authorization"' not in text  # no head without its body reached the front door
     print(
-        f"case 31 body that never comes: {probe.told()} connections={sent} series_answers={dict(statuses)} "
+        f"case 31 body that never comes: {probe.summary()} connections={sent} series_answers={dict(statuses)} "
         f"series_p99_ms={quantile(milliseconds, 0.99):.0f}"
     )

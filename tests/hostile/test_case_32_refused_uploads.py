@@ -16,8 +16,8 @@ from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import scans
 from tests.fixtures.patience import PATIENCE_S, until
-from tests.serving.house import furnish
-from tests.serving.live import Door, door
+from tests.serving.front_door_process import FrontDoorProcess, front_door_process
+from tests.serving.serving_site import fill_catalogue
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]
 
@@ -29,7 +29,7 @@ LEFT_MB_MAX = 50
 CREDENTIALS = {"email": "uploads@example.org", "password": "correct horse battery"}
 
 
-def memory_mb(running: Door) -> float:
+def memory_mb(running: FrontDoorProcess) -> float:
     """Resident memory of all workers together."""
     return sum(worker.memory_info().rss for worker in running.workers()) / 1e6
 
@@ -37,13 +37,13 @@ def memory_mb(running: Door) -> float:
 def test_case_32_refused_uploads_leave_nothing_in_memory(
     postgres_dsn: str, object_store: ObjectStore, s3_settings: StoreSettings, tmp_path: Path
 ) -> None:
-    house = furnish(postgres_dsn, object_store, s3_settings, numbers=range(1))
+    site = fill_catalogue(postgres_dsn, object_store, s3_settings, numbers=range(1))
     settings = {
         "GRANARY_SERVING_DETECT_PROCESSES": "1",
         "GRANARY_SERVING_DETECT_WEIGHTS": str(scans.shipped(tmp_path)),
     }
     with (
-        door(house, tmp_path / "log", settings=settings) as running,
+        front_door_process(site, tmp_path / "log", settings=settings) as running,
         httpx.Client(base_url=running.address, timeout=PATIENCE_S, trust_env=False) as client,
     ):
         until(lambda: client.get("/readyz").is_success, "not ready")

@@ -18,8 +18,8 @@ from tests.bench.levels import quantile
 from tests.fixtures import scans
 from tests.fixtures.patience import until
 from tests.hostile.probing import probing
-from tests.serving.house import furnish
-from tests.serving.nginx import Site, site
+from tests.serving.nginx import NginxSite, nginx_site
+from tests.serving.serving_site import fill_catalogue
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]
 
@@ -58,7 +58,9 @@ def milliseconds(client: httpx.Client, headers: dict[str, str], picture: bytes) 
     return found
 
 
-def attack(found: Site, headers: dict[str, str], stop: threading.Event, statuses: Counter[int], number: int) -> None:
+def attack(
+    found: NginxSite, headers: dict[str, str], stop: threading.Event, statuses: Counter[int], number: int
+) -> None:
     data = many_scans()
     with found.client(f"127.0.1.{1 + number % 5}") as client:
         while not stop.is_set():
@@ -68,7 +70,7 @@ def attack(found: Site, headers: dict[str, str], stop: threading.Event, statuses
 def test_case_33_one_account_leaves_room_for_detections_of_others(
     postgres_dsn: str, object_store: ObjectStore, s3_settings: StoreSettings, tmp_path: Path
 ) -> None:
-    house = furnish(postgres_dsn, object_store, s3_settings, numbers=range(1))
+    site = fill_catalogue(postgres_dsn, object_store, s3_settings, numbers=range(1))
     settings = {
         "GRANARY_SERVING_DETECT_PROCESSES": "1",
         "GRANARY_SERVING_DETECT_WEIGHTS": str(scans.shipped(tmp_path)),
@@ -79,7 +81,7 @@ def test_case_33_one_account_leaves_room_for_detections_of_others(
     picture = scans.picture(scans.slices(1)[0])
     statuses: Counter[int] = Counter()
     stop = threading.Event()
-    with site(house, tmp_path / "site", settings=settings) as found, found.client("127.0.2.1") as client:
+    with nginx_site(site, tmp_path / "site", settings=settings) as found, found.client("127.0.2.1") as client:
         until(lambda: client.get("/readyz").is_success, "not ready")
         headers = token_of(client, "other")
         attacker = token_of(client, "attacker")
@@ -102,6 +104,6 @@ def test_case_33_one_account_leaves_room_for_detections_of_others(
     assert set(statuses) <= {422, 429, 503}
     assert statuses[422] > 0
     print(
-        f"case 33 share of one account: {probe.told()} other_p99_ms={quantile(busy, 0.99):.0f} "
+        f"case 33 share of one account: {probe.summary()} other_p99_ms={quantile(busy, 0.99):.0f} "
         f"(quiet {quantile(quiet, 0.99):.0f}) attack={dict(statuses)}"
     )

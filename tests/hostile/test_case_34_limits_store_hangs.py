@@ -16,7 +16,7 @@ import pytest
 from braingranary.devstack import processes, services
 from braingranary.devstack.servers.limits_store import LimitsStore
 from tests.bench.levels import quantile
-from tests.serving.house_of_accounts import accounts_app
+from tests.serving.accounts_app import accounts_app
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]
 

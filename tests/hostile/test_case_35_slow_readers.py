@@ -18,8 +18,8 @@ from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
 from tests.fixtures.patience import PATIENCE_S
 from tests.hostile.probing import probing
-from tests.serving.house import furnish
-from tests.serving.nginx import Site, site
+from tests.serving.nginx import NginxSite, nginx_site
+from tests.serving.serving_site import fill_catalogue
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]
 
@@ -38,7 +38,7 @@ def noise(number: int, plane: Plane, index: int) -> bytes:
     return encoded
 
 
-def slow_reader(found: Site, source: str) -> socket.socket:
+def slow_reader(found: NginxSite, source: str) -> socket.socket:
     """A client that asks for the download and takes 512 bytes of it."""
     client = found.connect(source, receive_bytes=RECEIVE_BYTES)
     client.sendall(f"GET {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
@@ -69,8 +69,8 @@ def test_case_35_slow_readers_leave_room_for_the_downloads_of_others(
     tmp_path: Path,
     sources: list[str],
 ) -> None:
-    house = furnish(postgres_dsn, object_store, s3_settings, numbers=range(3), image=noise)
-    with site(house, tmp_path / "site") as found, found.client(OTHER) as other, probing(found) as probe:
+    site = fill_catalogue(postgres_dsn, object_store, s3_settings, numbers=range(3), image=noise)
+    with nginx_site(site, tmp_path / "site") as found, found.client(OTHER) as other, probing(found) as probe:
         readers = [slow_reader(found, sources[number % len(sources)]) for number in range(READERS)]
         statuses = [int(reader.recv(512).split(b" ")[1]) for reader in readers]
         first_byte_ms, length = [], 0
@@ -85,7 +85,7 @@ def test_case_35_slow_readers_leave_room_for_the_downloads_of_others(
     assert length > BYTES_MIN
     assert set(statuses) <= {200, 429, 503}
     print(
-        f"case 35 slow readers from {len(sources)} addresses: {probe.told()} download_bytes={length} "
+        f"case 35 slow readers from {len(sources)} addresses: {probe.summary()} download_bytes={length} "
         f"others_first_byte_ms_max={max(first_byte_ms):.0f} "
         f"slow_answers={ {status: statuses.count(status) for status in sorted(set(statuses))} }"
     )

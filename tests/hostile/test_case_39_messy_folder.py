@@ -85,7 +85,7 @@ def test_case_39_every_series_of_a_messy_folder_is_catalogued_or_rejected(
 ) -> None:
     shown, refused = messy_folder(tmp_path / "scans", tmp_path / "elsewhere")
     assert set(FolderIndex(tmp_path / "scans").series) == shown | refused.keys()
-    sample.furnish_with(tmp_path / "scans", postgres_dsn, s3_settings)
+    sample.fill_from_folder(tmp_path / "scans", postgres_dsn, s3_settings)
     with psycopg.connect(postgres_dsn) as connection:
         catalogued = {uid for (uid,) in connection.execute("SELECT series_uid FROM series")}
         rejects: dict[str, str] = dict(connection.execute("SELECT series_uid, code FROM reject").fetchall())

@@ -47,7 +47,7 @@ def client(
     series: tuple[str, str], postgres_dsn: str, s3_settings: StoreSettings, tmp_path: Path
 ) -> Iterator[FlaskClient]:
     assert series
-    app = sample.furnish_with(tmp_path, postgres_dsn, s3_settings).app()
+    app = sample.fill_from_folder(tmp_path, postgres_dsn, s3_settings).app()
     with app.test_client() as client:
         yield client
     app.extensions["granary"].close()

@@ -18,8 +18,8 @@ from braingranary.devstack.servers.s3 import ObjectServer
 from tests.fixtures import scans
 from tests.fixtures.patience import until
 from tests.hostile.test_case_03_jpeg_dimension_bomb import jpeg_bomb, png_bomb
-from tests.serving.nginx import Site, site
-from tests.serving.own_house import own_house
+from tests.serving.nginx import NginxSite, nginx_site
+from tests.serving.own_site import own_site
 
 pytestmark = [pytest.mark.hostile, pytest.mark.stack]
 
@@ -32,15 +32,15 @@ MARK = "Zqphi"
 @pytest.fixture(scope="module")
 def behind(
     postgres_server: PostgresServer, object_server: ObjectServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
+) -> Iterator[NginxSite]:
     folder = tmp_path_factory.mktemp("behind-nginx")
     settings = {
         "GRANARY_SERVING_DETECT_PROCESSES": "1",
         "GRANARY_SERVING_DETECT_WEIGHTS": str(scans.shipped(folder)),
     }
     with (
-        own_house(postgres_server, object_server, numbers=range(2)) as house,
-        site(house, folder / "site", settings=settings) as running,
+        own_site(postgres_server, object_server, numbers=range(2)) as site,
+        nginx_site(site, folder / "site", settings=settings) as running,
         running.client() as client,
     ):
         until(lambda: client.get("/readyz").is_success, "not ready")
@@ -48,7 +48,7 @@ def behind(
 
 
 @pytest.fixture(scope="module")
-def owner(behind: Site) -> Iterator[httpx.Client]:
+def owner(behind: NginxSite) -> Iterator[httpx.Client]:
     """A client with an account."""
     with behind.client(OWNER) as client:
         answer = client.post("/authorization", json=CREDENTIALS).raise_for_status()
@@ -63,18 +63,18 @@ def test_case_03_dimension_bomb_is_refused(owner: httpx.Client, bomb: object) ->
     assert (answer.status_code, answer.json()["code"]) == (413, "image_too_large")
 
 
-def test_case_12_marked_values_of_requests_reach_no_log(behind: Site) -> None:
+def test_case_12_marked_values_of_requests_reach_no_log(behind: NginxSite) -> None:
     with behind.client(ATTACKER) as client:
         client.get("/api/v1/series", params={"q": MARK})
         client.get("/search", params={"subject": MARK}, headers={"User-Agent": MARK, "Referer": f"http://a/{MARK}"})
         client.post("/authorization", json={"email": f"{MARK}@example.org", "password": MARK * 3})
         client.get("/api/v1/account", headers={"auth-token": MARK})
-    logs = behind.door.log.read_text() + (behind.door.log.parent / "nginx.log").read_text()
+    logs = behind.front_door.log.read_text() + (behind.front_door.log.parent / "nginx.log").read_text()
     assert "/api/v1/series" in logs
     assert MARK.lower() not in logs.lower()
 
 
-def test_case_25_guessing_ends_and_the_owner_is_let_in(behind: Site, owner: httpx.Client) -> None:
+def test_case_25_guessing_ends_and_the_owner_is_let_in(behind: NginxSite, owner: httpx.Client) -> None:
     wrong = {**CREDENTIALS, "password": "not the password"}
     with behind.client(ATTACKER) as client:
         statuses = Counter(client.post("/authorization", json=wrong).status_code for _ in range(40))
@@ -83,7 +83,7 @@ def test_case_25_guessing_ends_and_the_owner_is_let_in(behind: Site, owner: http
     assert owner.post("/authorization", json=CREDENTIALS).status_code == 200
 
 
-def test_case_26_token_without_a_signature_is_refused(behind: Site, owner: httpx.Client) -> None:
+def test_case_26_token_without_a_signature_is_refused(behind: NginxSite, owner: httpx.Client) -> None:
     _, payload, _ = owner.headers["auth-token"].split(".")
     head = base64.urlsafe_b64encode(json.dumps({"alg": "none", "typ": "at+jwt"}).encode()).rstrip(b"=").decode()
     with behind.client(ATTACKER) as client:
@@ -92,7 +92,7 @@ def test_case_26_token_without_a_signature_is_refused(behind: Site, owner: httpx
             assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid")
 
 
-def test_case_27_what_belongs_to_others_is_refused(behind: Site, owner: httpx.Client) -> None:
+def test_case_27_what_belongs_to_others_is_refused(behind: NginxSite, owner: httpx.Client) -> None:
     for address in ("/api/v1/accounts", "/api/v1/accounts/1", "/api/v1/audit"):
         answer = owner.get(address)
         assert (answer.status_code, answer.json()["code"]) == (403, "role_insufficient")

@@ -50,7 +50,7 @@ SERIES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class House:
+class DagChain:
     """Everything the DAGs work on."""
 
     store: ObjectStore
@@ -89,13 +89,13 @@ def dags(airflow_database: None) -> dict[str, DAG]:
 
 
 @pytest.fixture
-def house(
+def chain(
     tmp_path: Path,
     dags: dict[str, DAG],
     s3_settings: StoreSettings,
     postgres_dsn: str,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[House]:
+) -> Iterator[DagChain]:
     for name, scan in (SERIES | {HOSTILE: Scan(slices=1, series_uid="1.2.3.4.x")}).items():
         folder = tmp_path / "dicom" / name
         folder.mkdir(parents=True)
@@ -117,7 +117,7 @@ def house(
         for name, fields in connections.items():
             monkeypatch.setenv(f"AIRFLOW_CONN_GRANARY_{name}", json.dumps(fields))
         monkeypatch.setenv("AIRFLOW_CONN_GRANARY_POSTGRES", postgres_dsn.replace("postgresql://", "postgres://", 1))
-        yield House(
+        yield DagChain(
             store=ObjectStore.from_settings(s3_settings),
             dsn=postgres_dsn,
             dags=dags,
@@ -141,9 +141,9 @@ def events(run: DagRun) -> list[str]:
         return sorted(event.name for event in session.scalars(query))
 
 
-def test_chain_run_three_times_ends_in_the_state_of_one_run(house: House) -> None:
+def test_chain_run_three_times_ends_in_the_state_of_one_run(chain: DagChain) -> None:
     uids = "\n".join(scan.series_uid for scan in SERIES.values())
-    first = [house.run("tcia_ingest", series=uids), house.run("normalize"), house.run("catalog_load")]
+    first = [chain.run("tcia_ingest", series=uids), chain.run("normalize"), chain.run("catalog_load")]
     assert [run.state for run in first] == ["success"] * 3
     assert states(first[0]) == {
         "write_manifest": ["success"],
@@ -155,25 +155,25 @@ def test_chain_run_three_times_ends_in_the_state_of_one_run(house: House) -> Non
     assert states(first[1]) == {"plan": ["success"], "normalize_series": ["success"], "publish": ["success"]}
     assert states(first[2]) == {"load_runs": ["success"]}
     assert [events(run) for run in first] == [["granary_raw"], ["granary_normalized"], ["granary_catalog"]]
-    assert house.store.exists(f"runs/ingest/{run_key('tcia_ingest', first[0].run_id)}/published.json")
+    assert chain.store.exists(f"runs/ingest/{run_key('tcia_ingest', first[0].run_id)}/published.json")
 
-    objects, rows = house.objects(), house.rows()
-    with psycopg.connect(house.dsn) as connection:
+    objects, rows = chain.objects(), chain.rows()
+    with psycopg.connect(chain.dsn) as connection:
         found = connection.execute("SELECT series_uid, plane::text, slice_count FROM series ORDER BY 1").fetchall()
     assert found == [("1.2.3.4.10", "axial", 6), ("1.2.3.4.11", "coronal", 7)]
 
     for _ in range(2):
-        again = [house.run("tcia_ingest", series=uids), house.run("normalize"), house.run("catalog_load")]
+        again = [chain.run("tcia_ingest", series=uids), chain.run("normalize"), chain.run("catalog_load")]
         assert [run.state for run in again] == ["success"] * 3
         assert states(again[0])["publish"] == ["skipped"]  # nothing is left to do, so nobody is woken
-        assert house.objects() == objects
-        assert house.rows() == rows
+        assert chain.objects() == objects
+        assert chain.rows() == rows
 
 
-def test_ingest_announces_what_is_there_until_somebody_has_taken_it(house: House) -> None:
+def test_ingest_announces_what_is_there_until_somebody_has_taken_it(chain: DagChain) -> None:
     uid = SERIES["axial"].series_uid
-    assert events(house.run("tcia_ingest", series=uid)) == ["granary_raw"]
-    again = house.run("tcia_ingest", 2, series=uid)  # stages nothing, but the first event was lost
+    assert events(chain.run("tcia_ingest", series=uid)) == ["granary_raw"]
+    again = chain.run("tcia_ingest", 2, series=uid)  # stages nothing, but the first event was lost
     assert states(again) == {
         "write_manifest": ["success"],
         "stage": ["success"],
@@ -185,7 +185,7 @@ def test_ingest_announces_what_is_there_until_somebody_has_taken_it(house: House
 
 
 def test_archive_of_another_kind_goes_from_its_files_to_the_catalogue(
-    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    chain: DagChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The example of docs/how-to/add-an-archive.md: a module, a Connection and a DAG are all that an archive takes."""
     folder = tmp_path / "scans" / "Lab"
@@ -199,119 +199,119 @@ def test_archive_of_another_kind_goes_from_its_files_to_the_catalogue(
     assert bag.import_errors == {}
     DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
     sync_bag_to_db(bag, "dags-folder", None)
-    house.dags.update(bag.dags)
+    chain.dags.update(bag.dags)
 
-    ingest = house.run("scans_ingest", collection="Lab")
+    ingest = chain.run("scans_ingest", collection="Lab")
     assert (ingest.state, events(ingest)) == ("success", ["granary_raw"])
-    house.run("normalize")
-    house.run("catalog_load")
-    [raw_key] = [key for key in house.objects() if key.startswith("raw/scans/Lab/") and key.endswith(".nii.gz")]
-    receipt = json.loads(house.store.get(keys.receipt(raw_key)))
+    chain.run("normalize")
+    chain.run("catalog_load")
+    [raw_key] = [key for key in chain.objects() if key.startswith("raw/scans/Lab/") and key.endswith(".nii.gz")]
+    receipt = json.loads(chain.store.get(keys.receipt(raw_key)))
     assert (receipt["media_type"], receipt["image_count"]) == ("application/gzip", 1)
-    with psycopg.connect(house.dsn) as connection:
+    with psycopg.connect(chain.dsn) as connection:
         found = connection.execute("SELECT series_uid, plane::text FROM series").fetchall()
         rejects = connection.execute("SELECT series_uid, code, step FROM reject").fetchall()
     assert found == [(derived_uid("scans", "Lab", "P1", "P1.nii.gz"), "axial")]
     assert rejects == [(derived_uid("scans", "Lab", "P2", "P2.nii.gz"), "image_invalid", "stage")]
 
-    objects, rows = house.objects(), house.rows()
-    house.run("scans_ingest", collection="Lab")
-    house.run("normalize")
-    house.run("catalog_load")
-    assert (house.objects(), house.rows()) == (objects, rows)
+    objects, rows = chain.objects(), chain.rows()
+    chain.run("scans_ingest", collection="Lab")
+    chain.run("normalize")
+    chain.run("catalog_load")
+    assert (chain.objects(), chain.rows()) == (objects, rows)
 
 
-def test_consumers_with_nothing_pending_skip(house: House) -> None:
+def test_consumers_with_nothing_pending_skip(chain: DagChain) -> None:
     for dag_id in ("normalize", "catalog_load", "tumor_scoring"):
-        run = house.run(dag_id)
+        run = chain.run(dag_id)
         assert run.state == "success"
         assert {state for found in states(run).values() for state in found} == {"skipped"}
         assert events(run) == []
 
 
-def test_normalize_takes_what_a_lost_event_left_behind(house: House) -> None:
-    house.run("tcia_ingest", series=SERIES["axial"].series_uid)  # nobody listens to its event here
-    house.run("tcia_ingest", 2, series=SERIES["coronal"].series_uid)
-    run = house.run("normalize", 2)
-    published = json.loads(house.store.get(f"runs/normalize/{run_key('normalize', run.run_id)}/published.json"))
+def test_normalize_takes_what_a_lost_event_left_behind(chain: DagChain) -> None:
+    chain.run("tcia_ingest", series=SERIES["axial"].series_uid)  # nobody listens to its event here
+    chain.run("tcia_ingest", 2, series=SERIES["coronal"].series_uid)
+    run = chain.run("normalize", 2)
+    published = json.loads(chain.store.get(f"runs/normalize/{run_key('normalize', run.run_id)}/published.json"))
     taken = [key for part in published["parts"] for key in part["raw_keys"]]
     assert sorted(key.split("/")[-2] for key in taken) == [scan.series_uid for scan in SERIES.values()]
 
 
-def test_scoring_takes_what_is_new_once_whoever_runs_it_again(house: House) -> None:
-    with psycopg.connect(house.dsn, autocommit=True) as connection:
-        score_set.catalogue(connection, house.store, range(2))
-        score_set.registered(connection, house.store)
-    first = house.run("tumor_scoring")
+def test_scoring_takes_what_is_new_once_whoever_runs_it_again(chain: DagChain) -> None:
+    with psycopg.connect(chain.dsn, autocommit=True) as connection:
+        score_set.catalogue(connection, chain.store, range(2))
+        score_set.registered(connection, chain.store)
+    first = chain.run("tumor_scoring")
     assert states(first) == {"plan": ["success"], "score_series": ["success"], "load": ["success"]}
     assert events(first) == ["granary_scores"]
-    objects, rows = house.objects(), house.rows()
+    objects, rows = chain.objects(), chain.rows()
     assert (len(rows["series_prediction"]), len(rows["slice_prediction"])) == (2, 16)
 
-    later = house.run("tumor_scoring", 2)
+    later = chain.run("tumor_scoring", 2)
     assert states(later) == {"plan": ["skipped"], "score_series": ["skipped"], "load": ["skipped"]}
-    assert house.objects() == objects
-    assert house.rows() == rows
+    assert chain.objects() == objects
+    assert chain.rows() == rows
 
     # As if it had been killed before its load, and the next plan had nothing to do.
-    with psycopg.connect(house.dsn, autocommit=True) as connection:
+    with psycopg.connect(chain.dsn, autocommit=True) as connection:
         connection.execute("TRUNCATE score_run, slice_prediction, series_prediction")
         connection.execute("UPDATE series SET species = 'dog'")
-    picked = house.run("tumor_scoring", 4)
+    picked = chain.run("tumor_scoring", 4)
     assert states(picked) == {"plan": ["skipped"], "score_series": ["skipped"], "load": ["success"]}
-    assert house.rows()["slice_prediction"] == rows["slice_prediction"]
+    assert chain.rows()["slice_prediction"] == rows["slice_prediction"]
 
 
-def test_training_with_a_wrong_form_fails_before_hours_are_spent(house: House) -> None:
-    run = house.run("detector_training", version="v-1")
+def test_training_with_a_wrong_form_fails_before_hours_are_spent(chain: DagChain) -> None:
+    run = chain.run("detector_training", version="v-1")
     assert run.state == "failed"
     assert states(run)["prepare"] == ["failed"]
     [instance] = [found for found in run.get_task_instances() if found.task_id == "prepare"]
     assert instance.try_number == 1
 
 
-def test_ingest_by_hand_without_a_choice_fails_at_once(house: House) -> None:
-    run = house.run("tcia_ingest")
+def test_ingest_by_hand_without_a_choice_fails_at_once(chain: DagChain) -> None:
+    run = chain.run("tcia_ingest")
     assert run.state == "failed"
     [instance] = [found for found in run.get_task_instances() if found.task_id == "write_manifest"]
     assert instance.try_number == 1
-    assert house.archive.stats.requests.total() == 0
+    assert chain.archive.stats.requests.total() == 0
 
 
-def test_ingest_series_that_the_archive_does_not_have_skips(house: House) -> None:
-    run = house.run("tcia_ingest", series="1.2.3.99")
+def test_ingest_series_that_the_archive_does_not_have_skips(chain: DagChain) -> None:
+    run = chain.run("tcia_ingest", series="1.2.3.99")
     assert run.state == "success"
     assert states(run)["publish"] == ["skipped"]
 
 
-def test_ingest_of_rejects_alone_wakes_the_load_which_keeps_them(house: House) -> None:
-    run = house.run("tcia_ingest", collection=HOSTILE)
+def test_ingest_of_rejects_alone_wakes_the_load_which_keeps_them(chain: DagChain) -> None:
+    run = chain.run("tcia_ingest", collection=HOSTILE)
     assert states(run)["publish"] == ["skipped"]
     assert states(run)["announce_rejects"] == ["success"]
     assert events(run) == ["granary_rejected"]
-    house.run("catalog_load")
-    with psycopg.connect(house.dsn) as connection:
+    chain.run("catalog_load")
+    with psycopg.connect(chain.dsn) as connection:
         assert connection.execute("SELECT code, step FROM reject").fetchall() == [("uid_invalid", "manifest")]
 
 
-def test_audit_marks_what_is_gone_and_normalize_makes_it_again(house: House) -> None:
-    house.run("tcia_ingest", series=SERIES["axial"].series_uid)
-    house.run("normalize")
-    house.run("catalog_load")
-    normalized = {key: tag for key, tag in house.objects().items() if key.startswith("normalized/")}
-    clean = house.run("catalog_audit", share=1.0)
+def test_audit_marks_what_is_gone_and_normalize_makes_it_again(chain: DagChain) -> None:
+    chain.run("tcia_ingest", series=SERIES["axial"].series_uid)
+    chain.run("normalize")
+    chain.run("catalog_load")
+    normalized = {key: tag for key, tag in chain.objects().items() if key.startswith("normalized/")}
+    clean = chain.run("catalog_audit", share=1.0)
     assert states(clean) == {"compare": ["success"], "repair": ["skipped"], "fail_on_findings": ["success"]}
 
     lost = next(key for key in normalized if key.endswith(".zip"))
-    house.store.delete(lost)
-    told = house.run("catalog_audit", 2)
+    chain.store.delete(lost)
+    told = chain.run("catalog_audit", 2)
     assert (told.state, states(told)["fail_on_findings"], events(told)) == ("failed", ["failed"], [])
-    report = json.loads(house.store.get(f"runs/audit/{run_key('catalog_audit', told.run_id)}/report.json"))
+    report = json.loads(chain.store.get(f"runs/audit/{run_key('catalog_audit', told.run_id)}/report.json"))
     assert report["counts"] == {"pack_missing": 1}
     assert [finding["key"] for finding in report["findings"]] == [lost]
 
-    mended = house.run("catalog_audit", 3, repair=True)
+    mended = chain.run("catalog_audit", 3, repair=True)
     assert (mended.state, events(mended)) == ("success", ["granary_raw"])
-    house.run("normalize", 3)
-    assert {key: tag for key, tag in house.objects().items() if key.startswith("normalized/")} == normalized
-    assert states(house.run("catalog_audit", 4, share=1.0))["fail_on_findings"] == ["success"]
+    chain.run("normalize", 3)
+    assert {key: tag for key, tag in chain.objects().items() if key.startswith("normalized/")} == normalized
+    assert states(chain.run("catalog_audit", 4, share=1.0))["fail_on_findings"] == ["success"]

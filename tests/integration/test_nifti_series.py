@@ -27,7 +27,7 @@ from braingranary.normalization.publish import publish
 from braingranary.normalization.volumes import write_volumes
 from braingranary.storage.store import ObjectStore
 from tests.browser import scored
-from tests.serving.house import House
+from tests.serving.serving_site import ServingSite
 from tests.unit.normalization import phantom
 
 pytestmark = pytest.mark.stack
@@ -48,9 +48,9 @@ def head_in_nifti() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def house(
+def site(
     postgres_server: PostgresServer, object_server: ObjectServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[House]:
+) -> Iterator[ServingSite]:
     """A catalogue that holds one series, which came as NIfTI, and a model's word on it."""
     database = Database(name=f"nifti_{secrets.token_hex(6)}", role="granary", password="granary-test")
     postgres_server.ensure_database(database)
@@ -66,17 +66,17 @@ def house(
     with psycopg.connect(dsn, autocommit=True) as connection:
         report = load_run(connection, store, "run")
         assert (report.series, report.slices, report.rejects) == (1, SHAPE[0], 0)
-    house = House(dsn=dsn, store=store, store_settings=settings, jpegs={})
+    site = ServingSite(dsn=dsn, store=store, store_settings=settings, jpegs={})
     folder = tmp_path_factory.mktemp("weights")
     weights.ship(scored.made(), folder)
-    scored.score(house, folder)
-    yield house
+    scored.score(site, folder)
+    yield site
     postgres_server.drop_database(database)
 
 
 @pytest.fixture
-def client(house: House) -> Iterator[FlaskClient]:
-    app = house.app()
+def client(site: ServingSite) -> Iterator[FlaskClient]:
+    app = site.app()
     with app.test_client() as client:
         yield client
     app.extensions["granary"].close()
@@ -98,8 +98,8 @@ def test_slices_of_a_nifti_show_the_head(client: FlaskClient) -> None:
     assert np.asarray(picture).std() > 20
 
 
-def test_slices_of_a_nifti_are_scored(house: House) -> None:
-    with psycopg.connect(house.dsn) as connection:
+def test_slices_of_a_nifti_are_scored(site: ServingSite) -> None:
+    with psycopg.connect(site.dsn) as connection:
         assert connection.execute("SELECT count(*) FROM slice_prediction").fetchone() == (SHAPE[0],)
         assert connection.execute("SELECT count(*) FROM series_prediction").fetchone() == (1,)
 

@@ -20,8 +20,8 @@ import pytest
 
 from braingranary.devstack import processes
 from tests.fixtures.patience import PATIENCE_S, until
-from tests.serving.house import House
-from tests.serving.live import Door, door
+from tests.serving.front_door_process import FrontDoorProcess, front_door_process
+from tests.serving.serving_site import ServingSite
 
 SHIPPED = Path(__file__).resolve().parents[2] / "docker" / "nginx" / "nginx.conf"
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
@@ -29,12 +29,12 @@ BEHIND_NGINX = {"GRANARY_SERVING_TRUSTED_PROXIES": '["127.0.0.0/8"]'}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class NginxSite:
     """A front door behind nginx: the site's address, and the front door itself."""
 
     address: str
     port: int
-    door: Door
+    front_door: FrontDoorProcess
 
     def client(self, source: str = "127.0.0.1") -> httpx.Client:
         """A client that connects from `source`."""
@@ -53,12 +53,12 @@ class Site:
 
 
 @contextmanager
-def site(house: House, folder: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[Site]:
+def nginx_site(site: ServingSite, folder: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[NginxSite]:
     """nginx and gunicorn, both as shipped; skips where there is no nginx."""
     if not Path(NGINX).exists():
         pytest.skip("no nginx on this machine (Debian: apt-get install nginx)")
     folder.mkdir(parents=True, exist_ok=True)
-    with door(house, folder / "gunicorn.log", settings={**BEHIND_NGINX, **(settings or {})}) as running:
+    with front_door_process(site, folder / "gunicorn.log", settings={**BEHIND_NGINX, **(settings or {})}) as running:
         port = processes.free_ports(1)[0]
         configuration = _render(folder, port, running.address.removeprefix("http://"))
         # Debian's nginx would run its workers under an account that cannot enter the folder of a test.
@@ -67,7 +67,7 @@ def site(house: House, folder: Path, *, settings: Mapping[str, str] | None = Non
         with (folder / "nginx.log").open("wb") as log:
             server = subprocess.Popen(command, stdout=log, stderr=log)
             try:
-                found = Site(address=f"http://127.0.0.1:{port}", port=port, door=running)
+                found = NginxSite(address=f"http://127.0.0.1:{port}", port=port, front_door=running)
                 until(lambda: _answers(found, server, folder), "nginx does not answer")
                 yield found
             finally:
@@ -90,7 +90,7 @@ def _render(folder: Path, port: int, upstream: str) -> Path:
     return configuration
 
 
-def _answers(found: Site, server: subprocess.Popen[bytes], folder: Path) -> bool:
+def _answers(found: NginxSite, server: subprocess.Popen[bytes], folder: Path) -> bool:
     assert server.poll() is None, f"nginx ended: {(folder / 'nginx.log').read_text()[-3000:]}"
     try:
         return httpx.get(f"{found.address}/healthz", timeout=PATIENCE_S, trust_env=False).is_success

@@ -11,7 +11,7 @@ from flask_openapi3.openapi import OpenAPI
 
 from braingranary.accounts.records import Role
 from braingranary.devstack.servers.postgres import PostgresServer
-from tests.serving.house_of_accounts import accounts_app, accounts_database, forget
+from tests.serving.accounts_app import accounts_app, accounts_database, forget
 from tests.serving.members import PASSWORD, Member, identity_of, join
 
 pytestmark = pytest.mark.stack

@@ -15,7 +15,7 @@ from braingranary.accounts.audit import Actor
 from braingranary.accounts.passwords import Passwords
 from braingranary.accounts.records import Role
 from braingranary.devstack.servers.postgres import PostgresServer
-from tests.serving.house_of_accounts import accounts_app, accounts_database, forget
+from tests.serving.accounts_app import accounts_app, accounts_database, forget
 from tests.serving.members import PASSWORD, identity_of, join, new_email
 
 pytestmark = pytest.mark.stack

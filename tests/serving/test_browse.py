@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from braingranary.records import Species
 from serving.api import schemas
-from tests.serving.house import SLICES
+from tests.serving.serving_site import SLICES
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack

@@ -12,7 +12,7 @@ from flask import Flask
 from braingranary.settings import ServingSettings
 from serving.auth.policies import Access, access
 from serving.extensions import services
-from tests.serving.house import WAIT_S, House
+from tests.serving.serving_site import WAIT_S, ServingSite
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -26,10 +26,10 @@ END_ALL = """
 
 
 @pytest.fixture
-def app(house: House) -> Iterator[Flask]:
+def app(site: ServingSite) -> Iterator[Flask]:
     """The application with views whose connection ends, or whose statement takes too long."""
-    serving = {**house.serving, "pool_max": POOL, "pool_timeout_s": WAIT_S}
-    app = house.app(serving=ServingSettings.model_validate(serving))
+    serving = {**site.serving, "pool_max": POOL, "pool_timeout_s": WAIT_S}
+    app = site.app(serving=ServingSettings.model_validate(serving))
 
     @app.route("/lost", methods=["GET", "POST"])
     @access(Access.PUBLIC)
@@ -64,11 +64,11 @@ def test_statement_that_takes_too_long_is_504_and_keeps_its_connection(app: Flas
     assert client.get(ADDRESSES[1]).status_code == 200
 
 
-def test_connections_that_ended_in_the_pool_are_replaced_before_they_are_lent(app: Flask, house: House) -> None:
+def test_connections_that_ended_in_the_pool_are_replaced_before_they_are_lent(app: Flask, site: ServingSite) -> None:
     with ExitStack() as held:
         for _ in range(POOL):
             held.enter_context(app.extensions["granary"].catalog())
-    with psycopg.connect(house.dsn, autocommit=True) as operator:
+    with psycopg.connect(site.dsn, autocommit=True) as operator:
         assert operator.execute(END_ALL).fetchall() == [(POOL,)]
     client = app.test_client()
     assert [client.get(address).status_code for address in ADDRESSES] == [200] * len(ADDRESSES)

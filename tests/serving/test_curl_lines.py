@@ -15,8 +15,8 @@ import pytest
 
 from tests.fixtures import scans
 from tests.fixtures.patience import PATIENCE_S, until
-from tests.serving.house import House
-from tests.serving.live import door
+from tests.serving.front_door_process import front_door_process
+from tests.serving.serving_site import ServingSite
 from tests.unit.catalog import synthetic
 
 pytestmark = [
@@ -41,13 +41,13 @@ FAILING = 'curl() { command curl --fail --show-error "$@"; }\n'
 
 
 @pytest.fixture(scope="module")
-def address(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(site: ServingSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("curl")
     settings = {
         "GRANARY_SERVING_DETECT_PROCESSES": "1",
         "GRANARY_SERVING_DETECT_WEIGHTS": str(scans.shipped(folder)),
     }
-    with door(house, folder / "log", settings=settings) as running:
+    with front_door_process(site, folder / "log", settings=settings) as running:
         ready = f"{running.address}/readyz"
         until(lambda: httpx.get(ready, timeout=PATIENCE_S, trust_env=False).is_success, "not ready")
         yield running.address

@@ -19,15 +19,15 @@ from serving.api.series import MEDIA_TYPES
 from serving.app import create_app
 from serving.auth.policies import Access, policy_of
 from serving.http.openapi import TAG_ORDER
-from tests.serving.house import House
+from tests.serving.serving_site import ServingSite
 
 
 @pytest.fixture(scope="module")
 def app() -> OpenAPI:
-    """A front door without a house behind it: the description needs neither database nor store."""
+    """A front door without database and store behind it: the description needs neither database nor store."""
     nowhere = StoreSettings(endpoint_url="http://127.0.0.1:1", access_key="none", secret_key=SecretStr("none"))
-    house = House(dsn="postgresql://nobody@127.0.0.1:1/none", store=None, store_settings=nowhere, jpegs={})  # type: ignore[arg-type]
-    return create_app(**house.settings)
+    site = ServingSite(dsn="postgresql://nobody@127.0.0.1:1/none", store=None, store_settings=nowhere, jpegs={})  # type: ignore[arg-type]
+    return create_app(**site.settings)
 
 
 @pytest.fixture(scope="module")

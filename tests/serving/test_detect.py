@@ -37,8 +37,8 @@ from serving.api.detect import UPLOAD_BYTES_MAX
 from serving.detect.service import Detection
 from tests.fixtures import scans
 from tests.fixtures.patience import PATIENCE_S, until
-from tests.serving import live
-from tests.serving.house import WAIT_S, House
+from tests.serving.front_door_process import front_door_process
+from tests.serving.serving_site import WAIT_S, ServingSite
 
 TOLERANCE = 1e-4
 """Two processes, one picture, other batches: rounding alone, which the test model spreads a hundredfold."""
@@ -46,7 +46,7 @@ GREY = scans.slices(1)[0]
 
 
 @dataclass(frozen=True)
-class Desk:
+class DetectingClient:
     """A front door that detects, and somebody with an account."""
 
     app: Flask
@@ -72,9 +72,9 @@ class Desk:
         return answer.status_code, answer.get_json()["code"]
 
 
-def settings_of(house: House, weights: Path, **options: Any) -> dict[str, Any]:
+def settings_of(site: ServingSite, weights: Path, **options: Any) -> dict[str, Any]:
     waits = dict.fromkeys(("pool_timeout_s", "ready_timeout_s", "detect_timeout_s"), WAIT_S)
-    values = {**house.serving, "pool_max": 4, "detect_processes": 1, "detect_weights": weights, **waits, **options}
+    values = {**site.serving, "pool_max": 4, "detect_processes": 1, "detect_weights": weights, **waits, **options}
     return {"serving": ServingSettings(**values)}
 
 
@@ -84,12 +84,12 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def desk(house: House, weights: Path) -> Iterator[Desk]:
-    app = house.app(**settings_of(house, weights, detect_per_account_max=5))
+def detecting(site: ServingSite, weights: Path) -> Iterator[DetectingClient]:
+    app = site.app(**settings_of(site, weights, detect_per_account_max=5))
     service = app.extensions["granary"]
     with app.test_client() as client:
         service.detection.ask(PATIENCE_S)
-        yield Desk(app, client, signed_up(client))
+        yield DetectingClient(app, client, signed_up(client))
     service.close()
 
 
@@ -105,21 +105,21 @@ def scorer() -> Scorer:
     return Scorer(scans.tiny_model())
 
 
-def test_detect_answers_exactly_the_result(desk: Desk) -> None:
-    answer = desk.post(scans.picture(GREY))
+def test_detect_answers_exactly_the_result(detecting: DetectingClient) -> None:
+    answer = detecting.post(scans.picture(GREY))
     assert answer.status_code == 200, answer.text
     assert answer.content_type == "application/json"
     assert json.loads(answer.text) == {"result": "Tumor"}
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_detect_is_also_at_its_versioned_address_and_takes_a_bearer(desk: Desk) -> None:
+def test_detect_is_also_at_its_versioned_address_and_takes_a_bearer(detecting: DetectingClient) -> None:
     data = {"file": (io.BytesIO(scans.picture(GREY)), "a.png")}
-    answer = desk.client.post("/api/v1/detect", data=data, headers={"Authorization": f"Bearer {desk.token}"})
+    answer = detecting.client.post("/api/v1/detect", data=data, headers={"Authorization": f"Bearer {detecting.token}"})
     assert answer.get_json() == {"result": "Tumor"}
 
 
-def test_detect_every_format_of_one_slice_gives_one_answer(desk: Desk, scorer: Scorer) -> None:
+def test_detect_every_format_of_one_slice_gives_one_answer(detecting: DetectingClient, scorer: Scorer) -> None:
     """The PNG holds the very grey levels that the catalogue shows of the DICOM slice; JPEG loses a little of them."""
     grey = scans.slices(1)
     [(_, dicom)] = scans.dicom(grey)
@@ -135,7 +135,7 @@ def test_detect_every_format_of_one_slice_gives_one_answer(desk: Desk, scorer: S
         "png palette": scans.picture(shown, mode="P"),
     }
     expected = scorer.score([shown])[0].tumor_probability
-    told = {name: desk.details(data) for name, data in exact.items()}
+    told = {name: detecting.details(data) for name, data in exact.items()}
     for name, found in told.items():
         assert found["probability"] == pytest.approx(expected, abs=TOLERANCE), name
         assert found["kind"] == name.split()[0]
@@ -145,18 +145,18 @@ def test_detect_every_format_of_one_slice_gives_one_answer(desk: Desk, scorer: S
         "png 16 bit": scans.picture(shown.astype(np.uint16) * 257),
     }
     for name, data in near.items():
-        assert desk.details(data)["probability"] == pytest.approx(expected, abs=0.05), name
-    other = desk.details(scans.picture(scans.slices(5)[4]))["probability"]
+        assert detecting.details(data)["probability"] == pytest.approx(expected, abs=0.05), name
+    other = detecting.details(scans.picture(scans.slices(5)[4]))["probability"]
     assert abs(other - expected) > 50 * TOLERANCE  # the network does tell pictures apart
 
 
-def test_detect_series_follows_the_series_rule(desk: Desk, scorer: Scorer) -> None:
+def test_detect_series_follows_the_series_rule(detecting: DetectingClient, scorer: Scorer) -> None:
     grey = scans.slices(5)
     upload = read_upload(scans.zipped(scans.dicom(grey)))
     scores = scorer.score(upload.pictures)
     expected = score_series(scores, scorer.model)
     for data in (scans.zipped(scans.dicom(grey)), scans.nifti(grey)):
-        found = desk.details(data)
+        found = detecting.details(data)
         assert found["probability"] == pytest.approx(expected.tumor_probability, abs=TOLERANCE)
         assert (found["slices"], found["slice"], found["plane"]) == (5, expected.peak, "axial")
         assert found["slice_probability"] == pytest.approx(scores[expected.peak].tumor_probability, abs=TOLERANCE)
@@ -167,11 +167,11 @@ def test_detect_series_follows_the_series_rule(desk: Desk, scorer: Scorer) -> No
         assert found["model"] == "test-1"
 
 
-def test_detect_overlay_outlines_what_the_details_tell(desk: Desk) -> None:
+def test_detect_overlay_outlines_what_the_details_tell(detecting: DetectingClient) -> None:
     data = scans.picture(GREY)
-    told = desk.details(data)
+    told = detecting.details(data)
     assert told["lesion"]["area_mm2"] is None
-    answer = desk.post(data, "?overlay=1")
+    answer = detecting.post(data, "?overlay=1")
     assert answer.content_type == "image/png"
     with Image.open(io.BytesIO(answer.data), formats=["PNG"]) as image:
         colours = np.asarray(image.convert("RGB"))
@@ -182,14 +182,14 @@ def test_detect_overlay_outlines_what_the_details_tell(desk: Desk) -> None:
         box["top"], box["left"], box["bottom"], box["right"],
     )  # fmt: skip
     assert np.array_equal(colours[~rim], np.repeat(GREY[..., None], 3, axis=2)[~rim])
-    both = desk.post(data, "?overlay=1&details=1").get_json()
+    both = detecting.post(data, "?overlay=1&details=1").get_json()
     assert base64.b64decode(both.pop("overlay_png")) == answer.data
     assert both == told
 
 
-def test_detect_large_picture_is_told_in_its_own_pixels(desk: Desk) -> None:
+def test_detect_large_picture_is_told_in_its_own_pixels(detecting: DetectingClient) -> None:
     wide = np.kron(GREY, np.ones((20, 20), np.uint8))
-    told = desk.details(scans.picture(wide))
+    told = detecting.details(scans.picture(wide))
     assert (told["height"], told["width"]) == wide.shape
     assert told["lesion"]["box"]["bottom"] > 0.8 * wide.shape[0]
     assert 0.1 * wide.size < told["lesion"]["area_px"] < wide.size
@@ -212,14 +212,16 @@ def test_detect_large_picture_is_told_in_its_own_pixels(desk: Desk) -> None:
     ],
     ids=range(11),
 )
-def test_detect_what_cannot_be_judged_is_refused_with_its_code(desk: Desk, data: bytes, status: int, code: str) -> None:
-    assert desk.refused(data) == (status, code)
+def test_detect_what_cannot_be_judged_is_refused_with_its_code(
+    detecting: DetectingClient, data: bytes, status: int, code: str
+) -> None:
+    assert detecting.refused(data) == (status, code)
 
 
 @pytest.mark.parametrize("token", [None, "nonsense"])
-def test_detect_without_an_account_is_401(desk: Desk, token: str | None) -> None:
+def test_detect_without_an_account_is_401(detecting: DetectingClient, token: str | None) -> None:
     headers = {"auth-token": token} if token else {}
-    answer = desk.client.post("/detect", data={"file": (io.BytesIO(b"x"), "a")}, headers=headers)
+    answer = detecting.client.post("/detect", data={"file": (io.BytesIO(b"x"), "a")}, headers=headers)
     assert answer.status_code == 401
 
 
@@ -235,16 +237,16 @@ def test_detect_without_an_account_is_401(desk: Desk, token: str | None) -> None
     ],
     ids=range(6),
 )
-def test_detect_other_forms_are_400(desk: Desk, form: dict[str, Any]) -> None:
-    answer = desk.client.post(
-        "/detect", data=form, headers={"auth-token": desk.token}, content_type="multipart/form-data"
+def test_detect_other_forms_are_400(detecting: DetectingClient, form: dict[str, Any]) -> None:
+    answer = detecting.client.post(
+        "/detect", data=form, headers={"auth-token": detecting.token}, content_type="multipart/form-data"
     )
     assert (answer.status_code, answer.get_json()["code"]) == (400, "request_invalid")
     assert "'file'" in answer.text or "empty" in answer.text
 
 
-def test_detect_unknown_parameter_is_400_that_names_it(desk: Desk) -> None:
-    answer = desk.post(scans.picture(GREY), "?threshold=0")
+def test_detect_unknown_parameter_is_400_that_names_it(detecting: DetectingClient) -> None:
+    answer = detecting.post(scans.picture(GREY), "?threshold=0")
     assert answer.status_code == 400
     assert "threshold" in answer.text
 
@@ -269,55 +271,55 @@ class _Unread(io.RawIOBase):
         raise AssertionError("the body was read")
 
 
-def _unread(desk: Desk, length: int) -> TestResponse:
-    return desk.client.post(
+def _unread(detecting: DetectingClient, length: int) -> TestResponse:
+    return detecting.client.post(
         "/detect",
         input_stream=_Unread(length),
         content_type="multipart/form-data; boundary=x",
-        headers={"auth-token": desk.token},
+        headers={"auth-token": detecting.token},
     )
 
 
-def test_detect_too_long_a_body_is_413_before_a_byte_is_read(desk: Desk) -> None:
-    answer = _unread(desk, UPLOAD_BYTES_MAX + (1 << 20))
+def test_detect_too_long_a_body_is_413_before_a_byte_is_read(detecting: DetectingClient) -> None:
+    answer = _unread(detecting, UPLOAD_BYTES_MAX + (1 << 20))
     assert (answer.status_code, answer.get_json()["code"]) == (413, "request_too_large")
 
 
-def test_detect_full_is_503_before_a_byte_is_read(desk: Desk) -> None:
-    detection: Detection = desk.app.extensions["granary"].detection
+def test_detect_full_is_503_before_a_byte_is_read(detecting: DetectingClient) -> None:
+    detection: Detection = detecting.app.extensions["granary"].detection
     places = [detection.place(number) for number in range(-5, 0)]
     for place in places:
         place.__enter__()
     try:
-        answer = _unread(desk, 1000)
+        answer = _unread(detecting, 1000)
     finally:
         for place in places:
             place.__exit__(None, None, None)
     assert (answer.status_code, answer.get_json()["code"]) == (503, "server_busy")
     assert int(answer.headers["Retry-After"]) > 0
-    assert desk.post(scans.picture(GREY)).status_code == 200
+    assert detecting.post(scans.picture(GREY)).status_code == 200
 
 
-def test_detect_beyond_the_share_of_an_account_is_429_before_a_byte_is_read(desk: Desk) -> None:
-    detection: Detection = desk.app.extensions["granary"].detection
-    with desk.app.extensions["granary"].accounts() as connection:
+def test_detect_beyond_the_share_of_an_account_is_429_before_a_byte_is_read(detecting: DetectingClient) -> None:
+    detection: Detection = detecting.app.extensions["granary"].detection
+    with detecting.app.extensions["granary"].accounts() as connection:
         account = directory.by_email(connection, "reader@example.org")
     assert account is not None
     detection._settings = detection._settings.model_copy(update={"detect_per_account_max": 2})
     try:
         with detection.place(account.account_id), detection.place(account.account_id):
-            answer = _unread(desk, 1000)
+            answer = _unread(detecting, 1000)
             with detection.place(-1):
                 pass  # another account has places left
     finally:
         detection._settings = detection._settings.model_copy(update={"detect_per_account_max": 5})
     assert (answer.status_code, answer.get_json()["code"]) == (429, "rate_limited")
     assert int(answer.headers["Retry-After"]) > 0
-    assert desk.post(scans.picture(GREY)).status_code == 200
+    assert detecting.post(scans.picture(GREY)).status_code == 200
 
 
-def test_refused_upload_is_let_go_of_without_the_garbage_collector(desk: Desk) -> None:
-    detection: Detection = desk.app.extensions["granary"].detection
+def test_refused_upload_is_let_go_of_without_the_garbage_collector(detecting: DetectingClient) -> None:
+    detection: Detection = detecting.app.extensions["granary"].detection
     gc.collect()
     gc.disable()
     try:
@@ -333,24 +335,26 @@ def test_refused_upload_is_let_go_of_without_the_garbage_collector(desk: Desk) -
     assert circular == []
 
 
-def test_jpeg_of_very_many_scans_is_refused_before_it_is_decoded(desk: Desk) -> None:
+def test_jpeg_of_very_many_scans_is_refused_before_it_is_decoded(detecting: DetectingClient) -> None:
     buffer = io.BytesIO()
     Image.fromarray(GREY).save(buffer, "JPEG", progressive=True)
     data = buffer.getvalue()
     last = data.rindex(b"\xff\xda")
-    assert desk.post(data).status_code == 200
+    assert detecting.post(data).status_code == 200
     repeated = data[:-2] + data[last:-2] * 1500 + data[-2:]
-    assert desk.refused(repeated) == (422, "image_invalid")
+    assert detecting.refused(repeated) == (422, "image_invalid")
 
 
-def test_detect_many_at_once_all_get_the_answer_of_their_own_picture(desk: Desk, scorer: Scorer) -> None:
+def test_detect_many_at_once_all_get_the_answer_of_their_own_picture(
+    detecting: DetectingClient, scorer: Scorer
+) -> None:
     grey = scans.slices(4)
     expected = [score.tumor_probability for score in scorer.score(list(grey))]
 
     def ask(number: int) -> float:
-        client = desk.app.test_client()
+        client = detecting.app.test_client()
         data = {"file": (io.BytesIO(scans.picture(grey[number % 4])), "a.png")}
-        answer = client.post("/detect?details=1", data=data, headers={"auth-token": desk.token})
+        answer = client.post("/detect?details=1", data=data, headers={"auth-token": detecting.token})
         assert answer.status_code == 200, answer.text
         found: float = answer.get_json()["probability"]
         return found
@@ -360,8 +364,8 @@ def test_detect_many_at_once_all_get_the_answer_of_their_own_picture(desk: Desk,
     assert found == pytest.approx([expected[number % 4] for number in range(16)], abs=TOLERANCE)
 
 
-def test_detect_without_a_model_is_503_and_unready(house: House, tmp_path: Path) -> None:
-    app = house.app(**settings_of(house, tmp_path))
+def test_detect_without_a_model_is_503_and_unready(site: ServingSite, tmp_path: Path) -> None:
+    app = site.app(**settings_of(site, tmp_path))
     try:
         client = app.test_client()
         token = signed_up(client)
@@ -372,8 +376,8 @@ def test_detect_without_a_model_is_503_and_unready(house: House, tmp_path: Path)
         app.extensions["granary"].close()
 
 
-def test_readyz_with_a_loaded_model_says_so(desk: Desk) -> None:
-    assert desk.client.get("/readyz").get_json()["parts"]["model"] == "ok"
+def test_readyz_with_a_loaded_model_says_so(detecting: DetectingClient) -> None:
+    assert detecting.client.get("/readyz").get_json()["parts"]["model"] == "ok"
 
 
 def test_detection_upload_that_takes_too_long_costs_its_process_and_nobody_else(weights: Path) -> None:
@@ -399,7 +403,7 @@ def test_detection_upload_that_takes_too_long_costs_its_process_and_nobody_else(
     assert _detecting(psutil.Process()) == others
 
 
-def test_detect_opens_no_file_for_an_upload(desk: Desk) -> None:
+def test_detect_opens_no_file_for_an_upload(detecting: DetectingClient) -> None:
     """Above 500 kB werkzeug would write to a temporary file, and one without a name leaves no trace to look for."""
     noise = np.random.default_rng(0).integers(0, 255, (1400, 1400), dtype=np.uint8)
     opened: list[str] = []
@@ -408,11 +412,11 @@ def test_detect_opens_no_file_for_an_upload(desk: Desk) -> None:
     )
     assert length > 1_000_000
     with _watched(opened):
-        answer = desk.client.post(
+        answer = detecting.client.post(
             "/detect",
             data=stream.read(),
             content_type=f"multipart/form-data; boundary={boundary}",
-            headers={"auth-token": desk.token},
+            headers={"auth-token": detecting.token},
         )
     assert answer.status_code == 200, answer.text
     assert opened == []
@@ -429,7 +433,7 @@ def temporary() -> Iterator[Path]:
 
 
 def test_detect_keeps_and_tells_nothing_of_an_upload(
-    house: House, weights: Path, tmp_path: Path, temporary: Path
+    site: ServingSite, weights: Path, tmp_path: Path, temporary: Path
 ) -> None:
     """gunicorn as it runs for real: marks in name and header, then logs, open files and audit are searched."""
     marks = ["MARK-in-the-name", "MARK^IN^HEADER"]
@@ -442,8 +446,8 @@ def test_detect_keeps_and_tells_nothing_of_an_upload(
     noise = rng.integers(0, 255, (1400, 1400), dtype=np.uint8)  # above what werkzeug would keep in memory
     dicom = scans.dicom(scans.slices(1), PatientName=marks[1], PatientComments=marks[1])[0][1]
     with (
-        live.door(house, tmp_path / "log", settings=settings, options=("--workers", "1")) as door,
-        httpx.Client(base_url=door.address, timeout=PATIENCE_S, trust_env=False) as client,
+        front_door_process(site, tmp_path / "log", settings=settings, options=("--workers", "1")) as running,
+        httpx.Client(base_url=running.address, timeout=PATIENCE_S, trust_env=False) as client,
     ):
         headers = {"auth-token": signed_up(client)}
         _until_ready(client)
@@ -451,18 +455,18 @@ def test_detect_keeps_and_tells_nothing_of_an_upload(
         for data in (scans.picture(noise), dicom, dicom[:2000], b"nothing"):
             answer = client.post("/detect", files={"file": (f"{marks[0]}.png", data)}, headers=headers)
             assert answer.status_code in {200, 422}, answer.text
-        [worker] = door.workers()
+        [worker] = running.workers()
         [detecting] = _detecting(worker)
         for process in (detecting, psutil.Process(detecting.ppid())):  # and the fork server that it came from
-            secrets = (house.dsn, house.keys["hash_key"], "GRANARY_CATALOG_DSN")
+            secrets = (site.dsn, site.keys["hash_key"], "GRANARY_CATALOG_DSN")
             assert not _remembered(process.pid, secrets)
-        assert _remembered(worker.pid, (house.dsn,))  # so would be found, were it there
+        assert _remembered(worker.pid, (site.dsn,))  # so would be found, were it there
         assert detecting.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)  # no file that it could write a byte to
         assert _files(temporary) == before
     log = (tmp_path / "log").read_text()
     assert '"route": "/detect"' in log
     assert not [mark for mark in marks if mark in log]
-    with psycopg.connect(house.dsn) as connection:
+    with psycopg.connect(site.dsn) as connection:
         rows = connection.execute("SELECT row_to_json(a)::text FROM account.audit a WHERE event = 'detect'").fetchall()
     assert len(rows) >= 4
     assert not [row for row in rows if "MARK" in row[0] or "Tumor" in row[0]]

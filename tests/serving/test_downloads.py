@@ -22,17 +22,17 @@ from braingranary.errors import Code, TransientFailure
 from serving.downloads import manifest
 from serving.downloads import plan as download_plan
 from serving.downloads.response import PLANNING_TURNS
-from tests.serving.house import SLICES, House
-from tests.serving.own_house import own_house, planned, reading
+from tests.serving.own_site import own_site, planned, reading
+from tests.serving.serving_site import SLICES, ServingSite
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
 
 
 @pytest.fixture(scope="module")
-def own(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[House]:
-    with own_house(postgres_server, object_server, numbers=range(3)) as house:
-        yield house
+def own(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[ServingSite]:
+    with own_site(postgres_server, object_server, numbers=range(3)) as site:
+        yield site
 
 
 def opened(data: bytes) -> zipfile.ZipFile:
@@ -46,7 +46,7 @@ def lines(archive: zipfile.ZipFile) -> list[dict[str, str]]:
 
 
 def test_download_of_a_filter_holds_every_slice_of_the_series_and_a_line_for_each(
-    client: FlaskClient, house: House
+    client: FlaskClient, site: ServingSite
 ) -> None:
     answer = client.get("/api/v1/downloads.zip?collection=Set-1&shown_plane=coronal")
     assert (answer.status_code, int(answer.headers["Content-Length"])) == (200, len(answer.data))
@@ -57,7 +57,7 @@ def test_download_of_a_filter_holds_every_slice_of_the_series_and_a_line_for_eac
     assert [line["path"] for line in told] == names[2:-1]
     assert {line["series_uid"] for line in told} == {synthetic.uid(1), synthetic.uid(4)}
     for line in told:
-        assert archive.read(line["path"]) == house.jpegs[line["series_uid"], "coronal"][int(line["slice"])]
+        assert archive.read(line["path"]) == site.jpegs[line["series_uid"], "coronal"][int(line["slice"])]
         assert line["split"] == split_of(line["subject"])
 
 
@@ -156,7 +156,7 @@ def test_download_of_nonsense_is_refused_by_name(client: FlaskClient, parameters
     assert named in answer.text
 
 
-def test_licences_and_citations_are_quoted_and_stay_on_their_lines(own: House) -> None:
+def test_licences_and_citations_are_quoted_and_stay_on_their_lines(own: ServingSite) -> None:
     text = {"name": 'Evil"\nname: x', "license": "Own\nlicence", "citation": "https://doi.org/10.7937/a?b=%20c"}
     with psycopg.connect(own.dsn, autocommit=True) as connection:
         connection.execute("UPDATE collection SET name = %(name)s WHERE name = 'Set-1'", text)
@@ -205,7 +205,7 @@ def test_manifest_cell_is_never_a_formula(text: str | None, cell: str) -> None:
     assert manifest.cell(text) == cell
 
 
-def test_etag_follows_the_content_and_nothing_else(own: House) -> None:
+def test_etag_follows_the_content_and_nothing_else(own: ServingSite) -> None:
     def etag() -> str:
         with planned(own.dsn) as (plan, _):
             return plan.etag
@@ -226,7 +226,7 @@ def test_etag_follows_the_content_and_nothing_else(own: House) -> None:
                 assert (etag() == before) is same, text
 
 
-def test_pack_replaced_between_plan_and_slices_ends_the_download(own: House) -> None:
+def test_pack_replaced_between_plan_and_slices_ends_the_download(own: ServingSite) -> None:
     with planned(own.dsn) as (plan, connection), reading(plan, own.store, connection) as reader:
         connection.execute("UPDATE pack SET sha256 = reverse(sha256) WHERE plane = 'axial'")
         try:
@@ -237,11 +237,11 @@ def test_pack_replaced_between_plan_and_slices_ends_the_download(own: House) -> 
             connection.execute("UPDATE pack SET sha256 = reverse(sha256) WHERE plane = 'axial'")
 
 
-def test_full_disk_fails_one_download_and_holds_up_no_other(own: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_fails_one_download_and_holds_up_no_other(own: ServingSite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download_plan, "BATCH_PACKS", 1)  # written out pack by pack, as a large plan is in the middle
-    door = own.app()
-    door.testing = False
-    client = door.test_client()
+    app = own.app()
+    app.testing = False
+    client = app.test_client()
     with monkeypatch.context() as patched:
         patched.setattr(tempfile, "TemporaryFile", lambda **_: io.FileIO("/dev/full", "r+"))
         answers = [client.get("/api/v1/downloads.zip?species=human") for _ in range(2 * PLANNING_TURNS)]
@@ -249,6 +249,6 @@ def test_full_disk_fails_one_download_and_holds_up_no_other(own: House, monkeypa
     assert opened(client.get("/api/v1/downloads.zip?species=human").data).testzip() is None
 
 
-def created(house: House) -> FlaskClient:
+def created(site: ServingSite) -> FlaskClient:
     """A client of an application of its own."""
-    return house.app().test_client()
+    return site.app().test_client()

@@ -13,7 +13,7 @@ from braingranary.catalog.load.normalize_run import load_run
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.storage.store import ObjectStore
 from serving.downloads import zip_layout
-from tests.serving.own_house import planned, reading
+from tests.serving.own_site import planned, reading
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack

@@ -14,9 +14,9 @@ import pytest
 
 from serving.downloads.stream import Download
 from tests.fixtures.patience import PATIENCE_S, until
-from tests.serving.house import House
-from tests.serving.live import gunicorn
-from tests.serving.own_house import planned
+from tests.serving.front_door_process import front_door_address
+from tests.serving.own_site import planned
+from tests.serving.serving_site import ServingSite
 
 pytestmark = pytest.mark.stack
 ADDRESS = "/api/v1/downloads.zip?query=withtumor_ax"
@@ -33,9 +33,9 @@ def ended(log: Path, count: int) -> bool:
     return len(audited(log)) == count
 
 
-def test_nothing_is_asked_or_read_for_a_reader_who_has_left(house: House) -> None:
-    with planned(house.dsn) as (plan, connection):
-        reader = Download(plan, house.store, lambda: nullcontext(connection), lambda: True)
+def test_nothing_is_asked_or_read_for_a_reader_who_has_left(site: ServingSite) -> None:
+    with planned(site.dsn) as (plan, connection):
+        reader = Download(plan, site.store, lambda: nullcontext(connection), lambda: True)
         connection.close()  # a question would fail
         stream = reader.stream(0, plan.length)
         documents = next(stream)  # known without one
@@ -45,9 +45,9 @@ def test_nothing_is_asked_or_read_for_a_reader_who_has_left(house: House) -> Non
     assert len(documents) == plan.slices_at == reader.sent
 
 
-def test_client_who_closes_gets_no_slices_and_the_door_answers_on(house: House, tmp_path: Path) -> None:
+def test_client_who_closes_gets_no_slices_and_the_door_answers_on(site: ServingSite, tmp_path: Path) -> None:
     log = tmp_path / "gunicorn.log"
-    with gunicorn(house, log) as address:
+    with front_door_address(site, log) as address:
         place = urlsplit(address)
         with socket.create_connection((place.hostname, place.port), timeout=PATIENCE_S) as client:
             client.sendall(f"GET {ADDRESS} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())

@@ -20,8 +20,8 @@ from braingranary.devstack.servers.postgres import PostgresServer
 from braingranary.devstack.servers.s3 import ObjectServer
 from serving.downloads.plan import Plan
 from tests.fixtures.snapshots import snapshot_of
-from tests.serving.house import House
-from tests.serving.own_house import own_house, reading
+from tests.serving.own_site import own_site, reading
+from tests.serving.serving_site import ServingSite
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -66,19 +66,19 @@ ORDER BY p.object_key COLLATE "C", l.slice_index
 
 
 @pytest.fixture(scope="module")
-def scored(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[House]:
-    """A house in which a model has looked at every slice, and at one series that nobody labelled."""
-    with own_house(postgres_server, object_server, numbers=range(NO_TRUTH + 1)) as house:
-        with psycopg.connect(house.dsn, autocommit=True) as connection:
+def scored(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[ServingSite]:
+    """A site where a model has looked at every slice, and at one series that nobody labelled."""
+    with own_site(postgres_server, object_server, numbers=range(NO_TRUTH + 1)) as site:
+        with psycopg.connect(site.dsn, autocommit=True) as connection:
             for text in (MODEL, SERIES, SLICES):
                 connection.execute(text)
             raise_catalogue_state(connection)
-        yield house
+        yield site
 
 
-def lines(house: House, connection: psycopg.Connection[tuple[object, ...]], plan: Plan) -> list[dict[str, str]]:
+def lines(site: ServingSite, connection: psycopg.Connection[tuple[object, ...]], plan: Plan) -> list[dict[str, str]]:
     """The manifest of a plan, after a look at every member."""
-    with reading(plan, house.store, connection) as reader:
+    with reading(plan, site.store, connection) as reader:
         data = b"".join(reader.stream(0, plan.length))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
@@ -86,7 +86,7 @@ def lines(house: House, connection: psycopg.Connection[tuple[object, ...]], plan
 
 
 @pytest.mark.parametrize("labels", LABELS)
-def test_named_query_holds_exactly_the_slices_that_the_catalogue_answers(scored: House, labels: Labels) -> None:
+def test_named_query_holds_exactly_the_slices_that_the_catalogue_answers(scored: ServingSite, labels: Labels) -> None:
     with psycopg.connect(scored.dsn, autocommit=True) as connection:
         for query in QUERIES:
             with connection.transaction():
@@ -100,7 +100,7 @@ def test_named_query_holds_exactly_the_slices_that_the_catalogue_answers(scored:
             assert {line["label"] for line in told} <= {"tumor" if query.startswith("with") else "no_tumor"}
 
 
-def test_word_of_the_model_is_carried_only_where_it_counts(scored: House) -> None:
+def test_word_of_the_model_is_carried_only_where_it_counts(scored: ServingSite) -> None:
     with psycopg.connect(scored.dsn, autocommit=True) as connection:
         keys = snapshot_of(connection).select(SeriesFilter()).series_ids
         rows = {labels: list(downloads.packs_of_series(connection, keys, labels)) for labels in LABELS}
@@ -110,7 +110,7 @@ def test_word_of_the_model_is_carried_only_where_it_counts(scored: House) -> Non
     assert {row.series_uid for row in rows["all"] if row.model_source} == {synthetic.uid(NO_TRUTH)}
 
 
-def test_model_speaks_only_where_no_truth_does(scored: House) -> None:
+def test_model_speaks_only_where_no_truth_does(scored: ServingSite) -> None:
     with psycopg.connect(scored.dsn, autocommit=True) as connection:
         keys = snapshot_of(connection).select(SeriesFilter(shown_plane="axial")).series_ids
         told = {
@@ -141,7 +141,7 @@ def test_model_speaks_only_where_no_truth_does(scored: House) -> None:
         SeriesFilter(uid=synthetic.uid(1)),
     ],
 )
-def test_filter_holds_exactly_the_slices_that_the_search_answers(scored: House, wanted: SeriesFilter) -> None:
+def test_filter_holds_exactly_the_slices_that_the_search_answers(scored: ServingSite, wanted: SeriesFilter) -> None:
     with psycopg.connect(scored.dsn, autocommit=True) as connection:
         keys, planes = snapshot_of(connection).select(wanted).series_ids, wanted.asked("shown_plane")
         expected = connection.execute(SLICES_OF, {"keys": keys, "planes": list(planes) or None}).fetchall()

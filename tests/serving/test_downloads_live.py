@@ -19,9 +19,9 @@ from braingranary.devstack.servers.postgres import PostgresServer
 from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.records import Plane
 from tests.fixtures.patience import PATIENCE_S, until
-from tests.serving.house import House
-from tests.serving.live import gunicorn
-from tests.serving.own_house import own_house
+from tests.serving.front_door_process import front_door_address
+from tests.serving.own_site import own_site
+from tests.serving.serving_site import ServingSite
 
 pytestmark = [
     pytest.mark.stack,
@@ -42,10 +42,10 @@ def noise(number: int, plane: Plane, index: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def loud(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[House]:
-    """A house of 27 MB of slices."""
-    with own_house(postgres_server, object_server, numbers=range(3), image=noise) as house:
-        yield house
+def loud(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[ServingSite]:
+    """A site with 27 MB of slices."""
+    with own_site(postgres_server, object_server, numbers=range(3), image=noise) as site:
+        yield site
 
 
 def curl(address: str, target: Path, *options: str) -> subprocess.Popen[bytes]:
@@ -60,10 +60,10 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_aborted_download_goes_on_where_it_ended_and_is_bit_equal(loud: House, tmp_path: Path) -> None:
+def test_aborted_download_goes_on_where_it_ended_and_is_bit_equal(loud: ServingSite, tmp_path: Path) -> None:
     log = tmp_path / "gunicorn.log"
     whole, parts = tmp_path / "whole.zip", tmp_path / "parts.zip"
-    with gunicorn(loud, log) as address:
+    with front_door_address(loud, log) as address:
         url = f"{address}/api/v1/downloads.zip?species=human"
         assert curl(url, whole, "-D", str(tmp_path / "headers")).wait(PATIENCE_S) == 0
         for pause in range(3):
@@ -92,12 +92,12 @@ def test_aborted_download_goes_on_where_it_ended_and_is_bit_equal(loud: House, t
     assert sent[-1][1] == whole.stat().st_size
 
 
-def test_damaged_pack_ends_the_answer_early_which_curl_sees(loud: House, tmp_path: Path) -> None:
+def test_damaged_pack_ends_the_answer_early_which_curl_sees(loud: ServingSite, tmp_path: Path) -> None:
     key = next(item.key for item in loud.store.list("normalized/") if item.key.endswith("-sagittal.zip"))
     good = loud.store.get(key)
     loud.store.put(key, good[: len(good) // 2] + bytes(len(good) - len(good) // 2))
     try:
-        with gunicorn(loud, tmp_path / "gunicorn.log") as address:
+        with front_door_address(loud, tmp_path / "gunicorn.log") as address:
             ended = curl(f"{address}/api/v1/downloads.zip?species=human", tmp_path / "short.zip").wait(PATIENCE_S)
     finally:
         loud.store.put(key, good)

@@ -14,8 +14,8 @@ from braingranary.errors import Code, GranaryError
 from braingranary.storage.store import ObjectStore
 from serving.downloads.plan import Plan
 from serving.downloads.stream import RANGE_BYTES_MAX, Download
-from tests.serving.house import House
-from tests.serving.own_house import planned, reading
+from tests.serving.own_site import planned, reading
+from tests.serving.serving_site import ServingSite
 
 pytestmark = pytest.mark.stack
 ADDRESS = "/api/v1/downloads.zip?query=withtumor_ax"
@@ -34,8 +34,8 @@ class Watched(ObjectStore):
 
 
 @pytest.fixture(scope="module")
-def whole(house: House) -> Iterator[tuple[Plan, Download, bytes]]:
-    with planned(house.dsn) as (plan, connection), reading(plan, house.store, connection) as reader:
+def whole(site: ServingSite) -> Iterator[tuple[Plan, Download, bytes]]:
+    with planned(site.dsn) as (plan, connection), reading(plan, site.store, connection) as reader:
         yield plan, reader, b"".join(reader.stream(0, plan.length))
 
 
@@ -49,7 +49,7 @@ def test_range_is_that_part_of_the_whole(whole: tuple[Plan, Download, bytes], da
     assert b"".join(reader.stream(start, stop)) == body[start:stop]
 
 
-def test_ranges_at_every_border_of_the_zip_fit_together(house: House, whole: tuple[Plan, Download, bytes]) -> None:
+def test_ranges_at_every_border_of_the_zip_fit_together(site: ServingSite, whole: tuple[Plan, Download, bytes]) -> None:
     plan, _, body = whole
     packs = list(plan.walk())
     borders = {0, plan.slices_at, plan.manifest_at, plan.lines_at, plan.directory_at, plan.entries_at, plan.end_at}
@@ -57,21 +57,21 @@ def test_ranges_at_every_border_of_the_zip_fit_together(house: House, whole: tup
     borders |= {plan.lines_at + pack.after.lines for pack in packs}
     borders |= {plan.entries_at + pack.after.entries for pack in packs} | {plan.length}
     spans = itertools.pairwise(sorted(borders | {border - 1 for border in borders if border}))
-    with planned(house.dsn) as (other, connection):
+    with planned(site.dsn) as (other, connection):
         parts = []
         for start, stop in spans:
             # Each by a reader of its own, as after an abort: nothing may depend on what came before.
-            with reading(other, house.store, connection) as reader:
+            with reading(other, site.store, connection) as reader:
                 parts.append(b"".join(reader.stream(start, stop)))
     assert b"".join(parts) == body
 
 
-def test_range_in_the_middle_reads_its_own_pack_alone(house: House, whole: tuple[Plan, Download, bytes]) -> None:
+def test_range_in_the_middle_reads_its_own_pack_alone(site: ServingSite, whole: tuple[Plan, Download, bytes]) -> None:
     plan, _, body = whole
     last = list(plan.walk())[-1]
     start = plan.slices_at + last.place.slices + 10
-    store = Watched(house.store)
-    with planned(house.dsn) as (other, connection), reading(other, store, connection) as reader:
+    store = Watched(site.store)
+    with planned(site.dsn) as (other, connection), reading(other, store, connection) as reader:
         assert b"".join(reader.stream(start, start + 5)) == body[start : start + 5]
         assert [key for key, _, _ in store.read] == [last.key]
         assert store.read[0][2] < RANGE_BYTES_MAX
@@ -80,21 +80,21 @@ def test_range_in_the_middle_reads_its_own_pack_alone(house: House, whole: tuple
         assert store.read == []
 
 
-def test_damaged_pack_is_told_before_one_of_its_bytes_is_passed_on(house: House) -> None:
-    with planned(house.dsn) as (plan, connection):
+def test_damaged_pack_is_told_before_one_of_its_bytes_is_passed_on(site: ServingSite) -> None:
+    with planned(site.dsn) as (plan, connection):
         pack = next(plan.walk())
-        data = bytearray(house.store.get(pack.key))
+        data = bytearray(site.store.get(pack.key))
         data[len(data) // 2] ^= 1
-        good = house.store.get(pack.key)
-        house.store.put(pack.key, bytes(data))
+        good = site.store.get(pack.key)
+        site.store.put(pack.key, bytes(data))
         try:
-            with reading(plan, house.store, connection) as reader:
+            with reading(plan, site.store, connection) as reader:
                 answer = reader.stream(0, plan.length)
                 passed = next(answer)
                 with pytest.raises(GranaryError) as told:
                     next(answer)
         finally:
-            house.store.put(pack.key, good)
+            site.store.put(pack.key, good)
     assert told.value.code is Code.CHECKSUM_MISMATCH
     assert len(passed) == plan.slices_at
 
@@ -168,9 +168,9 @@ def test_downloads_beyond_the_places_of_a_process_are_told_to_come_back(client: 
 
 
 @pytest.mark.parametrize("headers", [{}, {"Range": "bytes=5-"}, {"If-None-Match": "*"}, {"Range": "bytes=999999999-"}])
-def test_every_answer_gives_its_place_back(house: House, headers: dict[str, str]) -> None:
-    few = house.settings["serving"].model_copy(update={"downloads_max": 1})
-    app = house.app(serving=few)
+def test_every_answer_gives_its_place_back(site: ServingSite, headers: dict[str, str]) -> None:
+    few = site.settings["serving"].model_copy(update={"downloads_max": 1})
+    app = site.app(serving=few)
     client = app.test_client()
     for method in (client.get, client.head, client.get):
         answer = method(ADDRESS, headers=headers)

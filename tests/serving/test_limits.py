@@ -14,7 +14,7 @@ from braingranary.devstack.servers.postgres import PostgresServer
 from braingranary.errors import Code, ConfigurationError
 from braingranary.settings import LimitsSettings
 from serving.auth.limits import Limits
-from tests.serving.house_of_accounts import accounts_app, accounts_database
+from tests.serving.accounts_app import accounts_app, accounts_database
 from tests.serving.members import PASSWORD, join, new_email
 
 pytestmark = pytest.mark.stack

@@ -12,15 +12,15 @@ import httpx
 import pytest
 
 from tests.fixtures.patience import PATIENCE_S
-from tests.serving.house import SLICES, House
-from tests.serving.live import gunicorn
+from tests.serving.front_door_process import front_door_address
+from tests.serving.serving_site import SLICES, ServingSite
 
 pytestmark = pytest.mark.stack
 
 
-def test_gunicorn_serves_many_at_once_and_logs_json_with_request_ids(house: House, tmp_path: Path) -> None:
+def test_gunicorn_serves_many_at_once_and_logs_json_with_request_ids(site: ServingSite, tmp_path: Path) -> None:
     log = tmp_path / "gunicorn.log"
-    with gunicorn(house, log) as address, httpx.Client(base_url=address, timeout=PATIENCE_S) as client:
+    with front_door_address(site, log) as address, httpx.Client(base_url=address, timeout=PATIENCE_S) as client:
         listed = client.get("/api/v1/series", params={"limit": 50}).json()["series"]
         thumbnails = [item["thumbnail_url"] for item in listed] * 4
         with ThreadPoolExecutor(8) as pool:
@@ -34,4 +34,4 @@ def test_gunicorn_serves_many_at_once_and_logs_json_with_request_ids(house: Hous
     lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     ours = [line for line in lines if line.get("request_id") == "live-1"]
     assert [(line["event"], line["route"], line["status"]) for line in ours] == [("request", "/healthz", 200)]
-    assert house.dsn not in log.read_text()
+    assert site.dsn not in log.read_text()

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from tests.fixtures.patience import PATIENCE_S, until
-from tests.serving.house import House
-from tests.serving.live import Door, door
+from tests.serving.front_door_process import FrontDoorProcess, front_door_process
+from tests.serving.serving_site import ServingSite
 
 pytestmark = pytest.mark.stack
 
@@ -24,7 +24,7 @@ def counted(client: httpx.Client, line: str) -> float:
     return next(float(one.rsplit(" ", 1)[1]) for one in text.splitlines() if one.startswith(line))
 
 
-def wait_for_others(running: Door, before: set[int]) -> None:
+def wait_for_others(running: FrontDoorProcess, before: set[int]) -> None:
     def others() -> bool:
         now = {worker.pid for worker in running.workers()}
         return len(now) == 2 and not now & before
@@ -32,12 +32,12 @@ def wait_for_others(running: Door, before: set[int]) -> None:
     until(others, "the workers stay")
 
 
-def test_counts_are_of_all_workers_and_outlive_them(house: House, tmp_path: Path) -> None:
+def test_counts_are_of_all_workers_and_outlive_them(site: ServingSite, tmp_path: Path) -> None:
     log = tmp_path / "log"
     settings = {"GRANARY_SERVING_METRICS_NETWORKS": '["127.0.0.0/8"]', "GRANARY_SERVING_DETECT_PROCESSES": "0"}
     headers = {"Connection": "close"}  # so that both workers get some
     with (
-        door(house, log, settings=settings) as running,
+        front_door_process(site, log, settings=settings) as running,
         httpx.Client(base_url=running.address, timeout=PATIENCE_S, trust_env=False, headers=headers) as client,
     ):
         for _ in range(REQUESTS):
@@ -58,4 +58,4 @@ def test_counts_are_of_all_workers_and_outlive_them(house: House, tmp_path: Path
         assert counted(client, "granary_downloads_in_flight") == 0
     lines = log.read_text().splitlines()
     assert {type(json.loads(line)) for line in lines} == {dict}
-    assert house.dsn not in log.read_text()
+    assert site.dsn not in log.read_text()

@@ -25,9 +25,9 @@ from serving.detect.service import Detection
 from serving.detect.weights import Registry, WeightsSource
 from tests.fixtures import scans
 from tests.fixtures.patience import PATIENCE_S, until
-from tests.serving.house import WAIT_S, House
 from tests.serving.members import join
-from tests.serving.own_house import own_house
+from tests.serving.own_site import own_site
+from tests.serving.serving_site import WAIT_S, ServingSite
 
 pytestmark = pytest.mark.stack
 SHIPPED = read_metadata(shipped_file()[0]).version
@@ -35,26 +35,26 @@ FAST = {"pool_timeout_s": WAIT_S, "ready_timeout_s": WAIT_S, "detect_processes":
 
 
 @pytest.fixture(scope="module")
-def furnished(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[House]:
-    with own_house(postgres_server, object_server, numbers=range(1)) as house:
-        yield house
+def filled(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[ServingSite]:
+    with own_site(postgres_server, object_server, numbers=range(1)) as site:
+        yield site
 
 
 @pytest.fixture
-def house(furnished: House) -> House:
+def site(filled: ServingSite) -> ServingSite:
     """A catalogue without a model."""
-    with psycopg.connect(furnished.dsn) as connection:
+    with psycopg.connect(filled.dsn) as connection:
         connection.execute("TRUNCATE model CASCADE")
-    return furnished
+    return filled
 
 
 @pytest.fixture
-def source(house: House) -> WeightsSource:
-    return WeightsSource(None, registry_of(house))
+def source(site: ServingSite) -> WeightsSource:
+    return WeightsSource(None, registry_of(site))
 
 
-def registry_of(house: House) -> Registry:
-    return Registry(catalog=lambda: psycopg.connect(house.dsn), store=lambda: house.store)
+def registry_of(site: ServingSite) -> Registry:
+    return Registry(catalog=lambda: psycopg.connect(site.dsn), store=lambda: site.store)
 
 
 def other(version: str) -> Model:
@@ -63,21 +63,21 @@ def other(version: str) -> Model:
     return assemble(model.network, replace(model.metadata, version=version))
 
 
-def register(house: House, model: Model) -> None:
+def register(site: ServingSite, model: Model) -> None:
     data = pack(model.network, model.metadata)
-    with psycopg.connect(house.dsn) as connection:
-        register_weights(connection, house.store, data, hashlib.sha256(data).hexdigest())
+    with psycopg.connect(site.dsn) as connection:
+        register_weights(connection, site.store, data, hashlib.sha256(data).hexdigest())
 
 
-def activate(house: House, version: str) -> None:
-    with psycopg.connect(house.dsn) as connection:
+def activate(site: ServingSite, version: str) -> None:
+    with psycopg.connect(site.dsn) as connection:
         models.activate(connection, version)
 
 
-def test_detect_answers_by_the_active_model_and_by_the_next_one_without_restart(house: House) -> None:
-    register(house, other("model-a"))
-    register(house, other("model-b"))
-    app = house.app(serving=ServingSettings.model_validate({**house.serving, **FAST}))
+def test_detect_answers_by_the_active_model_and_by_the_next_one_without_restart(site: ServingSite) -> None:
+    register(site, other("model-a"))
+    register(site, other("model-b"))
+    app = site.app(serving=ServingSettings.model_validate({**site.serving, **FAST}))
     try:
         headers, client = join(app).headers, app.test_client()
 
@@ -91,29 +91,29 @@ def test_detect_answers_by_the_active_model_and_by_the_next_one_without_restart(
             pass  # connected: the catalogue is there before it is asked for the model
         app.extensions["granary"].detection.ask(PATIENCE_S)
         assert answering() == "model-a"
-        activate(house, "model-b")
+        activate(site, "model-b")
         until(lambda: answering() == "model-b", "the active model does not take over")
-        activate(house, "model-a")
+        activate(site, "model-a")
         until(lambda: answering() == "model-a", "the model before does not come back")
     finally:
         app.extensions["granary"].close()
 
 
 def test_active_model_that_no_process_can_load_leaves_the_one_before_and_at_the_start_the_shipped(
-    house: House, source: WeightsSource
+    site: ServingSite, source: WeightsSource
 ) -> None:
     broken = other("broken")
     with torch.no_grad():
         next(iter(broken.network.parameters())).fill_(float("nan"))
-    register(house, broken)
+    register(site, broken)
     detection = Detection(ServingSettings.model_validate(FAST), source)
     try:
         detection.open()
         until(lambda: detection.model == SHIPPED, "the shipped model does not stand in")
-        register(house, other("sound"))
-        activate(house, "sound")
+        register(site, other("sound"))
+        activate(site, "sound")
         until(lambda: detection.model == "sound", "the active model does not take over")
-        activate(house, "broken")
+        activate(site, "broken")
         with pytest.raises(AssertionError, match="as it should be"):
             until(lambda: detection.model != "sound", "as it should be", patience_s=1)
     finally:
@@ -121,24 +121,24 @@ def test_active_model_that_no_process_can_load_leaves_the_one_before_and_at_the_
 
 
 def test_weights_are_those_of_the_active_model_and_the_shipped_where_there_is_none(
-    house: House, source: WeightsSource
+    site: ServingSite, source: WeightsSource
 ) -> None:
     shipped = source.wanted(None)
     assert (shipped.version, shipped.origin) == (SHIPPED, "shipped")
     assert source.wanted(shipped) is shipped
-    register(house, other("model-a"))
+    register(site, other("model-a"))
     active = source.wanted(shipped)
     assert (active.version, active.origin) == ("model-a", "registry")
     assert source.wanted(active) is active
 
 
 def test_weights_with_the_catalogue_away_are_those_before_or_the_shipped(
-    house: House, capsys: pytest.CaptureFixture[str]
+    site: ServingSite, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def away() -> psycopg.Connection:
         raise TransientFailure(Code.CATALOG_UNAVAILABLE, "away")
 
-    source = WeightsSource(None, Registry(catalog=away, store=lambda: house.store))
+    source = WeightsSource(None, Registry(catalog=away, store=lambda: site.store))
     shipped = source.wanted(None)
     assert shipped.version == SHIPPED
     assert source.wanted(replace(shipped, version="before")).version == "before"
@@ -147,27 +147,27 @@ def test_weights_with_the_catalogue_away_are_those_before_or_the_shipped(
 
 
 @pytest.mark.parametrize("swap", ["other bytes", "nothing", "another version"])
-def test_weights_that_are_not_the_pinned_ones_are_refused(house: House, source: WeightsSource, swap: str) -> None:
-    register(house, other("model-a"))
+def test_weights_that_are_not_the_pinned_ones_are_refused(site: ServingSite, source: WeightsSource, swap: str) -> None:
+    register(site, other("model-a"))
     before = source.wanted(None)
     following = other("model-b")
-    register(house, following)
-    activate(house, "model-b")
+    register(site, following)
+    activate(site, "model-b")
     key = keys.weights("model-b", following.sha256)
     if swap == "other bytes":
-        house.store.put(key, before.data)
+        site.store.put(key, before.data)
     elif swap == "nothing":
-        house.store.delete(key)
+        site.store.delete(key)
     else:
-        with psycopg.connect(house.dsn) as connection:
+        with psycopg.connect(site.dsn) as connection:
             connection.execute("UPDATE model SET version = 'model-c' WHERE version = 'model-b'")
     assert source.wanted(before) is before
     assert source.wanted(None).version == SHIPPED
 
 
-def test_weights_of_the_settings_decide_alone(house: House, tmp_path: Path) -> None:
-    register(house, other("model-a"))
-    source = WeightsSource(scans.shipped(tmp_path), registry_of(house))
+def test_weights_of_the_settings_decide_alone(site: ServingSite, tmp_path: Path) -> None:
+    register(site, other("model-a"))
+    source = WeightsSource(scans.shipped(tmp_path), registry_of(site))
     assert (source.may_change, source.wanted(None).version) == (False, "test-1")
     with pytest.raises(RejectedInput):
-        WeightsSource(tmp_path / "nothing", registry_of(house)).wanted(None)
+        WeightsSource(tmp_path / "nothing", registry_of(site)).wanted(None)

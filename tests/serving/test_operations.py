@@ -21,8 +21,8 @@ from serving.auth.policies import Access, access
 from serving.extensions import services
 from serving.http.readiness import Readiness
 from serving.http.request_log import takes_body
-from tests.serving.house import WAIT_S, House
 from tests.serving.members import join
+from tests.serving.serving_site import WAIT_S, ServingSite
 
 pytestmark = pytest.mark.stack
 
@@ -30,10 +30,10 @@ NOWHERE = "127.0.0.1:9"  # discard: nobody listens there
 
 
 @contextmanager
-def opened(house: House, extend: Callable[[Flask], None] | None = None, **settings: Any) -> Iterator[FlaskClient]:
+def opened(site: ServingSite, extend: Callable[[Flask], None] | None = None, **settings: Any) -> Iterator[FlaskClient]:
     """The application with settings of the test, and views of its own."""
-    serving = {**house.serving, "pool_max": 2, "pool_timeout_s": WAIT_S, **settings.pop("serving", {})}
-    app = create_app(**{**house.settings, "serving": ServingSettings.model_validate(serving), **settings})
+    serving = {**site.serving, "pool_max": 2, "pool_timeout_s": WAIT_S, **settings.pop("serving", {})}
+    app = create_app(**{**site.settings, "serving": ServingSettings.model_validate(serving), **settings})
     if extend is not None:
         extend(app)
     try:
@@ -48,7 +48,7 @@ def counted(client: FlaskClient, line: str) -> float:
     return next((float(one.rsplit(" ", 1)[1]) for one in text.splitlines() if one.startswith(line)), 0.0)
 
 
-def test_healthz_is_ok_and_readyz_names_what_is_away(house: House) -> None:
+def test_healthz_is_ok_and_readyz_names_what_is_away(site: ServingSite) -> None:
     secret = SecretStr("a-secret-that-nobody-sees")
     away: dict[str, Any] = {
         "catalog": CatalogSettings.model_validate(
@@ -57,7 +57,7 @@ def test_healthz_is_ok_and_readyz_names_what_is_away(house: House) -> None:
         "store": StoreSettings(endpoint_url=f"http://{NOWHERE}", access_key="a", secret_key=secret),
     }
     parts = {"database": "failing", "accounts": "ok", "object_store": "failing", "search": "failing", "limits": "ok"}
-    with opened(house, **away) as client:
+    with opened(site, **away) as client:
         assert client.get("/healthz").get_json() == {"status": "ok"}
         # What is there may need more than one question's time on a slow machine; what is away never answers.
         deadline = time.monotonic() + WAIT_S
@@ -91,19 +91,19 @@ def test_readiness_asks_a_silent_part_once_and_gives_up_on_time() -> None:
         release.set()
 
 
-def test_metrics_are_for_operators_and_known_networks(house: House) -> None:
-    with opened(house) as client:
+def test_metrics_are_for_operators_and_known_networks(site: ServingSite) -> None:
+    with opened(site) as client:
         assert client.get("/metrics").status_code == 401
         reader, operator = join(client.application), join(client.application, Role.OPERATOR)
         assert client.get("/metrics", headers=reader.headers).status_code == 403
         assert client.get("/metrics", headers=operator.headers).status_code == 200
-    with opened(house, serving={"metrics_networks": ["127.0.0.0/8"]}) as client:
+    with opened(site, serving={"metrics_networks": ["127.0.0.0/8"]}) as client:
         assert client.get("/metrics").mimetype == "text/plain"
         assert client.get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 401
 
 
-def test_metrics_count_by_template_and_never_by_what_a_visitor_sends(house: House) -> None:
-    with opened(house, serving={"metrics_networks": ["127.0.0.0/8"]}) as client:
+def test_metrics_count_by_template_and_never_by_what_a_visitor_sends(site: ServingSite) -> None:
+    with opened(site, serving={"metrics_networks": ["127.0.0.0/8"]}) as client:
         one = 'granary_http_request_seconds_count{method="GET",route="/api/v1/series/<uid>",status="404"}'
         lost = 'granary_http_request_seconds_count{method="other",route="none",status="404"}'
         before, lost_before = counted(client, one), counted(client, lost)
@@ -118,7 +118,7 @@ def test_metrics_count_by_template_and_never_by_what_a_visitor_sends(house: Hous
     assert "granary_pool_wait_seconds_count" in text
 
 
-def test_bodies_are_refused_by_their_length_before_anything_reads_them(house: House) -> None:
+def test_bodies_are_refused_by_their_length_before_anything_reads_them(site: ServingSite) -> None:
     def extend(app: Flask) -> None:
         @app.post("/large")
         @access(Access.PUBLIC)
@@ -132,7 +132,7 @@ def test_bodies_are_refused_by_their_length_before_anything_reads_them(house: Ho
         def fits() -> str:
             return "fits"
 
-    with opened(house, extend) as client:
+    with opened(site, extend) as client:
         assert client.post("/fits", data=b"x" * 100_000).text == "fits"
         for path, length in (("/large", 200_001), ("/authorization", 70_000), ("/nowhere", 70_000)):
             answer = client.post(path, data=b"x" * length)
@@ -141,14 +141,14 @@ def test_bodies_are_refused_by_their_length_before_anything_reads_them(house: Ho
         assert chunked.status_code == 411
 
 
-def test_more_bodies_than_places_are_answered_503_at_once_and_places_come_back(house: House) -> None:
+def test_more_bodies_than_places_are_answered_503_at_once_and_places_come_back(site: ServingSite) -> None:
     def extend(app: Flask) -> None:
         @app.post("/body")
         @access(Access.PUBLIC)
         def body() -> str:
             return "read"
 
-    with opened(house, extend, serving={"uploads_max": 1}) as client:
+    with opened(site, extend, serving={"uploads_max": 1}) as client:
         for _ in range(3):
             assert client.post("/body", data=b"x").text == "read"
         with client.application.extensions["granary"].uploads.hold():
@@ -158,7 +158,7 @@ def test_more_bodies_than_places_are_answered_503_at_once_and_places_come_back(h
         assert int(refused.headers["Retry-After"]) > 0
 
 
-def test_statement_over_its_time_is_504(house: House) -> None:
+def test_statement_over_its_time_is_504(site: ServingSite) -> None:
     def extend(app: Flask) -> None:
         @app.get("/slow")
         @access(Access.PUBLIC)
@@ -167,13 +167,13 @@ def test_statement_over_its_time_is_504(house: House) -> None:
                 connection.execute("SELECT pg_sleep(5)")
             return "done"
 
-    with opened(house, extend) as client:
+    with opened(site, extend) as client:
         answer = client.get("/slow")
     assert (answer.status_code, answer.get_json()["code"]) == (504, str(Code.CATALOG_TIMEOUT))
 
 
-def test_pool_that_is_taken_is_503_and_counted(house: House) -> None:
-    with opened(house, serving={"pool_max": 1, "pool_timeout_s": 0.1, "metrics_networks": ["127.0.0.0/8"]}) as client:
+def test_pool_that_is_taken_is_503_and_counted(site: ServingSite) -> None:
+    with opened(site, serving={"pool_max": 1, "pool_timeout_s": 0.1, "metrics_networks": ["127.0.0.0/8"]}) as client:
         before = counted(client, "granary_pool_refused_total")
         with client.application.extensions["granary"].catalog(wait_s=WAIT_S):
             answer = client.get("/api/v1/studies")
@@ -192,7 +192,7 @@ def test_pool_that_is_taken_is_503_and_counted(house: House) -> None:
     ],
 )
 def test_forwarded_headers_are_believed_from_named_proxies_alone(
-    house: House, peer: str, trusted: list[str], told: tuple[str, str]
+    site: ServingSite, peer: str, trusted: list[str], told: tuple[str, str]
 ) -> None:
     def extend(app: Flask) -> None:
         from flask import request  # noqa: PLC0415 - only this view asks
@@ -202,7 +202,7 @@ def test_forwarded_headers_are_believed_from_named_proxies_alone(
         def who() -> dict[str, Any]:
             return {"who": [request.remote_addr, request.scheme]}
 
-    with opened(house, extend, serving={"trusted_proxies": trusted}) as client:
+    with opened(site, extend, serving={"trusted_proxies": trusted}) as client:
         # The visitor invents the first address; the proxy appends the one that it saw.
         sent = {"X-Forwarded-For": "198.51.100.1, 203.0.113.9", "X-Forwarded-Proto": "https", "X-Forwarded-Port": "1"}
         answer = client.get("/who", headers=sent, environ_base={"REMOTE_ADDR": peer})
@@ -210,14 +210,16 @@ def test_forwarded_headers_are_believed_from_named_proxies_alone(
     assert ("Strict-Transport-Security" in answer.headers) == (told[1] == "https")
 
 
-def test_host_that_is_not_ours_is_a_problem(house: House) -> None:
-    with opened(house, serving={"trusted_hosts": ["granary.example.org", "localhost"]}) as client:
+def test_host_that_is_not_ours_is_a_problem(site: ServingSite) -> None:
+    with opened(site, serving={"trusted_hosts": ["granary.example.org", "localhost"]}) as client:
         assert client.get("/healthz", headers={"Host": "granary.example.org"}).status_code == 200
         answer = client.get("/healthz", headers={"Host": "evil.example.com"})
     assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
 
 
-def test_slow_requests_are_logged_as_such_without_their_query(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+def test_slow_requests_are_logged_as_such_without_their_query(
+    site: ServingSite, capsys: pytest.CaptureFixture[str]
+) -> None:
     def extend(app: Flask) -> None:
         @app.get("/slow")
         @access(Access.PUBLIC)
@@ -225,7 +227,7 @@ def test_slow_requests_are_logged_as_such_without_their_query(house: House, caps
             time.sleep(0.005)
             return ""
 
-    with opened(house, extend, serving={"slow_request_ms": 1}) as client:
+    with opened(site, extend, serving={"slow_request_ms": 1}) as client:
         client.get("/slow?collection=DOE%5EJANE", headers={"X-Request-ID": "slow-1"})
     told = "".join(capsys.readouterr())
     assert "slow_request" in told

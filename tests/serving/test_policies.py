@@ -9,7 +9,7 @@ from flask_openapi3.openapi import OpenAPI
 
 from serving.auth.policies import Access, Policy, Rate, access, policy_of
 from tests.serving.callers import Caller, Headers, path_of, routes, verdict, with_policy
-from tests.serving.house import House
+from tests.serving.serving_site import ServingSite
 
 pytestmark = pytest.mark.stack
 
@@ -31,8 +31,8 @@ KEPT = {
 
 
 @pytest.fixture(scope="module")
-def app(house: House) -> Iterator[OpenAPI]:
-    app = house.app()
+def app(site: ServingSite) -> Iterator[OpenAPI]:
+    app = site.app()
     yield app
     app.extensions["granary"].close()
 
@@ -67,8 +67,8 @@ def test_every_route_answers_a_caller_as_its_policy_says(app: OpenAPI, caller: C
     assert wrong == []
 
 
-def test_a_view_without_a_policy_answers_nobody(house: House) -> None:
-    app = house.app()
+def test_a_view_without_a_policy_answers_nobody(site: ServingSite) -> None:
+    app = site.app()
     try:
         forgotten = access(Access.ADMIN)(lambda: "secret")
         app.add_url_rule("/forgotten", "forgotten", lambda: "secret")

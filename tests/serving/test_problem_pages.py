@@ -10,7 +10,7 @@ from flask_openapi3.openapi import OpenAPI
 
 from braingranary.settings import LimitsSettings
 from tests.serving.callers import path_of, routes
-from tests.serving.house import House
+from tests.serving.serving_site import ServingSite
 
 pytestmark = pytest.mark.stack
 
@@ -36,10 +36,10 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @pytest.fixture(scope="module")
-def app(house: House) -> Iterator[OpenAPI]:
+def app(site: ServingSite) -> Iterator[OpenAPI]:
     # Hundreds of requests of one address: none of them may be refused for their number.
     limits = dict.fromkeys(("general", "login", "login_email", "download", "detect", "health"), "")
-    app = house.app(limits=LimitsSettings.model_validate({"store": "memory://", **limits}))
+    app = site.app(limits=LimitsSettings.model_validate({"store": "memory://", **limits}))
     yield app
     app.extensions["granary"].close()
 

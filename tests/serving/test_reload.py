@@ -15,7 +15,7 @@ import psutil
 
 from tests.fixtures.patience import PATIENCE_S, until
 from tests.serving.bare import LONG_BYTES
-from tests.serving.live import Door, door
+from tests.serving.front_door_process import FrontDoorProcess, front_door_process
 
 CLIENTS = 3  # of each kind
 
@@ -73,13 +73,13 @@ def downloading(address: str) -> Iterator[list[int]]:
     thread.join()
 
 
-def pids(running: Door) -> set[int]:
+def pids(running: FrontDoorProcess) -> set[int]:
     return {worker.pid for worker in running.workers()}
 
 
 def test_hup_replaces_every_worker_and_drops_no_request(tmp_path: Path) -> None:
     with (
-        door(None, tmp_path / "log", application="tests.serving.bare:app") as running,
+        front_door_process(None, tmp_path / "log", application="tests.serving.bare:app") as running,
         asking(running.address) as asked,
         downloading(running.address) as downloaded,
     ):
@@ -95,7 +95,7 @@ def test_hup_replaces_every_worker_and_drops_no_request(tmp_path: Path) -> None:
 def test_usr2_then_term_replaces_the_code_and_drops_no_request(tmp_path: Path) -> None:
     version, pidfile = tmp_path / "version", tmp_path / "pid"
     version.write_text("old")
-    with door(
+    with front_door_process(
         None,
         tmp_path / "log",
         settings={"BARE_VERSION": str(version)},
@@ -125,7 +125,7 @@ def test_usr2_then_term_replaces_the_code_and_drops_no_request(tmp_path: Path) -
 
 
 def test_term_lets_a_download_finish_and_leaves_nothing(tmp_path: Path) -> None:
-    with door(
+    with front_door_process(
         None, tmp_path / "log", application="tests.serving.bare:app", settings={"TMPDIR": str(tmp_path)}
     ) as running:
         family = running.workers()

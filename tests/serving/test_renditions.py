@@ -16,7 +16,7 @@ from braingranary.imaging.rendition import fitted
 from braingranary.imaging.volume import Volume
 from braingranary.nifti.writer import to_nifti
 from braingranary.storage import keys
-from tests.serving.house import SLICES, House
+from tests.serving.serving_site import SLICES, ServingSite
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -33,17 +33,17 @@ def opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
 
 
-def test_rendition_without_a_size_is_the_packed_jpeg(client: FlaskClient, house: House, slice_id: str) -> None:
+def test_rendition_without_a_size_is_the_packed_jpeg(client: FlaskClient, site: ServingSite, slice_id: str) -> None:
     plain, packed = client.get(f"/api/v1/slices/{slice_id}"), client.get(f"/api/v1/slices/{slice_id}.jpg")
-    assert plain.data == packed.data == house.jpegs[UID, "axial"][2]
+    assert plain.data == packed.data == site.jpegs[UID, "axial"][2]
     assert plain.headers["ETag"] == packed.headers["ETag"]
     assert packed.headers["Cache-Control"] == "public, max-age=86400"
 
 
-def test_rendition_as_png_has_the_packed_pixels(client: FlaskClient, house: House, slice_id: str) -> None:
+def test_rendition_as_png_has_the_packed_pixels(client: FlaskClient, site: ServingSite, slice_id: str) -> None:
     answer = client.get(f"/api/v1/slices/{slice_id}?format=png")
     assert answer.content_type == "image/png"
-    packed = np.asarray(opened(house.jpegs[UID, "axial"][2]).convert("L"))
+    packed = np.asarray(opened(site.jpegs[UID, "axial"][2]).convert("L"))
     assert np.array_equal(np.asarray(opened(answer.data)), packed)
 
 
@@ -83,7 +83,7 @@ def test_rendition_out_of_bounds_is_refused(client: FlaskClient, slice_id: str, 
     assert (answer.status_code, answer.get_json()["errors"][0]["name"]) == (400, named)
 
 
-def test_contact_sheet_shows_evenly_chosen_slices_in_order(client: FlaskClient, house: House) -> None:
+def test_contact_sheet_shows_evenly_chosen_slices_in_order(client: FlaskClient, site: ServingSite) -> None:
     answer = client.get(f"/api/v1/series/{UID}/sheet.jpg?tiles=4&size=96")
     assert answer.content_type == "image/jpeg"
     sheet = np.asarray(opened(answer.data))
@@ -92,7 +92,7 @@ def test_contact_sheet_shows_evenly_chosen_slices_in_order(client: FlaskClient, 
     assert (chosen[0], chosen[-1]) == (0, SLICES - 1)
     for place, index in enumerate(chosen):
         tile = sheet[place // 2 * 96 :, place % 2 * 96 :][:96, :96]
-        packed = np.asarray(opened(house.jpegs[UID, "axial"][index]).convert("L"))
+        packed = np.asarray(opened(site.jpegs[UID, "axial"][index]).convert("L"))
         assert int(tile[48, 48]) == pytest.approx(int(packed[48, 40]), abs=6)
     again = client.get(
         f"/api/v1/series/{UID}/sheet.jpg?tiles=4&size=96", headers={"If-None-Match": answer.headers["ETag"]}
@@ -131,11 +131,11 @@ def test_volume_that_was_not_made_says_how_it_is(client: FlaskClient) -> None:
 
 
 @pytest.fixture
-def nifti(house: House) -> bytes:
+def nifti(site: ServingSite) -> bytes:
     """A volume of series 5 as NIfTI, in the store."""
     voxels = np.arange(4 * 30 * 20, dtype=np.int16).reshape(4, 30, 20)
     data = to_nifti(Volume(voxels=voxels, affine=np.diag([2.0, 1.0, 1.0, 1.0]), slope=1.0, intercept=0.0))
-    house.store.put(keys.nifti(synthetic.PROFILE, synthetic.uid(5), 0), data)
+    site.store.put(keys.nifti(synthetic.PROFILE, synthetic.uid(5), 0), data)
     return data
 
 

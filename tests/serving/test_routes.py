@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.serving.house import SLICES, House
+from tests.serving.serving_site import SLICES, ServingSite
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -47,7 +47,7 @@ def test_front_page_for_a_browser_is_html_with_no_inline_script(client: FlaskCli
     "query", ["withtumor_ax", "withtumor_cor", "withtumor_sag", "notumor_ax", "notumor_cor", "notumor_sag"]
 )
 def test_images_of_a_named_query_are_a_whole_zip_of_the_length_told(
-    client: FlaskClient, house: House, query: str
+    client: FlaskClient, site: ServingSite, query: str
 ) -> None:
     answer = client.get(f"/Images/{query}")
     assert answer.status_code == 200
@@ -58,7 +58,7 @@ def test_images_of_a_named_query_are_a_whole_zip_of_the_length_told(
         for name in names:
             _, _, uid, member = name.split("/")
             _, plane, number = member.removesuffix(".jpg").split("-")
-            assert archive.read(name) == house.jpegs[uid, plane][int(number)]
+            assert archive.read(name) == site.jpegs[uid, plane][int(number)]
             assert archive.getinfo(name).compress_type == zipfile.ZIP_STORED
     counts = {item["name"]: item["slice_count"] for item in client.get("/").get_json()["queries"]}
     assert len(names) == len(set(names)) == counts[query] > 0
@@ -129,12 +129,12 @@ def test_series_page_and_its_slices(client: FlaskClient) -> None:
     assert {item["plane"] for item in only} == {"sagittal"}
 
 
-def test_slice_jpeg_is_the_packed_bytes_and_revalidates(client: FlaskClient, house: House) -> None:
+def test_slice_jpeg_is_the_packed_bytes_and_revalidates(client: FlaskClient, site: ServingSite) -> None:
     uid = synthetic.uid(4)
     for item in client.get(f"/api/v1/series/{uid}/slices").get_json()["slices"]:
         answer = client.get(item["url"])
         assert answer.content_type == "image/jpeg"
-        assert answer.data == house.jpegs[uid, item["plane"]][item["slice_index"]]
+        assert answer.data == site.jpegs[uid, item["plane"]][item["slice_index"]]
     again = client.get(item["url"], headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
     assert "max-age" in again.headers["Cache-Control"]

@@ -23,8 +23,8 @@ from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.settings import StoreSettings
 from serving.app import create_app
 from tests.serving.callers import Caller, Headers
-from tests.serving.house import House
-from tests.serving.own_house import own_house
+from tests.serving.own_site import own_site
+from tests.serving.serving_site import ServingSite
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -45,13 +45,13 @@ KNOWN = {
 }
 
 
-class Door:
-    """Where requests go: a front door without a house, enough to describe itself, until a fixture opens a real one."""
+class ReplaceableApp:
+    """Where requests go: an application without a database, which can describe itself, until a fixture sets another."""
 
     def __init__(self) -> None:
         nowhere = StoreSettings(endpoint_url="http://127.0.0.1:1", access_key="none", secret_key=SecretStr("none"))
-        house = House(dsn="postgresql://nobody@127.0.0.1:1/none", store=None, store_settings=nowhere, jpegs={})  # type: ignore[arg-type]
-        self.app = create_app(**house.settings)
+        site = ServingSite(dsn="postgresql://nobody@127.0.0.1:1/none", store=None, store_settings=nowhere, jpegs={})  # type: ignore[arg-type]
+        self.app = create_app(**site.settings)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         return self.app(environ, start_response)
@@ -67,16 +67,16 @@ class Door:
         return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", self, config=SchemathesisConfig.from_dict(config))
 
 
-door = Door()
-known, strange = door.described(coverage=True), door.described(coverage=False)
+replaceable = ReplaceableApp()
+known, strange = replaceable.described(coverage=True), replaceable.described(coverage=False)
 
 
 @pytest.fixture(scope="module")
 def app(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[OpenAPI]:
     """A front door of its own: some requests make accounts."""
-    with own_house(postgres_server, object_server) as house:
-        app = house.app()
-        door.app = app
+    with own_site(postgres_server, object_server) as site:
+        app = site.app()
+        replaceable.app = app
         yield app
         app.extensions["granary"].close()
 

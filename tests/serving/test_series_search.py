@@ -17,8 +17,8 @@ from braingranary.devstack.servers.postgres import PostgresServer
 from braingranary.devstack.servers.s3 import ObjectServer
 from serving.api import schemas
 from serving.app import create_app
-from tests.serving.house import House
-from tests.serving.own_house import own_house
+from tests.serving.own_site import own_site
+from tests.serving.serving_site import ServingSite
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -123,7 +123,7 @@ def test_facet_of_a_chosen_value_still_tells_its_other_values(client: FlaskClien
     assert body["count"]["series"] == 2
 
 
-def test_facets_that_did_not_change_are_not_sent_again(client: FlaskClient, house: House) -> None:
+def test_facets_that_did_not_change_are_not_sent_again(client: FlaskClient, site: ServingSite) -> None:
     first = client.get("/api/v1/facets?sex=F")
     again = client.get("/api/v1/facets?sex=F", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.data) == (304, b"")
@@ -186,15 +186,15 @@ def test_table_names_its_state_and_is_not_sent_again(client: FlaskClient) -> Non
 def test_answers_name_the_state_that_they_are_of_and_change_with_it(
     postgres_server: PostgresServer, object_server: ObjectServer
 ) -> None:
-    with own_house(postgres_server, object_server, numbers=range(3)) as house:
-        app = house.app()
+    with own_site(postgres_server, object_server, numbers=range(3)) as site:
+        app = site.app()
         client, search = app.test_client(), app.extensions["granary"].search
         first = {path: client.get(path) for path in ("/api/v1/series", "/api/v1/facets", "/api/v1/queries", "/")}
         assert {answer.headers["Catalogue-State"] for answer in first.values()} == {search.current.state}
         run = synthetic.tables(range(3, 5))
-        synthetic.publish(house.store, "more", run)
-        with psycopg.connect(house.dsn, autocommit=True) as connection:
-            load_run(connection, house.store, "more")
+        synthetic.publish(site.store, "more", run)
+        with psycopg.connect(site.dsn, autocommit=True) as connection:
+            load_run(connection, site.store, "more")
         assert client.get(f"/api/v1/series/{synthetic.uid(4)}").status_code == 200, "one series is of this moment"
         assert len(client.get("/api/v1/series").get_json()["series"]) == 3
         assert search.refresh()
@@ -208,8 +208,8 @@ def test_answers_name_the_state_that_they_are_of_and_change_with_it(
 def test_without_a_snapshot_searches_are_503_and_the_process_is_not_ready(
     postgres_server: PostgresServer, object_server: ObjectServer
 ) -> None:
-    with own_house(postgres_server, object_server, numbers=range(1)) as house:
-        app = create_app(**house.settings)
+    with own_site(postgres_server, object_server, numbers=range(1)) as site:
+        app = create_app(**site.settings)
         client = app.test_client()
         for path in ("/api/v1/series", "/api/v1/series?format=csv", "/api/v1/facets", "/api/v1/collections", "/search"):
             answer = client.get(path)

@@ -14,7 +14,7 @@ from braingranary.normalization.profile import DEFAULT_PROFILE
 from braingranary.normalization.sidecar import Sidecar, SidecarPack, SidecarVolume
 from braingranary.records import Plane, Receipt
 from braingranary.storage import keys
-from tests.serving.house import SLICES, House
+from tests.serving.serving_site import SLICES, ServingSite
 from tests.unit.catalog import synthetic
 from tests.unit.normalization.phantom import receipt_of
 
@@ -24,12 +24,12 @@ IDENTITY = tuple(tuple(float(row == column) for column in range(4)) for row in r
 
 
 @pytest.fixture(scope="module")
-def told(house: House) -> Receipt:
+def told(site: ServingSite) -> Receipt:
     """Receipt and sidecar of series 6, as ingest and normalization leave them."""
     row = synthetic.series_row(6)
     receipt = receipt_of(row["series_uid"], b"zip", collection=row["collection"])
     assert receipt.raw_key == row["raw_key"]
-    house.store.put(keys.receipt(receipt.raw_key), TypeAdapter(Receipt).dump_json(receipt))
+    site.store.put(keys.receipt(receipt.raw_key), TypeAdapter(Receipt).dump_json(receipt))
     pack = SidecarPack(
         name="000-axial.zip", plane=Plane.AXIAL, acquired=True, sha256="0" * 64, bytes=9, slices=6, height=96,
         width=80, affine=IDENTITY,
@@ -46,14 +46,14 @@ def told(house: House) -> Receipt:
         transfer_syntax=row["transfer_syntax"], profile=DEFAULT_PROFILE.name, profile_values=DEFAULT_PROFILE.values(),
         libraries={"numpy": "2.0"}, volumes=(volume,),
     )  # fmt: skip
-    house.store.put(row["sidecar_key"], sidecar.to_json())
+    site.store.put(row["sidecar_key"], sidecar.to_json())
     return receipt
 
 
 @pytest.fixture
-def scored(house: House) -> Iterator[None]:
+def scored(site: ServingSite) -> Iterator[None]:
     """An active model that spoke of series 0 to 2, loudest of 1, and declined 3."""
-    with psycopg.connect(house.dsn, autocommit=True) as connection:
+    with psycopg.connect(site.dsn, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO model (model_id, version, sha256, weights_key, data_sha256, trained_on, calibration_slope, "
             "calibration_offset, tumor_threshold, series_threshold, brain_threshold, lesion_threshold, active, "
@@ -81,7 +81,7 @@ def scored(house: House) -> Iterator[None]:
         connection.execute("DELETE FROM model WHERE model_id = 7")
 
 
-def test_lineage_goes_from_the_archive_to_the_packs(client: FlaskClient, house: House, told: Receipt) -> None:
+def test_lineage_goes_from_the_archive_to_the_packs(client: FlaskClient, site: ServingSite, told: Receipt) -> None:
     answer = client.get(f"/api/v1/series/{synthetic.uid(6)}/lineage")
     body = answer.get_json()
     assert (body["source"]["archive"], body["source"]["license_name"]) == ("tcia", "CC BY 4.0")
@@ -89,7 +89,7 @@ def test_lineage_goes_from_the_archive_to_the_packs(client: FlaskClient, house: 
     assert body["raw"]["staged_at"] == "2024-05-06T07:08:09Z"
     assert body["normalization"]["profile_values"] == DEFAULT_PROFILE.values()
     assert body["normalization"]["libraries"] == {"numpy": "2.0"}
-    assert body["catalogue"]["run"] == "furnish"
+    assert body["catalogue"]["run"] == "filled"
     assert [(pack["plane"], pack["slice_count"]) for pack in body["packs"]] == [
         ("axial", SLICES), ("coronal", SLICES), ("sagittal", SLICES),
     ]  # fmt: skip
@@ -187,7 +187,7 @@ def test_named_queries_lead_to_their_zips(client: FlaskClient) -> None:
 def test_runs_tell_what_was_loaded_and_how_fresh_it_is(client: FlaskClient) -> None:
     body = client.get("/api/v1/runs").get_json()
     (run,) = body["runs"]
-    assert (run["step"], run["run"], run["series_count"], run["reject_count"]) == ("normalize", "furnish", 7, 1)
+    assert (run["step"], run["run"], run["series_count"], run["reject_count"]) == ("normalize", "filled", 7, 1)
     assert body["fresh"] == {"ingest": None, "normalize": run["published_at"], "score": None}
 
 

@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from braingranary.devstack.servers.postgres import PostgresServer
 from braingranary.devstack.servers.s3 import ObjectServer
 from tests.serving import members
-from tests.serving.house import House
-from tests.serving.own_house import own_house
+from tests.serving.own_site import own_site
+from tests.serving.serving_site import ServingSite
 from tests.unit.catalog import synthetic
 
 pytestmark = pytest.mark.stack
@@ -25,16 +25,16 @@ ZIP = "/api/v1/downloads.zip?shown_plane=axial"
 
 
 @pytest.fixture(scope="module")
-def restricted(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[House]:
-    """A house whose series 0 comes from the archive hcp."""
-    with own_house(postgres_server, object_server, numbers=range(3)) as house:
-        with psycopg.connect(house.dsn, autocommit=True) as connection:
+def restricted(postgres_server: PostgresServer, object_server: ObjectServer) -> Iterator[ServingSite]:
+    """A site whose series 0 comes from the archive hcp."""
+    with own_site(postgres_server, object_server, numbers=range(3)) as site:
+        with psycopg.connect(site.dsn, autocommit=True) as connection:
             connection.execute("UPDATE collection SET archive = 'hcp' WHERE name = 'Set-0'")
-        yield house
+        yield site
 
 
 @pytest.fixture(scope="module")
-def app(restricted: House) -> Iterator[Flask]:
+def app(restricted: ServingSite) -> Iterator[Flask]:
     app = restricted.app()
     yield app
     app.extensions["granary"].close()
@@ -76,7 +76,9 @@ def test_restricted_zip_may_leave_out_what_was_not_accepted(stranger: FlaskClien
     assert "auth-token" not in plan["curl"]
 
 
-def test_accepting_opens_the_zip_for_that_account_alone(stranger: FlaskClient, app: Flask, restricted: House) -> None:
+def test_accepting_opens_the_zip_for_that_account_alone(
+    stranger: FlaskClient, app: Flask, restricted: ServingSite
+) -> None:
     member, other = members.join(app), members.join(app)
     listed = stranger.get("/api/v1/terms", headers=member.headers).get_json()["terms"]
     assert [(item["name"], item["collections"], item["accepted_at"]) for item in listed] == [(TERMS, ["Set-0"], None)]
@@ -104,7 +106,9 @@ def test_accepting_opens_the_zip_for_that_account_alone(stranger: FlaskClient, a
     assert (told["query"], told["slices"], told["bytes_sent"]) == ("filters: shown_plane", 18, len(answer.data))
 
 
-def test_new_version_of_terms_has_to_be_accepted_anew(stranger: FlaskClient, app: Flask, restricted: House) -> None:
+def test_new_version_of_terms_has_to_be_accepted_anew(
+    stranger: FlaskClient, app: Flask, restricted: ServingSite
+) -> None:
     member = members.join(app)
     assert stranger.post(ACCEPT, json={"version": "1"}, headers=member.headers).status_code == 200
     with psycopg.connect(restricted.dsn, autocommit=True) as connection:
@@ -122,7 +126,7 @@ def test_new_version_of_terms_has_to_be_accepted_anew(stranger: FlaskClient, app
             connection.execute("UPDATE terms SET in_force = true")
 
 
-def test_single_collection_of_an_open_archive_may_be_restricted(stranger: FlaskClient, restricted: House) -> None:
+def test_single_collection_of_an_open_archive_may_be_restricted(stranger: FlaskClient, restricted: ServingSite) -> None:
     with psycopg.connect(restricted.dsn, autocommit=True) as connection:
         connection.execute("INSERT INTO restricted_collection VALUES ('tcia', 'Set-1', %s)", [TERMS])
         try:

@@ -15,7 +15,7 @@ from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.settings import AccountsSettings, CatalogSettings, LimitsSettings, ServingSettings, StoreSettings
 from serving.app import create_app
-from tests.serving.house import WAIT_S, generated_keys
+from tests.serving.serving_site import WAIT_S, generated_keys
 
 
 @contextmanager

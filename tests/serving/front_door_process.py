@@ -15,7 +15,7 @@ import psutil
 
 from braingranary.devstack import processes
 from tests.fixtures.patience import PATIENCE_S, until
-from tests.serving.house import WAIT_S, House, accounts_environment
+from tests.serving.serving_site import WAIT_S, ServingSite, accounts_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 GUNICORN = str(Path(sysconfig.get_path("scripts")) / "gunicorn")  # not `python -m`: USR2 could not replace that
@@ -23,7 +23,7 @@ PROBE_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Door:
+class FrontDoorProcess:
     """A running front door: its address, the first of its processes, and where that logs."""
 
     address: str
@@ -40,24 +40,24 @@ class Door:
 
 
 @contextmanager
-def gunicorn(house: House, log: Path) -> Iterator[str]:
+def front_door_address(site: ServingSite, log: Path) -> Iterator[str]:
     """The address of a running front door; it and its workers are gone afterwards."""
-    with door(house, log) as running:
+    with front_door_process(site, log) as running:
         yield running.address
 
 
 @contextmanager
-def door(
-    house: House | None,
+def front_door_process(
+    site: ServingSite | None,
     log: Path,
     *,
     settings: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
     application: str = "serving.wsgi:app",
-) -> Iterator[Door]:
+) -> Iterator[FrontDoorProcess]:
     """A running front door with settings and options of gunicorn of its own; all of it is gone afterwards.
 
-    An application of a test's own needs no house.
+    An application of a test's own needs no site.
     """
     port = processes.free_ports(1)[0]
     command = [
@@ -68,27 +68,27 @@ def door(
         server = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=(environment(house) if house else dict(os.environ)) | dict(settings or {}),
+            env=(environment(site) if site else dict(os.environ)) | dict(settings or {}),
             stdout=output,
             stderr=output,
         )
-        running = Door(address=f"http://127.0.0.1:{port}", server=server, log=log)
+        running = FrontDoorProcess(address=f"http://127.0.0.1:{port}", server=server, log=log)
         try:
             _wait(running)
-            if house and application == "serving.wsgi:app":
+            if site and application == "serving.wsgi:app":
                 until(lambda: _searches(running), f"the search is not ready, see {running.log}")
             yield running
         finally:
             _end(server)
 
 
-def environment(house: House) -> dict[str, str]:
-    """What the front door of a house is started with."""
-    store = house.store_settings
+def environment(site: ServingSite) -> dict[str, str]:
+    """The environment that the front door of a site is started with."""
+    store = site.store_settings
     assert store.secret_key is not None
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("GRANARY_")},
-        "GRANARY_CATALOG_DSN": house.dsn,
+        "GRANARY_CATALOG_DSN": site.dsn,
         "GRANARY_S3_BUCKET": store.bucket,
         "GRANARY_S3_ENDPOINT_URL": store.endpoint_url or "",
         "GRANARY_S3_ACCESS_KEY": store.access_key or "",
@@ -98,16 +98,16 @@ def environment(house: House) -> dict[str, str]:
         "GRANARY_SERVING_DETECT_TIMEOUT_S": str(WAIT_S),
         "GRANARY_SERVING_DETECT_PROCESSES": "0",
         "GRANARY_SERVING_DETECT_PER_ACCOUNT_MAX": "64",
-        "GRANARY_SERVING_SNAPSHOT_FOLDER": house.snapshots.name,
-        **accounts_environment(house),
+        "GRANARY_SERVING_SNAPSHOT_FOLDER": site.snapshots.name,
+        **accounts_environment(site),
     }
 
 
-def _wait(running: Door) -> None:
+def _wait(running: FrontDoorProcess) -> None:
     until(lambda: _answers(running), f"gunicorn does not answer, see {running.log}")
 
 
-def _answers(running: Door) -> bool:
+def _answers(running: FrontDoorProcess) -> bool:
     assert running.server.poll() is None, f"gunicorn ended: {running.log.read_text()[-3000:]}"
     try:
         return httpx.get(f"{running.address}/healthz", timeout=PROBE_TIMEOUT_S, trust_env=False).is_success
@@ -115,7 +115,7 @@ def _answers(running: Door) -> bool:
         return False
 
 
-def _searches(running: Door) -> bool:
+def _searches(running: FrontDoorProcess) -> bool:
     """Whether every worker has its search snapshot."""
     return running.log.read_text().count("search_refreshed") >= len(running.workers())
 

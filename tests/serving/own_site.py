@@ -1,4 +1,4 @@
-"""A furnished house that belongs to one test module, which may change what is in it."""
+"""A site that belongs to one test module, which may change what is in it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.storage.store import ObjectStore
 from serving.downloads.plan import Plan
 from serving.downloads.stream import Download
-from tests.serving.house import House, furnish
+from tests.serving.serving_site import ServingSite, fill_catalogue
 
 
 @contextmanager
-def own_house(postgres: PostgresServer, objects: ObjectServer, **furniture: Any) -> Iterator[House]:
-    """A catalogue and a bucket of their own, furnished; both are gone afterwards."""
+def own_site(postgres: PostgresServer, objects: ObjectServer, **content: Any) -> Iterator[ServingSite]:
+    """A catalogue and a bucket of their own, filled; both are gone afterwards."""
     database = Database(name=f"own_{secrets.token_hex(6)}", role="granary", password="granary-test")
     postgres.ensure_database(database)
     settings = objects.settings(bucket=f"own-{secrets.token_hex(8)}")
     store = ObjectStore.from_settings(settings)
     store.ensure_bucket()
     try:
-        yield furnish(postgres.dsn(database), store, settings, **furniture)
+        yield fill_catalogue(postgres.dsn(database), store, settings, **content)
     finally:
         postgres.drop_database(database)
         store.delete_many([item.key for item in store.list()])

@@ -1,4 +1,4 @@
-"""A furnished house for the front door's tests: a catalogue with real packs of JPEGs behind it, and labels."""
+"""What a front door of the tests serves: a catalogue and a store with real packs of JPEGs, and labels."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def generated_keys() -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class House:
-    """Where everything is, and what was put there."""
+class ServingSite:
+    """A catalogue, its store and the settings of a front door over them, and the JPEGs that were put there."""
 
     dsn: str
     store: ObjectStore
@@ -50,10 +50,10 @@ class House:
     """JPEGs by series UID and plane."""
 
     keys: dict[str, Any] = field(default_factory=generated_keys, repr=False)
-    """Keys of the accounts, made for this house alone."""
+    """Keys of the accounts, made for this site alone."""
 
     snapshots: tempfile.TemporaryDirectory[str] = field(default_factory=tempfile.TemporaryDirectory, repr=False)
-    """Where the front doors of this house share their search snapshots."""
+    """Where the front doors of this site share their search snapshots."""
 
     def app(self, **settings: Any) -> OpenAPI:
         """A front door with some settings of its own, whose search has the catalogue as it is now."""
@@ -81,14 +81,14 @@ class House:
         }
 
 
-def accounts_environment(house: House, *, limits_url: str = "memory://") -> dict[str, str]:
+def accounts_environment(site: ServingSite, *, limits_url: str = "memory://") -> dict[str, str]:
     """The same settings for a front door that runs as a process of its own."""
     return {
-        "GRANARY_ACCOUNTS_DSN": house.dsn,
+        "GRANARY_ACCOUNTS_DSN": site.dsn,
         "GRANARY_ACCOUNTS_POOL_TIMEOUT_S": str(WAIT_S),
-        "GRANARY_ACCOUNTS_KEYS": json.dumps(house.keys["keys"]),
-        "GRANARY_ACCOUNTS_CURRENT_KID": house.keys["current_kid"],
-        "GRANARY_ACCOUNTS_HASH_KEY": house.keys["hash_key"],
+        "GRANARY_ACCOUNTS_KEYS": json.dumps(site.keys["keys"]),
+        "GRANARY_ACCOUNTS_CURRENT_KID": site.keys["current_kid"],
+        "GRANARY_ACCOUNTS_HASH_KEY": site.keys["hash_key"],
         "GRANARY_LIMITS_STORE": limits_url,
         "GRANARY_LIMITS_GENERAL": "1000000/minute",
         "GRANARY_LIMITS_DOWNLOAD": "1000000/minute",
@@ -106,7 +106,7 @@ def disc(number: int, plane: Plane, index: int) -> bytes:
     return encoded
 
 
-def furnish(
+def fill_catalogue(
     dsn: str,
     store: ObjectStore,
     store_settings: StoreSettings,
@@ -114,7 +114,7 @@ def furnish(
     numbers: Sequence[int] = range(7),
     image: Callable[[int, Plane, int], bytes] = disc,
     slices: int = SLICES,
-) -> House:
+) -> ServingSite:
     """Migrate, make packs, publish and load them.
 
     Series 0 has a tumour by the word of its collection, 1 by a mask that leaves slices 0 and 1 of its axial pack free,
@@ -143,7 +143,7 @@ def furnish(
         synthetic.label_row(3, tumor=True, source="model:1"),
     ]
     run.rejects.append(synthetic.reject_row("1.2.3"))
-    synthetic.publish(store, "furnish", run)
+    synthetic.publish(store, "filled", run)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        load_run(connection, store, "furnish")
-    return House(dsn=dsn, store=store, store_settings=store_settings, jpegs=jpegs)
+        load_run(connection, store, "filled")
+    return ServingSite(dsn=dsn, store=store, store_settings=store_settings, jpegs=jpegs)
