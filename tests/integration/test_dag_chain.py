@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ from braingranary.storage.store import ObjectStore
 from tests.fixtures import example_archive, score_set
 from tests.fixtures.dicom_factory import CORONAL, Scan, classic_series
 from tests.fixtures.example_archive.scans import SCANS
+from tests.fixtures.small_server import small_server
 
 pytestmark = [pytest.mark.stack, pytest.mark.spark]
 
@@ -315,3 +317,35 @@ def test_audit_marks_what_is_gone_and_normalize_makes_it_again(chain: DagChain) 
     chain.run("normalize", 3)
     assert {key: tag for key, tag in chain.objects().items() if key.startswith("normalized/")} == normalized
     assert states(chain.run("catalog_audit", 4, share=1.0))["fail_on_findings"] == ["success"]
+
+
+def test_every_task_that_fails_sends_an_alert_with_its_code(chain: DagChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    with small_server() as hook:
+        hook.answer("POST /hook", {})
+        monkeypatch.setenv("AIRFLOW_CONN_GRANARY_ALERTS", json.dumps({"conn_type": "http", "host": f"{hook.url}/hook"}))
+        chain.run("tcia_ingest")  # by hand and without a choice
+        first, second = (one.json["text"] for one in hook.asked)
+    assert first.startswith("tcia_ingest: task write_manifest failed\n")
+    assert re.search(r"\[(request|configuration|manifest)_invalid\]", first), first
+    assert second.startswith("tcia_ingest: task fail_incomplete failed\n")
+
+
+def test_watch_fails_and_alerts_where_the_catalogue_is_stale_or_too_much_is_rejected(
+    chain: DagChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert states(chain.run("pipeline_watch")) == {"check_bounds": ["skipped"]}
+    chain.run("tcia_ingest", collection=HOSTILE)
+    chain.run("catalog_load")
+    with small_server() as hook:
+        hook.answer("POST /hook", {})
+        monkeypatch.setenv("AIRFLOW_CONN_GRANARY_ALERTS", json.dumps({"conn_type": "http", "host": f"{hook.url}/hook"}))
+        rejected = chain.run("pipeline_watch", 2)
+        assert chain.run("pipeline_watch", 3, reject_share=1).state == "success"
+        with psycopg.connect(chain.dsn) as connection:
+            connection.execute("UPDATE ingest_run SET published_at = published_at - interval '60 days'")
+        stale = chain.run("pipeline_watch", 4)
+        assert [rejected.state, stale.state] == ["failed", "failed"]
+        first, second = (one.json["text"] for one in hook.asked)
+    assert "reject_share_beyond_bound: 100%" in first
+    assert "freshness_beyond_bound: the newest ingest is of 1440 hours ago" in second
+    assert "reject_share" not in second

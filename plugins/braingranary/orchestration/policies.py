@@ -12,6 +12,7 @@ from typing import Any, Final
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from braingranary.errors import ConfigurationError, RejectedInput
+from braingranary.orchestration.alerts import alert_failed_task
 
 OWNER: Final = "braingranary"
 TAG: Final = "braingranary"
@@ -49,6 +50,7 @@ DEFAULT_ARGS: Final[dict[str, Any]] = {
     "max_retry_delay": RETRY_DELAY_MAX,
     "retry_policy": RETRY_POLICY,
     "execution_timeout": SMALL_TASK_TIMEOUT,
+    "on_failure_callback": alert_failed_task,
 }
 """Arguments of every task; a DAG overrides single ones where a task differs."""
 
