@@ -89,6 +89,7 @@ class Code(StrEnum):
     CONFIGURATION_INVALID = "configuration_invalid"
     REQUEST_INVALID = "request_invalid"
     NOT_FOUND = "not_found"
+    RUN_FAILED = "run_failed"
     VOLUME_NOT_MADE = "volume_not_made"
     REQUEST_TOO_LARGE = "request_too_large"
     SERVER_BUSY = "server_busy"

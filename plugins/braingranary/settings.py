@@ -80,6 +80,23 @@ class CatalogSettings(BaseSettings):
     """PostgreSQL URL; for the front door of a login in the role granary_reader."""
 
 
+class ClientSettings(BaseSettings):
+    """Where the operators' commands find the REST API of the front door and Airflow."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GRANARY_CLIENT_", frozen=True, use_attribute_docstrings=True, extra="ignore"
+    )
+
+    front_door_url: str
+    """Address of the front door."""
+    airflow_url: str
+    """Address of Airflow."""
+    airflow_user: str = "admin"
+    """User of Airflow that may trigger DAGs."""
+    airflow_password: SecretStr
+    """Its password."""
+
+
 class ServingSettings(BaseSettings):
     """How the front door works; nothing here is a secret."""
 
@@ -210,6 +227,11 @@ def load_store_settings(env_file: Path | None = None) -> StoreSettings:
 def load_catalog_settings(env_file: Path | None = None) -> CatalogSettings:
     """Settings from the environment, and below it a file of variables; raises ConfigurationError likewise."""
     return _checked(CatalogSettings, env_file)
+
+
+def load_client_settings(env_file: Path | None = None) -> ClientSettings:
+    """Settings from the environment, and below it a file of variables; raises ConfigurationError likewise."""
+    return _checked(ClientSettings, env_file)
 
 
 def load_serving_settings() -> ServingSettings:

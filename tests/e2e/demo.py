@@ -16,8 +16,8 @@ import psutil
 import psycopg
 
 from braingranary.catalog.search.snapshot import catalogue_state
+from braingranary.client.airflow import AirflowApi, DagRun
 from braingranary.devstack import accounts, processes
-from braingranary.devstack.servers.airflow_api import AirflowApi, DagRun
 from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
@@ -163,16 +163,23 @@ class DemoStack:
                 continue
         return found
 
+    def granary(self, *arguments: str) -> str:
+        """Run one of the operators' commands on it; returns what it told."""
+        return self._run([GRANARY, *arguments, "--state", self.state])
+
     def _granary(self, command: str, *options: str) -> str:
+        return self._run([GRANARY, command, "--state", self.state, *options])
+
+    def _run(self, line: list[str | Path]) -> str:
         done = subprocess.run(
-            [GRANARY, command, "--state", self.state, *options],
+            line,
             capture_output=True,
             text=True,
             timeout=DEMO_TIMEOUT_S,
             check=False,
             env={**os.environ, "COLUMNS": "200"},
         )
-        assert done.returncode == 0, f"granary {command}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{self._logs()}"
+        assert done.returncode == 0, f"{line[1:]}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}\n{self._logs()}"
         return done.stdout
 
     def _logs(self) -> str:

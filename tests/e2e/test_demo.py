@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shutil
 import signal
@@ -139,6 +140,28 @@ def test_demo_airflow_comes_back_after_postgresql_was_away(demo_stack: DemoStack
         time.sleep(1)
         with contextlib.suppress(TransientFailure), demo_stack.airflow() as api:
             healthy = api.healthy()
+
+
+def test_operators_commands_work_on_the_demo(demo_stack: DemoStack) -> None:
+    demo_stack.up()
+    before = demo_stack.snapshot()
+    status = json.loads(demo_stack.granary("status", "--json"))
+    assert {one["name"]: one["state"] for one in status["processes"]}.items() >= {
+        "airflow": "running", "postgres": "running", "s3": "running", "serving": "running",
+    }.items()  # fmt: skip
+    pipeline = status["pipeline"]
+    assert set(pipeline["fresh"]) == {"ingest", "normalize", "score"}
+    assert pipeline["pending"] == {"normalize": 0, "score": 0}
+    assert pipeline["airflow"]["newest_runs"]["tcia_ingest"]["state"] == "success"
+
+    told = json.loads(demo_stack.granary("rejects", "list", "--json"))
+    expected = {series.expected_reject for series in expected_series() if series.expected_reject}
+    assert {one["code"] for one in told["rejects"]} == {str(code) for code in expected}
+
+    ingested = json.loads(demo_stack.granary("ingest", "tcia", "--collection", "Sample-Lesion", "--wait", "--json"))
+    assert next((run["dag_id"], run["state"]) for run in ingested["runs"]) == ("tcia_ingest", "success")
+    changes = [line for line in before.changes(demo_stack.snapshot()) if line.startswith("object raw/")]
+    assert changes == []  # everything was staged already
 
 
 def test_stop_leaves_no_process_and_demo_finds_its_data_again(demo_stack: DemoStack) -> None:

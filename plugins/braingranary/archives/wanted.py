@@ -86,6 +86,11 @@ def outstanding(store: ObjectStore, archive: str) -> list[WantedSeries]:
     return sorted(entries, key=lambda entry: (entry.since, entry.record.series_uid))
 
 
+def archives_with_wanted(store: ObjectStore) -> list[str]:
+    """Names of the archives from which anything is wanted, as key segments."""
+    return sorted({item.key.split("/")[1] for item in store.list("wanted/")})
+
+
 def to_retry(store: ObjectStore, archive: str, announced: Collection[str]) -> list[SeriesRecord]:
     """Series of earlier runs to try again: those tried in vain, and those that a run has left alone for hours.
 

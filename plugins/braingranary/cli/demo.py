@@ -1,4 +1,4 @@
-"""`granary demo`, `stop`, `status` and `clean`: the whole system on one machine."""
+"""`granary demo`, `stop` and `clean`: the whole system on one machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 
 from braingranary.cli.state_option import CHECKOUT, state_option
 from braingranary.devstack import demo as demo_stack
-from braingranary.devstack import processes, stack
+from braingranary.devstack import stack
 from braingranary.devstack.source import Choice
 from braingranary.devstack.state import State
 from braingranary.errors import Code, ConfigurationError
@@ -41,18 +41,6 @@ def stop(folder: Path) -> None:
         return
     ended = stack.stop(State(folder))
     click.echo(f"ended: {', '.join(ended)}" if ended else "nothing was running")
-
-
-@click.command("status")
-@state_option
-def status(folder: Path) -> None:
-    """List the processes of the demo and whether they run."""
-    records = processes.load_records(State(folder).records) if folder.is_dir() else []
-    for record in records:
-        state = "running" if processes.leader(record) else "ended"
-        click.echo(f"{record.name:10} {state:8} pid {record.pid:<8} log {record.log}")
-    if not records:
-        click.echo("nothing was started")
 
 
 @click.command("clean")

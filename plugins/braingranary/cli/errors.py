@@ -1,6 +1,6 @@
 """Errors of the command line: one line with the stable code instead of a traceback, and an exit status for scripts.
 
-Exit status: 0 done, 1 refused, 2 wrong arguments, 75 not possible now (the same command may pass later).
+Exit statuses are told in EXIT_STATUSES.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import click
 
 from braingranary.errors import GranaryError, TransientFailure
 
+EXIT_STATUSES: Final = "Exit status: 0 done, 1 refused or failed, 2 wrong arguments, 75 not possible now (try again)."
+"""For the help of commands that scripts call."""
 EXIT_REFUSED: Final = 1
 EXIT_TRY_AGAIN: Final = 75
 """EX_TEMPFAIL of sysexits.h."""

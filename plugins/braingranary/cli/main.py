@@ -1,4 +1,4 @@
-"""The command `granary`: run the demo, keep accounts and models, write volumes.
+"""The command `granary`: run the demo and the pipeline, keep accounts and models.
 
 `granary -h` lists the commands, `granary <command> -h` explains one. Exit statuses are told in `cli.errors`.
 """
@@ -11,6 +11,7 @@ from typing import Final
 import click
 import structlog
 
+from braingranary.cli.errors import EXIT_STATUSES
 from braingranary.cli.lazy_group import LazyCommand, LazyGroup
 
 COMMANDS: Final = (
@@ -57,10 +58,48 @@ COMMANDS: Final = (
     ),
     LazyCommand(
         name="status",
-        module="braingranary.cli.demo",
+        module="braingranary.cli.status",
         attribute="status",
-        summary="List the processes of the demo.",
+        summary="Show processes, freshness, wanted, pending and rejected series.",
         extra="demo",
+    ),
+    LazyCommand(
+        name="ingest",
+        module="braingranary.cli.ingest",
+        attribute="ingest",
+        summary="Ingest from an archive now.",
+    ),
+    LazyCommand(
+        name="backfill",
+        module="braingranary.cli.ingest",
+        attribute="backfill",
+        summary="Run the nightly ingest for every night of some days.",
+    ),
+    LazyCommand(
+        name="wanted",
+        module="braingranary.cli.wanted",
+        attribute="wanted",
+        summary="List series that are announced and not staged.",
+    ),
+    LazyCommand(
+        name="rejects",
+        module="braingranary.cli.rejects",
+        attribute="rejects",
+        summary="List rejected series, or try them once more.",
+    ),
+    LazyCommand(
+        name="audit",
+        module="braingranary.cli.upkeep",
+        attribute="audit",
+        summary="Compare the catalogue with the object store.",
+        extra="airflow",
+    ),
+    LazyCommand(
+        name="restore",
+        module="braingranary.cli.upkeep",
+        attribute="restore",
+        summary="Rebuild the catalogue's tables from the object store.",
+        extra="airflow",
     ),
     LazyCommand(
         name="clean",
@@ -76,6 +115,7 @@ COMMANDS: Final = (
     cls=LazyGroup,
     commands_on_use=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_STATUSES,
     help="BrainGranary: brain MRI from archives to a searchable, tumour-scored catalogue.",
 )
 @click.version_option(package_name="braingranary", prog_name="granary")

@@ -1,8 +1,8 @@
 """The option `--state`, and where commands find the catalogue and the object store.
 
-A command for operators takes its settings from the environment (GRANARY_CATALOG_*, GRANARY_S3_*, GRANARY_ACCOUNTS_*).
-Where none of these is set it takes those of the demo, which `granary demo` leaves in its state folder; the two are
-never mixed, so that no real catalogue is ever paired with the demo's object store.
+A command for operators takes its settings from the environment (GRANARY_CATALOG_*, GRANARY_S3_*, GRANARY_ACCOUNTS_*,
+GRANARY_CLIENT_*). Where none of these is set it takes those of the demo, which `granary demo` leaves in its state
+folder; the two are never mixed, so that no real catalogue is ever paired with the demo's object store.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import click
 from braingranary.settings import DEMO_SETTINGS_FILE, any_variable_set
 
 CHECKOUT: Final = Path(__file__).resolve().parents[3]
-_PREFIXES: Final = ("GRANARY_CATALOG_", "GRANARY_S3_", "GRANARY_ACCOUNTS_")
+_PREFIXES: Final = ("GRANARY_CATALOG_", "GRANARY_S3_", "GRANARY_ACCOUNTS_", "GRANARY_CLIENT_")
 
 state_option = click.option(
     "--state",

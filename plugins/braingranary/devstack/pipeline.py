@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from braingranary.client.airflow import AirflowApi, DagRun, TaskInstance
 from braingranary.devstack.progress import Progress
-from braingranary.devstack.servers.airflow_api import AirflowApi, DagRun, TaskInstance
 from braingranary.devstack.source import Request
 from braingranary.errors import Code, ConfigurationError
 

@@ -133,7 +133,15 @@ class Stack:
             roles.ensure(self.postgres, self.front_logins)
             front_accounts.write_operator_settings(
                 self._state,
-                {"GRANARY_CATALOG_DSN": self.catalog_dsn, **store_environment(self.store), **self._accounts},
+                {
+                    "GRANARY_CATALOG_DSN": self.catalog_dsn,
+                    "GRANARY_CLIENT_FRONT_DOOR_URL": self.front_door.base_url,
+                    "GRANARY_CLIENT_AIRFLOW_URL": self.airflow.base_url,
+                    "GRANARY_CLIENT_AIRFLOW_USER": airflow.USER,
+                    "GRANARY_CLIENT_AIRFLOW_PASSWORD": self.airflow.password,
+                    **store_environment(self.store),
+                    **self._accounts,
+                },
             )
             self._bring_up(self.front_door)
 

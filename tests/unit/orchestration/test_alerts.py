@@ -1,4 +1,4 @@
-"""Alerts to real servers: a webhook that is busy at first, one with a secret in its address, a mail server, and none."""
+"""Alerts to real servers: a webhook that is busy at first, one with a secret in its address, a mail server, none."""
 
 from __future__ import annotations
 

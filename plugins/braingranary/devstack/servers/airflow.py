@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from braingranary.client.airflow import AirflowApi
 from braingranary.devstack import processes
-from braingranary.devstack.servers.airflow_api import AirflowApi
 from braingranary.devstack.state import State
 from braingranary.errors import Code, ConfigurationError
 from braingranary.settings import StoreSettings

@@ -1,28 +1,32 @@
-"""A small client of Airflow's REST API v2: log in, trigger, rerun, look at runs and follow the assets between them.
+"""A small client of Airflow's REST API v2: log in, trigger, backfill, rerun, follow runs and the assets between them.
 
-Why REST and not the `airflow` program: it is what an operator's own scripts use, it answers in milliseconds, and the
-demo thereby proves that it works.
+Why REST and not the `airflow` program: it is what an operator's own scripts use, it answers in milliseconds, and it
+works from another machine.
 
 In: the address, a user and a password. Out: frozen records of runs and task instances. Fails with TransientFailure when
-Airflow does not answer or refuses; a run that is there already is no failure.
+Airflow does not answer, RejectedInput (NOT_FOUND, REQUEST_INVALID) when it refuses a request and ConfigurationError
+when it refuses the login; a run that is there already is no failure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeAlias
 
 import httpx
 import tenacity
 
-from braingranary.errors import Code, TransientFailure
+from braingranary.errors import Code, ConfigurationError, GranaryError, RejectedInput, TransientFailure
 
+Reprocess: TypeAlias = Literal["none", "failed", "completed"]
 FINISHED_STATES: Final = frozenset({"success", "failed"})
-_PATIENCE_S: Final = 300.0
+PATIENCE_S: Final = 300.0
+"""How long a request is tried again while Airflow does not answer, unless told otherwise."""
 _PROBE_TIMEOUT_S: Final = 15.0
+_AT_FAULT: Final = frozenset({400, 403, 409, 422})  # the request itself is refused, now and later
 _PAGE: Final = 100  # the most that Airflow answers at once without another setting
 
 
@@ -44,6 +48,19 @@ class DagRun:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Backfill:
+    """A request for one run a data interval between two dates, both included."""
+
+    dag_id: str
+    first: datetime
+    last: datetime
+    reprocess: Reprocess = "none"
+    """Which runs that are there already are run again: `none`, `failed` (the failed ones) or `completed` (all)."""
+    max_active_runs: int = 2
+    conf: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskInstance:
     """One task of a run; a task that is mapped and not yet expanded has `map_index` -1 and no state."""
 
@@ -58,8 +75,14 @@ class TaskInstance:
 class AirflowApi:
     """The API of one Airflow. Use it as a context manager; it holds one connection."""
 
-    def __init__(self, *, base_url: str, user: str, password: str) -> None:
+    def __init__(self, *, base_url: str, user: str, password: str, patience_s: float = PATIENCE_S) -> None:
         self._user = user
+        self._retry = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TransientFailure),
+            wait=tenacity.wait_exponential(multiplier=0.5, max=5),
+            stop=tenacity.stop_after_delay(patience_s),
+            reraise=True,
+        )
         self._password = password
         # A proxy of the environment has no business between two processes of one machine.
         self._http = httpx.Client(base_url=base_url, timeout=30, trust_env=False)
@@ -86,6 +109,10 @@ class AirflowApi:
         """Whether the DAG processor has brought this DAG in."""
         return self._call("GET", f"/api/v2/dags/{dag_id}", accepted=(200, 404)).status_code == httpx.codes.OK
 
+    def paused(self, dag_id: str) -> bool:
+        """Whether the scheduler starts no run of this DAG; raises RejectedInput(NOT_FOUND) without it."""
+        return bool(self._call("GET", f"/api/v2/dags/{dag_id}").json()["is_paused"])
+
     def import_errors(self) -> list[str]:
         """The files that do not import, with the last line of why."""
         found = self._call("GET", "/api/v2/importErrors").json()["import_errors"]
@@ -95,11 +122,56 @@ class AirflowApi:
         """Let the scheduler run this DAG."""
         self._call("PATCH", f"/api/v2/dags/{dag_id}", body={"is_paused": False})
 
-    def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, object]) -> bool:
-        """Create the run; False when a run of this id is there already, which is then left as it is."""
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
+    def trigger(
+        self, dag_id: str, run_id: str, conf: Mapping[str, object], interval: tuple[datetime, datetime] | None = None
+    ) -> bool:
+        """Create the run; False when a run of this id is there already, which is then left as it is.
+
+        Args:
+            dag_id: the DAG.
+            run_id: of the run.
+            conf: its Params, as far as they are not the DAG's own.
+            interval: its data interval, start and end in UTC; None: no interval at all.
+
+        """
+        body: dict[str, object] = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
+        if interval is not None:
+            start, end = (moment.isoformat() for moment in interval)
+            body |= {"logical_date": start, "data_interval_start": start, "data_interval_end": end}
         answer = self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body=body, accepted=(200, 409))
         return answer.status_code == httpx.codes.OK
+
+    def backfill(self, wanted: Backfill) -> int:
+        """Begin a backfill; returns its id."""
+        body = {
+            "dag_id": wanted.dag_id,
+            "from_date": wanted.first.isoformat(),
+            "to_date": wanted.last.isoformat(),
+            "reprocess_behavior": wanted.reprocess,
+            "max_active_runs": wanted.max_active_runs,
+            "dag_run_conf": dict(wanted.conf),
+        }
+        return int(self._call("POST", "/api/v2/backfills", body=body).json()["id"])
+
+    def backfill_runs(self, dag_id: str, first: datetime, last: datetime) -> list[DagRun]:
+        """The runs of a DAG whose logical date is in [first, last], the oldest first; at most 100."""
+        query: dict[str, str | int] = {
+            "logical_date_gte": first.isoformat(),
+            "logical_date_lte": last.isoformat(),
+            "order_by": "logical_date",
+            "limit": _PAGE,
+        }
+        return [_run(item) for item in self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", query).json()["dag_runs"]]
+
+    def backfill_completed(self, backfill_id: int) -> bool:
+        """Whether all runs of a backfill have ended."""
+        return self._call("GET", f"/api/v2/backfills/{backfill_id}").json()["completed_at"] is not None
+
+    def returned(self, run: DagRun, task_id: str) -> Any:
+        """What a task of the run returned; None where it returned nothing."""
+        path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        answer = self._call("GET", path, {"deserialize": "false", "stringify": "false"}, accepted=(200, 404))
+        return answer.json()["value"] if answer.status_code == httpx.codes.OK else None
 
     def rerun(self, dag_id: str, run_id: str, *, only_failed: bool) -> None:
         """Clear the run's tasks, so that the scheduler runs them again under the same run id."""
@@ -148,17 +220,16 @@ class AirflowApi:
             del self._http.headers["Authorization"]  # the token's time was over
             answer = self._request(method, path, query, body)
         if answer.status_code not in accepted:
-            raise TransientFailure(Code.INTERNAL, f"{method} {path}: {answer.status_code} {answer.text[:300]}")
+            raise _refused(method, path, answer)
         return answer
 
-    @tenacity.retry(
-        retry=tenacity.retry_if_exception_type(TransientFailure),
-        wait=tenacity.wait_exponential(multiplier=0.5, max=5),
-        stop=tenacity.stop_after_delay(_PATIENCE_S),
-        reraise=True,
-    )
     def _request(self, method: str, path: str, query: Mapping[str, str | int] | None, body: object) -> httpx.Response:
         """One request, tried again while a busy machine lets it wait: each that is made here may be made twice."""
+        return self._retry(self._request_once, method, path, query, body)
+
+    def _request_once(
+        self, method: str, path: str, query: Mapping[str, str | int] | None, body: object
+    ) -> httpx.Response:
         if "Authorization" not in self._http.headers:
             self._log_in()
         try:
@@ -172,10 +243,24 @@ class AirflowApi:
     def _log_in(self) -> None:
         body = {"username": self._user, "password": self._password}
         try:
-            answer = self._http.post("/auth/token", json=body).raise_for_status()
+            answer = self._http.post("/auth/token", json=body)
         except httpx.HTTPError as error:
             raise TransientFailure(Code.INTERNAL, f"Airflow gives no token ({type(error).__name__})") from error
+        if answer.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            raise ConfigurationError(Code.CREDENTIALS_INVALID, "Airflow refuses the user or the password")
+        if not answer.is_success:
+            raise TransientFailure(Code.INTERNAL, f"Airflow gives no token ({answer.status_code})")
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+
+def _refused(method: str, path: str, answer: httpx.Response) -> GranaryError:
+    """The error that an answer of an unexpected status is."""
+    message = f"Airflow, {method} {path}: {answer.status_code} {answer.text[:300]}"
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return RejectedInput(Code.NOT_FOUND, message)
+    if answer.status_code in _AT_FAULT:
+        return RejectedInput(Code.REQUEST_INVALID, message)
+    return TransientFailure(Code.INTERNAL, message)
 
 
 def _run(item: Mapping[str, Any]) -> DagRun:
