@@ -6,26 +6,24 @@
 from __future__ import annotations
 
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from typing import Any, Final, cast
 
 import psycopg
 from flask import current_app
-from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from braingranary.catalog.search.store import SnapshotStore
-from braingranary.errors import Code, TransientFailure
+from braingranary.errors import Code
 from braingranary.settings import CatalogSettings, ServingSettings, StoreSettings
 from braingranary.storage.store import ObjectStore
 from serving.auth.identity import Identity
 from serving.detect.service import Detection
 from serving.detect.weights import Registry, WeightsSource
-from serving.http import metrics
 from serving.http.concurrency import ConcurrencyLimit
 from serving.http.readiness import Readiness
+from serving.pool import Pool
 from serving.search import SearchRefresher, default_folder
 
 _REGISTRY_WAIT_S: Final = 2.0
@@ -55,41 +53,28 @@ class Services:
         self.readiness.add("search", lambda _timeout_s: self.search.check())
         self._search_refresher = SearchRefresher(self.search)
         self._store_settings = store
-        self._lock = threading.Lock()
-        self._store: ObjectStore | None = None
-        self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
+        self._pool = Pool(
             catalog.dsn.get_secret_value(),
-            min_size=1,
-            max_size=serving.pool_max,
-            max_waiting=serving.pool_waiting_max,
-            timeout=serving.pool_timeout_s,
-            kwargs={
-                # One statement needs no BEGIN and COMMIT around it: that is two of three round trips.
-                "autocommit": True,
-                # A statement prepared once is planned for no value in particular, and optional filters need the values:
-                # only those are prepared that say so.
-                "prepare_threshold": sys.maxsize,
-                # Times that PostgreSQL writes into JSON itself are in UTC as all others. Without jit: what it takes to
-                # be dear, as the plan of a large download, it would compile for longer than that runs.
-                "options": f"-c statement_timeout={serving.statement_timeout_ms} -c default_transaction_read_only=on "
-                "-c timezone=UTC -c jit=off",
-                "application_name": "braingranary-serving",
-            },
-            check=ConnectionPool.check_connection,
-            open=False,
+            name="braingranary-serving",
+            # Times that PostgreSQL writes into JSON itself are in UTC as all others. Without jit: what it takes to be
+            # dear, as the plan of a large download, it would compile for longer than that runs.
+            options=f"-c statement_timeout={serving.statement_timeout_ms} -c default_transaction_read_only=on "
+            "-c timezone=UTC -c jit=off",
+            size_max=serving.pool_max,
+            waiting_max=serving.pool_waiting_max,
+            timeout_s=serving.pool_timeout_s,
+            unavailable=Code.CATALOG_UNAVAILABLE,
+            timed_out=Code.CATALOG_TIMEOUT,
+            # A statement prepared once is planned for no value in particular, and optional filters need the values:
+            # only those are prepared that say so.
+            prepare_threshold=sys.maxsize,
         )
-        self._opened = False
 
     def open(self) -> None:
         """Open what may not cross a fork; more than once is fine."""
-        if self._opened:
-            return
-        with self._lock:
-            if not self._opened:
-                self._pool.open(wait=False)
-                self.identity.open()
-                self._store = ObjectStore.from_settings(self._store_settings)
-                self._opened = True
+        self._pool.open()
+        self.identity.open()
+        _ = self.store  # made here rather than in the time of a first request
 
     def serve(self) -> None:
         """Open everything, keep the search up to date and start detecting processes: for a worker, not for tests."""
@@ -108,12 +93,10 @@ class Services:
         """A connection in the role granary_accounts, inside one transaction that reads and writes."""
         return self.identity.connection()
 
-    @property
+    @cached_property
     def store(self) -> ObjectStore:
         """The object store."""
-        self.open()
-        assert self._store is not None  # noqa: S101 - open() made it
-        return self._store
+        return ObjectStore.from_settings(self._store_settings)
 
     @contextmanager
     def catalog(
@@ -128,34 +111,17 @@ class Services:
         Raises:
             TransientFailure: CATALOG_UNAVAILABLE without a connection, or where it is lost; CATALOG_TIMEOUT.
         """
-        self.open()
-        asked = time.monotonic()
-        try:
-            with self._pool.connection(wait_s) as connection:
-                metrics.pool_waited(time.monotonic() - asked)
-                if statement_timeout_ms is None:
+        with self._pool.connection(wait_s) as connection:
+            if statement_timeout_ms is None:
+                yield connection
+            else:
+                with connection.transaction():
+                    connection.execute("SELECT set_config('statement_timeout', %s, true)", [str(statement_timeout_ms)])
                     yield connection
-                else:
-                    with connection.transaction():
-                        connection.execute(
-                            "SELECT set_config('statement_timeout', %s, true)", [str(statement_timeout_ms)]
-                        )
-                        yield connection
-        except psycopg.OperationalError as error:
-            raise _failure(error) from error
 
     def _ask_catalog(self, timeout_s: float) -> None:
         with self.catalog(wait_s=timeout_s) as connection:
             connection.execute("SELECT 1")
-
-
-def _failure(error: psycopg.OperationalError) -> TransientFailure:
-    if isinstance(error, (PoolTimeout, TooManyRequests)):
-        metrics.pool_refused()
-        return TransientFailure(Code.CATALOG_UNAVAILABLE, "no connection to the catalogue is free")
-    if isinstance(error, psycopg.errors.QueryCanceled):
-        return TransientFailure(Code.CATALOG_TIMEOUT, "a statement took longer than it may")
-    return TransientFailure(Code.CATALOG_UNAVAILABLE, f"PostgreSQL: {type(error).__name__}")
 
 
 def services() -> Services:

@@ -56,7 +56,7 @@ def post_worker_init(worker: Any) -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _RETURNED_FROM_BYTES)
         libc.mallopt(_M_TRIM_THRESHOLD, _RETURNED_FROM_BYTES)
-    metrics.started()
+    metrics.tell_build()
     worker.app.wsgi().extensions["granary"].serve()
 
 

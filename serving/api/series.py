@@ -134,8 +134,7 @@ def _table(snapshot: Snapshot, query: SeriesParameters, form: str) -> Response:
     pieces: Iterator[bytes] = csv_bytes(batches) if form == "csv" else parquet_bytes(batches)
     if request.method == "GET":
         with ExitStack() as held:
-            services().downloads.acquire()
-            held.callback(services().downloads.release)
+            held.enter_context(services().downloads.hold())
             response.response = pieces
             response.call_on_close(held.pop_all().close)
     return response

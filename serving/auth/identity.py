@@ -7,21 +7,20 @@ role granary_accounts. Fails with TransientFailure(ACCOUNTS_UNAVAILABLE) when no
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 import psycopg
 from flask import current_app
-from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from braingranary.accounts.passwords import Passwords
 from braingranary.accounts.pseudonyms import Pseudonyms
 from braingranary.accounts.sign_in import SignInService
 from braingranary.accounts.tokens import Tokens
-from braingranary.errors import Code, TransientFailure
+from braingranary.errors import Code
 from braingranary.settings import AccountsSettings, key_bytes
+from serving.pool import Pool
 
 _STATEMENT_TIMEOUT_MS: Final = 5_000
 _WAITING_MAX: Final = 64
@@ -39,47 +38,28 @@ class Identity:
             pseudonyms=self.pseudonyms,
             sign_up=settings.sign_up,
         )
-        self._lock = threading.Lock()
-        self._opened = False
-        self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
+        self._pool = Pool(
             settings.dsn.get_secret_value(),
-            min_size=1,
-            max_size=settings.pool_max,
-            max_waiting=_WAITING_MAX,
-            timeout=settings.pool_timeout_s,
-            kwargs={
-                "autocommit": True,
-                "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS}",
-                "application_name": "braingranary-accounts",
-            },
-            check=ConnectionPool.check_connection,
-            open=False,
+            name="braingranary-accounts",
+            options=f"-c statement_timeout={_STATEMENT_TIMEOUT_MS}",
+            size_max=settings.pool_max,
+            waiting_max=_WAITING_MAX,
+            timeout_s=settings.pool_timeout_s,
+            unavailable=Code.ACCOUNTS_UNAVAILABLE,
+            timed_out=Code.ACCOUNTS_UNAVAILABLE,
         )
 
     def open(self) -> None:
-        """Open what may not cross a fork; more than once is fine."""
-        if self._opened:
-            return
-        with self._lock:
-            if not self._opened:
-                self._pool.open(wait=False)
-                self._opened = True
+        """Begin to connect, after a fork; more than once is fine."""
+        self._pool.open()
 
     def close(self) -> None:
         """Close the pool; for the end of a process or a test."""
         self._pool.close()
 
-    @contextmanager
-    def reading(self, *, wait_s: float | None = None) -> Iterator[psycopg.Connection[Any]]:
+    def reading(self, *, wait_s: float | None = None) -> AbstractContextManager[psycopg.Connection[Any]]:
         """A connection for one statement, without a transaction around it."""
-        self.open()
-        try:
-            with self._pool.connection(timeout=wait_s) as connection:
-                yield connection
-        except (PoolTimeout, TooManyRequests) as error:
-            raise TransientFailure(Code.ACCOUNTS_UNAVAILABLE, "no connection to the accounts is free") from error
-        except psycopg.OperationalError as error:
-            raise TransientFailure(Code.ACCOUNTS_UNAVAILABLE, f"PostgreSQL: {type(error).__name__}") from error
+        return self._pool.connection(wait_s)
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection[Any]]:

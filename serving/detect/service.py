@@ -113,7 +113,7 @@ class Detection:
             outcome = "declined" if error.code is Code.NOT_BRAIN_MR else "refused"
             raise
         finally:
-            metrics.detected(outcome, time.monotonic() - start)
+            metrics.DETECTION_SECONDS.labels(outcome).observe(time.monotonic() - start)
         return answer
 
     def _detect(self, data: bytes, overlay: bool) -> Answer:
@@ -194,7 +194,7 @@ class Detection:
             self._of_account[account_id] += change
             if not self._of_account[account_id]:
                 del self._of_account[account_id]
-            metrics.detect_queue(self._of_account.total())
+            metrics.DETECTION_QUEUE.set(self._of_account.total())
 
 
 def detection() -> Detection:

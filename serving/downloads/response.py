@@ -15,7 +15,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 from flask import Response, request, stream_with_context
@@ -29,7 +28,8 @@ from serving.auth.policies import audit
 from serving.downloads.plan import Plan
 from serving.downloads.stream import Download
 from serving.extensions import services
-from serving.http import metrics, ranges
+from serving.http import metrics
+from serving.http.ranges import file_response
 
 # Together fewer than a process has connections to the catalogue. Apart, so that large plans hold up no download.
 PLANNING_TURNS: Final = 2
@@ -81,26 +81,25 @@ def send(query: PackQuery, *, omit: bool, name: str, told: str) -> Response:
     """The zip of what `query` finds, offered to be saved as `name`; `told` describes it in the audit trail."""
     service = services()
     with ExitStack() as held:
-        service.downloads.acquire()
-        held.callback(service.downloads.release)
+        held.enter_context(service.downloads.hold())
         found = planned(query, omit=omit, timeout_ms=service.serving.download_timeout_ms)
         plan = found.plan
         terms.refuse(found.missing)
-        wanted = ranges.wanted(request, etag=plan.etag, length=plan.length)
-        response = Response(status=wanted.status, content_type="application/zip")
-        response.set_etag(plan.etag)
-        response.accept_ranges = "bytes"
-        response.headers["Cache-Control"] = "private, no-store" if found.restricted else "private, no-cache"
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        if wanted.status is HTTPStatus.PARTIAL_CONTENT:
-            response.headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{plan.length}"
-        if wanted.status in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-            response.content_length = wanted.stop - wanted.start
-            if request.method == "GET":
-                ask = partial(service.catalog, wait_s=PATIENCE_S)
-                download = Download(plan, service.store, ask, _departure(request.environ))
-                held.callback(download.close)
-                response.response = stream_with_context(_sent(download, wanted.start, wanted.stop, told))
+
+        def body(start: int, stop: int) -> Iterator[bytes]:
+            ask = partial(service.catalog, wait_s=PATIENCE_S)
+            download = Download(plan, service.store, ask, _departure(request.environ))
+            held.callback(download.close)
+            return stream_with_context(_sent(download, start, stop, told))
+
+        response = file_response(
+            plan.etag,
+            plan.length,
+            content_type="application/zip",
+            name=name,
+            cache_control="private, no-store" if found.restricted else "private, no-cache",
+            body=body,
+        )
         response.call_on_close(held.pop_all().close)
     return response
 
@@ -108,12 +107,12 @@ def send(query: PackQuery, *, omit: bool, name: str, told: str) -> Response:
 def _sent(download: Download, start: int, stop: int, told: str) -> Iterator[bytes]:
     """The bytes of one answer, counted and audited however it ends."""
     try:
-        with metrics.download():
+        with metrics.DOWNLOADS_IN_FLIGHT.track_inprogress():
             chunks = download.stream(start, stop)
             while chunk := _next(chunks):
                 yield chunk
     finally:
-        metrics.downloaded(download.sent)
+        metrics.DOWNLOADED_BYTES.inc(download.sent)
         plan = download.plan
         audit(
             "download", query=told, etag=plan.etag, slices=plan.total.members, bytes=plan.length, start=start,

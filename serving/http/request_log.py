@@ -77,7 +77,7 @@ def register(app: Flask, service: Services) -> None:
         request_id = context.get("request_id", "")
         response.headers.add(REQUEST_ID_HEADER, request_id)
         route = asked.url_rule.rule if asked.url_rule else None
-        metrics.answered(asked.method, route, response.status_code, seconds)
+        metrics.count_request(asked.method, route, response.status_code, seconds)
         write, event = (_log.warning, "slow_request") if seconds > slow_s else (_log.info, "request")
         write(event, method=asked.method, route=route, status=response.status_code, ms=round(seconds * 1000, 1))
         return response
