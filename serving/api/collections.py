@@ -28,14 +28,6 @@ class CollectionPath(Parameters):
     collection_id: Id
 
 
-class CollectionLicense(Answer):
-    """A licence that series of a collection may be passed on under."""
-
-    name: str | None
-    url: str | None
-    series_count: int
-
-
 class Collection(Answer):
     """One collection with what it holds as of the last load."""
 
@@ -47,7 +39,7 @@ class Collection(Answer):
     series_count: int
     slice_count: int = Field(description="slices of all planes")
     species: list[str]
-    licenses: list[CollectionLicense]
+    licenses: list[totals.CollectionLicense]
     citation_urls: list[str]
     published_at: datetime = Field(description="when the newest of its series was published, UTC")
     url: str

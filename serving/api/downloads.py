@@ -18,11 +18,12 @@ from braingranary.catalog.read import downloads
 from braingranary.catalog.read.downloads import PackRow
 from braingranary.catalog.schema.row_keys import series_id
 from braingranary.catalog.search.filters import SHOWN_PLANE, SeriesFilter
-from serving.api.schemas import Answer, FilterParameters, Parameters, Problem, QueryName
+from serving.api.schemas import FilterParameters, Parameters, Problem, QueryName
 from serving.api.series import wanted
 from serving.auth.policies import TOKEN_HEADER, Access, Rate, access
 from serving.downloads import response as zip_answer
 from serving.downloads.response import PackQuery
+from serving.downloads.rights import License
 from serving.extensions import services
 from serving.http.responses import answer
 
@@ -60,14 +61,6 @@ class DownloadParameters(FilterParameters, ZipParameters):
     """A named query, the filters of the list of series, or both: what answers all of it."""
 
     query: QueryName | None = Field(default=None, description="a named query")
-
-
-class License(Answer):
-    """A licence and the collections under it; null for what their archive does not say."""
-
-    name: str | None
-    url: str | None
-    collections: list[str]
 
 
 class DownloadPlan(BaseModel):
@@ -112,7 +105,7 @@ def described(query: DownloadParameters) -> DownloadPlan:
         series=plan.series,
         subjects=plan.subjects,
         collections=list(plan.rights.collections),
-        licenses=[License.model_validate(item) for item in plan.rights.licenses],
+        licenses=list(plan.rights.licenses),
         omitted=sorted({item.collection for item in found.omitted}),
         needs_terms=sorted({item.terms for item in found.missing}),
         etag=plan.etag,

@@ -14,7 +14,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field
 
-from braingranary.catalog.read import lineage as catalogue
+from braingranary.catalog.read.lineage import PackFile, SeriesLineage, lineage_of_series, pack_files
 from braingranary.errors import Code, RejectedInput
 from braingranary.normalization import sidecar as sidecars
 from braingranary.normalization.raw import parse_raw_key, read_receipt
@@ -69,17 +69,6 @@ class Loading(Answer):
 
     run: str | None
     published_at: datetime
-
-
-class PackFile(Answer):
-    """One pack as a file."""
-
-    volume: int
-    plane: str
-    acquired: bool = Field(description="false: a reformat of the acquired plane")
-    sha256: str
-    pack_bytes: int
-    slice_count: int
 
 
 class Lineage(BaseModel):
@@ -179,7 +168,7 @@ def series_lineage(path: SeriesPath, query: NoParameters) -> Response:  # noqa: 
             }
         ),
         catalogue=Loading.model_validate(facts),
-        packs=[PackFile.model_validate(asdict(pack)) for pack in packs],
+        packs=packs,
         sidecar_url=url_for("lineage.series_sidecar", uid=found.series_uid),
     )
     return answer(told)
@@ -196,10 +185,10 @@ def series_sidecar(path: SeriesPath, query: NoParameters) -> Response:  # noqa: 
     return answer(sidecar_answer(asdict(sidecar)))
 
 
-def _found(uid: str) -> tuple[catalogue.SeriesLineage, list[catalogue.PackFile]]:
+def _found(uid: str) -> tuple[SeriesLineage, list[PackFile]]:
     with services().catalog() as connection:
-        found = catalogue.lineage_of_series(connection, uid)
-        packs = catalogue.pack_files(connection, uid)
+        found = lineage_of_series(connection, uid)
+        packs = pack_files(connection, uid)
     if found is None:
         raise RejectedInput(Code.NOT_FOUND, "there is no such series")
     return found, packs

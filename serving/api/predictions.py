@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from flask import Response, url_for
 from flask_openapi3.blueprint import APIBlueprint
@@ -43,31 +43,10 @@ class PredictionsParameters(PageParameters):
     max_probability: Probability = 1.0
 
 
-class Model(Answer):
-    """One registered version of the detector; research only, not a medical device."""
-
-    version: str
-    sha256: str = Field(description="of the weights")
-    data_sha256: str = Field(description="of what it was trained on")
-    trained_on: str
-    architecture: str | None = Field(description="id of the network; null where not recorded")
-    preprocessing: str | None = Field(description="id of how pictures are prepared; null where not recorded")
-    license: str | None = Field(description="SPDX id of the licence of the weights; null where not recorded")
-    figures: dict[str, Any] = Field(description="its evaluation, as the model card tells it")
-    calibration_slope: float
-    calibration_offset: float
-    tumor_threshold: float = Field(description="a slice is called Tumor from this probability on")
-    series_threshold: float = Field(description="a series is called Tumor from this probability on")
-    brain_threshold: float = Field(description="a slice is declined below this brain probability")
-    lesion_threshold: float
-    active: bool = Field(description="the one whose word the named queries offer")
-    registered_at: datetime
-
-
 class ModelList(BaseModel):
     """Registered models, the newest first."""
 
-    models: list[Model]
+    models: list[verdicts.Model]
 
 
 class SeriesPrediction(Answer):
@@ -123,8 +102,7 @@ def list_models(query: NoParameters) -> Response:  # noqa: ARG001 - named so tha
     """Registered versions of the detector with their hashes, thresholds and figures, the newest first."""
     with services().catalog() as connection:
         found = verdicts.models(connection)
-    shown = [Model.model_validate(asdict(item)) for item in found]
-    return answer(ModelList(models=shown))
+    return answer(ModelList(models=found))
 
 
 @api.get("/predictions", summary="Series by what a model says", responses={"200": PredictionPage})

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from braingranary.catalog.schema.series_fields import PYTHON_TYPES, SERIES_FIELDS
 from braingranary.catalog.search.columns import RANGE_FILTERS, SORTS, VALUE_FILTERS
 from braingranary.catalog.search.filters import MODEL, UNKNOWN, WORDS_MAX
+from braingranary.catalog.search.query import Facet
 
 LIMIT_MAX = 500
 VALUES_MAX = 50  # of one filter
@@ -261,16 +262,6 @@ class SeriesPage(BaseModel):
     series: list[Series]
     next: str | None
     count: Count | None = None
-
-
-class Facet(Answer):
-    """How many series have one value of one filter; the name of the facet is that of the parameter."""
-
-    facet: str
-    value: str
-    series_count: int
-    subject_count: int | None
-    slice_count: int
 
 
 class FacetPage(BaseModel):

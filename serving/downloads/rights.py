@@ -18,11 +18,11 @@ NO_LICENSE: Final = "No licence stated by the archive"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class License:
-    """One licence and the collections that came under it; None for what their archive does not say."""
+    """A licence and the collections under it; null for what their archive does not say."""
 
     name: str | None
     url: str | None
-    collections: tuple[str, ...]
+    collections: list[str]
 
 
 class Source(NamedTuple):
@@ -58,7 +58,7 @@ class Rights:
             License(
                 name=name or None,
                 url=url or None,
-                collections=tuple(sorted({item[1] for item in self._seen if (item[2], item[3]) == (name, url)})),
+                collections=sorted({item[1] for item in self._seen if (item[2], item[3]) == (name, url)}),
             )
             for name, url in kinds
         )

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from braingranary.catalog.read.pipeline import ScoreRun
-from braingranary.catalog.read.series import RunItem
+from braingranary.catalog.read.series import Run as LoadedRun
 
 STEPS: Final = {"ingest": "Ingested", "normalize": "Normalized", "score": "Scored"}
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -55,7 +55,7 @@ def steps(newest: Mapping[str, datetime], *, now: datetime) -> list[Step]:
     return [Step(text=text, at=at, age=age_of(now - at) if at else None) for text, at in found]
 
 
-def runs(loaded: Iterable[RunItem], scored: Iterable[ScoreRun], *, limit: int) -> list[Run]:
+def runs(loaded: Iterable[LoadedRun], scored: Iterable[ScoreRun], *, limit: int) -> list[Run]:
     """The newest runs of all steps, at most `limit`."""
     merged = [
         Run(

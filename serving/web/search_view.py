@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from serving.api.schemas import Facet
+from braingranary.catalog.search.query import Facet
 
 Arguments: TypeAlias = Mapping[str, Sequence[str]]
 """Query arguments: the values of each parameter, none of them empty."""

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 
-from serving.api.schemas import Facet
+from braingranary.catalog.search.query import Facet
 from serving.web import download_options as taking
 from serving.web import pipeline_view as state_of_pipeline
 from serving.web import search_view

@@ -32,8 +32,8 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRow:
-    """One line of the trail."""
+class AuditLine:
+    """Who did what and when."""
 
     audit_id: int
     happened_at: datetime
@@ -65,9 +65,9 @@ def page(
     limit: int,
     event: str | None = None,
     account_id: int | None = None,
-) -> list[AuditRow]:
+) -> list[AuditLine]:
     """Lines with a number below `before`, newest first."""
-    with connection.cursor(row_factory=class_row(AuditRow)) as cursor:
+    with connection.cursor(row_factory=class_row(AuditLine)) as cursor:
         cursor.execute(
             statement("accounts/audit_page"),
             {"before": before, "limit": limit, "event": event, "account_id": account_id},

@@ -9,7 +9,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from werkzeug.wrappers import Response as BaseResponse
 
-from braingranary.catalog.read import series as search
+from braingranary.catalog.read import series
 from serving.api import schemas
 from serving.api.downloads import ZIP_RESPONSES, ZipParameters, named
 from serving.api.pictures.slices import slice_url
@@ -30,7 +30,7 @@ def image_list(query: PageParameters) -> Response:
     """Slices with series, date, plane, scanner, pixel spacing and links."""
     pack_id, slice_index = cursors.decode(query.cursor, int, int) if query.cursor else (-1, -1)
     with services().catalog() as connection:
-        found = search.image_page(connection, after=(int(pack_id), int(slice_index)), limit=query.limit + 1)
+        found = series.image_page(connection, after=(int(pack_id), int(slice_index)), limit=query.limit + 1)
     page = found[: query.limit]
     images = []
     for item in page:

@@ -9,7 +9,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
-from braingranary.catalog.read import series as search
+from braingranary.catalog.read import series
 from braingranary.errors import Code, RejectedInput
 from braingranary.imaging import jpeg
 from braingranary.imaging.contact_sheet import to_png
@@ -80,17 +80,17 @@ def slice_url(slice_id: str) -> str:
     return f"{request.script_root}{api.url_prefix}/slices/{slice_id}.jpg"
 
 
-def _found(path: SlicePath) -> tuple[search.SliceLocation, int, bool]:
+def _found(path: SlicePath) -> tuple[series.SliceLocation, int, bool]:
     """The place of the slice, its number, and whether its pixels are restricted; the caller may see them."""
     pack_id, slice_index = (int(part) for part in path.slice_id.split("-"))
     with services().catalog() as connection:
-        found = search.slice_location(connection, pack_id, slice_index)
+        found = series.slice_location(connection, pack_id, slice_index)
         if found is None:
             raise RejectedInput(Code.NOT_FOUND, "there is no such slice")
         restricted = terms.require(connection, pack_id=pack_id)
     return found, slice_index, restricted
 
 
-def _etag(found: search.SliceLocation, slice_index: int) -> str:
+def _etag(found: series.SliceLocation, slice_index: int) -> str:
     """Pack and number name the bytes."""
     return f"{found.sha256[:32]}-{slice_index}"

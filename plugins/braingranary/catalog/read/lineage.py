@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from braingranary.catalog.db import Connection, many, one
 
@@ -40,7 +43,7 @@ class PackFile:
 
     volume: int
     plane: str
-    acquired: bool
+    acquired: Annotated[bool, Field(description="false: a reformat of the acquired plane")]
     sha256: str
     pack_bytes: int
     slice_count: int

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from braingranary.catalog.db import Connection, many, one
 
@@ -17,13 +20,14 @@ from braingranary.catalog.db import Connection, many, one
 class RejectReason:
     """How many series of one collection one step could not use, by one reason."""
 
-    code: str
+    code: Annotated[str, Field(description="stable code of the reason", examples=["localizer"])]
     step: str
     archive: str
     collection: str
     series_count: int
-    lost_count: int
-    """Those that are not in the catalogue at all; of the others only single files were left out."""
+    lost_count: Annotated[
+        int, Field(description="not in the catalogue at all; of the others only single files were left out")
+    ]
     newest_at: datetime
 
 

@@ -8,33 +8,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from braingranary.catalog.db import Connection, many
-from braingranary.records import Json
 
 MODELS_MAX = 100  # more versions than anyone keeps
 SLICES_MAX = 5_000  # of one series: a model looks at three planes of one volume
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelItem:
-    """One registered model."""
+class Model:
+    """One registered version of the detector; research only, not a medical device."""
 
     version: str
-    sha256: str
-    data_sha256: str
+    sha256: Annotated[str, Field(description="of the weights")]
+    data_sha256: Annotated[str, Field(description="of what it was trained on")]
     trained_on: str
-    architecture: str | None
-    preprocessing: str | None
-    license: str | None
-    figures: dict[str, Json]
+    architecture: Annotated[str | None, Field(description="id of the network; null where not recorded")]
+    preprocessing: Annotated[str | None, Field(description="id of how pictures are prepared; null where not recorded")]
+    license: Annotated[str | None, Field(description="SPDX id of the licence of the weights; null where not recorded")]
+    figures: Annotated[dict[str, Any], Field(description="its evaluation, as the model card tells it")]
     calibration_slope: float
     calibration_offset: float
-    tumor_threshold: float
-    series_threshold: float
-    brain_threshold: float
+    tumor_threshold: Annotated[float, Field(description="a slice is called Tumor from this probability on")]
+    series_threshold: Annotated[float, Field(description="a series is called Tumor from this probability on")]
+    brain_threshold: Annotated[float, Field(description="a slice is declined below this brain probability")]
     lesion_threshold: float
-    active: bool
+    active: Annotated[bool, Field(description="the one whose word the named queries offer")]
     registered_at: datetime
 
 
@@ -74,9 +76,9 @@ class SliceVerdict:
     """It does not look like brain MR, so that `tumor` says nothing."""
 
 
-def models(connection: Connection) -> list[ModelItem]:
+def models(connection: Connection) -> list[Model]:
     """Registered models, the newest first."""
-    return many(connection, ModelItem, "model_list", {"limit": MODELS_MAX})
+    return many(connection, Model, "model_list", {"limit": MODELS_MAX})
 
 
 def of_series(connection: Connection, uid: str) -> list[SeriesVerdict]:

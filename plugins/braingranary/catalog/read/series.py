@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from psycopg.rows import class_row, dict_row
+from pydantic import Field
 
 from braingranary.catalog.db import Connection
 from braingranary.catalog.db import many as _all
@@ -104,10 +105,10 @@ class NamedSlice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunItem:
-    """One run that was loaded."""
+class Run:
+    """One published run that was loaded."""
 
-    step: str
+    step: Annotated[str, Field(description="ingest or normalize", examples=["normalize"])]
     run: str
     published_at: datetime
     series_count: int
@@ -172,6 +173,6 @@ def named_query_slices(connection: Connection, name: str, labels: Labels = "trut
         yield from cursor.execute(statement("queries/named_query_slices"), {"name": name, "labels": labels})
 
 
-def runs(connection: Connection, *, limit: int) -> list[RunItem]:
+def runs(connection: Connection, *, limit: int) -> list[Run]:
     """Loaded runs, the newest first."""
-    return _all(connection, RunItem, "run_page", {"limit": limit})
+    return _all(connection, Run, "run_page", {"limit": limit})

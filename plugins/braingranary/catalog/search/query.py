@@ -50,10 +50,11 @@ class Count:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facet:
-    """Counts of one value of one filter; `unknown` stands for null."""
+    """How many series have one value of one filter; the name of the facet is that of the parameter."""
 
     facet: str
     value: str
+    """`unknown` stands for null."""
     series_count: int
     subject_count: int | None
     """None under a filter."""
