@@ -22,10 +22,12 @@ from serving.auth.identity import Identity
 from serving.detect.service import Detection
 from serving.detect.weights import Registry, WeightsSource
 from serving.http.concurrency import ConcurrencyLimit
+from serving.http.pipeline_metrics import PipelineMetrics
 from serving.http.readiness import Readiness
 from serving.pool import Pool
 from serving.search import SearchRefresher, default_folder
 
+_METRICS_WAIT_S: Final = 1.0
 _REGISTRY_WAIT_S: Final = 2.0
 """How long the first detection waits for the catalogue to name the model, before the shipped one stands in."""
 
@@ -52,6 +54,7 @@ class Services:
         self.search = SnapshotStore(folder, self.catalog)
         self.readiness.add("search", lambda _timeout_s: self.search.check())
         self._search_refresher = SearchRefresher(self.search)
+        self.pipeline_metrics = PipelineMetrics(lambda: self.catalog(wait_s=_METRICS_WAIT_S), lambda: self.store)
         self._store_settings = store
         self._pool = Pool(
             catalog.dsn.get_secret_value(),

@@ -73,5 +73,8 @@ def _from_known_network() -> bool:
 )
 @access(Access.OPERATOR, unless=_from_known_network)
 def read_metrics(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
-    """Requests, downloads, detections and waits of all processes; for operators and the networks of the settings."""
-    return unkept(Response(metrics.text(), content_type=CONTENT_TYPE_PLAIN_0_0_4))
+    """Requests, downloads, detections and waits of all processes, and the state of the pipeline.
+
+    For operators and the networks of the settings.
+    """
+    return unkept(Response(metrics.text(services().pipeline_metrics), content_type=CONTENT_TYPE_PLAIN_0_0_4))

@@ -13,6 +13,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -64,10 +65,12 @@ def count_request(method: str, route: str | None, status: int, seconds: float) -
     REQUEST_SECONDS.labels(known, route or "none", str(status)).observe(seconds)
 
 
-def text() -> bytes:
-    """All counts of all processes in the text format of Prometheus."""
+def text(*shared: Collector) -> bytes:
+    """All counts of all processes, and gauges that are the same in each, in the text format of Prometheus."""
+    outside = CollectorRegistry()
+    for collector in shared:
+        outside.register(collector)
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest(REGISTRY)
-    everything = CollectorRegistry()
-    MultiProcessCollector(everything)  # type: ignore[no-untyped-call]
-    return generate_latest(everything)
+        return generate_latest(REGISTRY) + generate_latest(outside)
+    MultiProcessCollector(outside)  # type: ignore[no-untyped-call]
+    return generate_latest(outside)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 
 from serving.http import metrics
+from serving.http.pipeline_metrics import PipelineMetrics
 from tests.fixtures.settings_table import MODELS, PAGE, page_with
 
+PIPELINE = {family.name for family in PipelineMetrics(nullcontext, lambda: None).describe()}  # type: ignore[return-value,arg-type]
 TEXT = PAGE.read_text(encoding="utf-8")
 
 
@@ -24,6 +27,6 @@ def test_variables_of_the_text_exist() -> None:
 
 def test_metrics_of_the_text_exist() -> None:
     counted = {sample.name for family in metrics.REGISTRY.collect() for sample in family.samples}
-    named = {family.name for family in metrics.REGISTRY.collect()} | counted
+    named = {family.name for family in metrics.REGISTRY.collect()} | counted | PIPELINE
     told = set(re.findall(r"granary_(?!reader|accounts)[a-z_]+", TEXT))
     assert {re.sub(r"_count$", "", name) for name in told} <= named

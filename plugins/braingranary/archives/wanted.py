@@ -7,6 +7,7 @@ runs write at once may be written once too often; the next run that meets the st
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -86,9 +87,9 @@ def outstanding(store: ObjectStore, archive: str) -> list[WantedSeries]:
     return sorted(entries, key=lambda entry: (entry.since, entry.record.series_uid))
 
 
-def archives_with_wanted(store: ObjectStore) -> list[str]:
-    """Names of the archives from which anything is wanted, as key segments."""
-    return sorted({item.key.split("/")[1] for item in store.list("wanted/")})
+def count_wanted(store: ObjectStore) -> dict[str, int]:
+    """How many series are wanted, by archive (as a key segment)."""
+    return dict(Counter(item.key.split("/")[1] for item in store.list("wanted/")))
 
 
 def to_retry(store: ObjectStore, archive: str, announced: Collection[str]) -> list[SeriesRecord]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from braingranary.archives.wanted import archives_with_wanted, outstanding
+from braingranary.archives.wanted import count_wanted
 from braingranary.catalog.load.normalize_run import pending_runs
 from braingranary.catalog.load.score_run import pending_score_runs
 from braingranary.cli.errors import EXIT_STATUSES
@@ -51,7 +51,7 @@ def _pipeline(folder: Path) -> dict[str, Any]:
         healthy = api.healthy()
     return {
         "fresh": fresh,
-        "wanted": {name: len(outstanding(store, name)) for name in archives_with_wanted(store)},
+        "wanted": count_wanted(store),
         "pending": pending,
         "rejects": [asdict(one) for one in rejects],
         "airflow": {"healthy": healthy, "newest_runs": newest},

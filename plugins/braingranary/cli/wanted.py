@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from braingranary.archives.wanted import archives_with_wanted, outstanding
+from braingranary.archives.wanted import count_wanted, outstanding
 from braingranary.cli.errors import EXIT_STATUSES
 from braingranary.cli.operations import json_option, object_store, tell
 from braingranary.cli.state_option import state_option
@@ -24,7 +24,7 @@ def wanted() -> None:
 def list_wanted(folder: Path, archive: str | None, as_json: bool) -> None:
     """Every wanted series, the longest waiting first, with the attempts at it and what the last one met."""
     store = object_store(folder)
-    names = [archive] if archive else archives_with_wanted(store)
+    names = [archive] if archive else sorted(count_wanted(store))
     found = [entry for name in names for entry in outstanding(store, name)]
     value = [
         {
