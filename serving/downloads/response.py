@@ -9,15 +9,14 @@ RejectedInput(TERMS_NOT_ACCEPTED) and TransientFailure(SERVER_BUSY).
 
 from __future__ import annotations
 
-import select
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from flask import Response, request, stream_with_context
+from flask import Response, stream_with_context
 
 from braingranary.catalog.db import Connection
 from braingranary.catalog.read import terms as restrictions
@@ -87,8 +86,7 @@ def send(query: PackQuery, *, omit: bool, name: str, told: str) -> Response:
         terms.refuse(found.missing)
 
         def body(start: int, stop: int) -> Iterator[bytes]:
-            ask = partial(service.catalog, wait_s=PATIENCE_S)
-            download = Download(plan, service.store, ask, _departure(request.environ))
+            download = Download(plan, service.store, partial(service.catalog, wait_s=PATIENCE_S))
             held.callback(download.close)
             return stream_with_context(_sent(download, start, stop, told))
 
@@ -118,19 +116,6 @@ def _sent(download: Download, start: int, stop: int, told: str) -> Iterator[byte
             "download", query=told, etag=plan.etag, slices=plan.total.members, bytes=plan.length, start=start,
             bytes_sent=download.sent,
         )  # fmt: skip
-
-
-def _departure(environ: Mapping[str, Any]) -> Callable[[], bool]:
-    """Whether the client has closed the connection, or their side of it, as far as the server behind tells its socket.
-
-    Otherwise it shows only when something is sent: after a question and a range GET, or several, that nobody reads.
-    """
-    connection = environ.get("gunicorn.socket")
-    if connection is None:
-        return lambda: False
-    poll = select.poll()
-    poll.register(connection, select.POLLRDHUP)
-    return lambda: bool(poll.poll(0))
 
 
 def _next(chunks: Iterator[bytes]) -> bytes:

@@ -5,12 +5,10 @@ slices of a pack lie is asked once, a few packs at a time in a short question, a
 a slow reader of a long download holds neither memory nor a connection. Each pack is read by as few range GETs as its
 slices allow, and every slice's CRC-32 is checked before it is passed on. Fails with GranaryError(CHECKSUM_MISMATCH) or
 TransientFailure(CATALOG_CHANGED); by then the answer has begun, so it ends early, which its Content-Length makes plain.
-For a reader who has left, neither a question nor a range GET is made any more: BrokenPipeError.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 import tempfile
@@ -28,9 +26,7 @@ from serving.downloads.plan import Plan, PlannedPack
 
 RANGE_BYTES_MAX: Final = 1024 * 1024  # held for as long as a slow reader takes it; a pack of 50 slices has 0.5 MB
 GAP_BYTES_MAX: Final = 64 * 1024  # reading over a small gap costs less than another request
-ASKED_SLICES: Final = 4_096  # a question about so many takes some milliseconds
-ASKED_FIRST: Final = 64  # a reader who waits for bytes, or has gone already, pays for few
-ASKED_GROWTH: Final = 8  # from each question to the next one
+ASKED_SLICES: Final = 2_048  # of one question, which takes some milliseconds
 _FACTS: Final = struct.Struct(">qiqf")
 
 
@@ -55,25 +51,16 @@ class Download:
     """One reader of a plan. Close it when it is sent or given up; the plan stays open."""
 
     def __init__(
-        self,
-        plan: Plan,
-        store: ObjectStore,
-        ask: Callable[[], AbstractContextManager[Connection]],
-        gone: Callable[[], bool] = lambda: False,
+        self, plan: Plan, store: ObjectStore, connect: Callable[[], AbstractContextManager[Connection]]
     ) -> None:
-        """`gone` tells whether the reader has left, and is asked before anything dear is done for them."""
+        """A reader of `plan`; `connect` lends a connection to the catalogue for one question."""
         self.plan = plan
         self.sent = 0
         self._store = store
-        self._ask = ask
-        self._gone = gone
+        self._connect = connect
         self._facts: IO[bytes] = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the answer
         self._crc32 = zlib.crc32(manifest.HEADER)
         self._crc32_at = 0
-
-    def _check_reader(self) -> None:
-        if self._gone():
-            raise BrokenPipeError(errno.EPIPE, "the reader has left")  # what sending to them would end with
 
     def close(self) -> None:
         """Let go of what was kept for this reader."""
@@ -161,7 +148,6 @@ class Download:
         for run in _reads(pieces):
             start = run[0].fact.offset
             length = run[-1].fact.offset + run[-1].fact.length - start
-            self._check_reader()
             data = memoryview(self._store.get_range(pack.key, start, length))
             parts: list[bytes | memoryview] = []
             for piece in run:
@@ -188,13 +174,13 @@ class Download:
     def _known(self, packs: Iterator[PlannedPack]) -> Iterator[tuple[PlannedPack, list[Fact]]]:
         """Packs with the facts of those slices that come along."""
         batch: list[PlannedPack] = []
-        slices, enough = 0, ASKED_FIRST
+        slices = 0
         for pack in packs:
             batch.append(pack)
             slices += pack.slice_count
-            if slices >= enough:
+            if slices >= ASKED_SLICES:
                 yield from self._look_up(batch)
-                batch, slices, enough = [], 0, min(enough * ASKED_GROWTH, ASKED_SLICES)
+                batch, slices = [], 0
         yield from self._look_up(batch)
 
     def _look_up(self, batch: list[PlannedPack]) -> Iterator[tuple[PlannedPack, list[Fact]]]:
@@ -203,8 +189,7 @@ class Download:
         # No slice is empty, so that a hole in the file tells that nothing was written there.
         unknown = [pack for pack in batch if not any(os.pread(spool, size, pack.place.facts * size))]
         if unknown:
-            self._check_reader()
-            with self._ask() as connection:
+            with self._connect() as connection:
                 found = downloads.slice_facts(connection, [(pack.pack_id, pack.sha256) for pack in unknown])
             for pack in unknown:
                 os.pwrite(spool, found[pack.pack_id], pack.place.facts * size)
