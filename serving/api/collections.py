@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 
 from flask import Response, url_for
@@ -83,11 +82,9 @@ def one_collection(path: CollectionPath, query: NoParameters) -> Response:  # no
 
 def shown(item: totals.Collection) -> Collection:
     """A collection with its addresses."""
-    return Collection.model_validate(
-        {
-            **asdict(item),
-            "id": str(item.collection_id),
-            "url": url_for("collections.one_collection", collection_id=item.collection_id),
-            "series_url": url_for("series.list_series", collection=item.name),
-        }
+    return Collection.of(
+        item,
+        id=str(item.collection_id),
+        url=url_for("collections.one_collection", collection_id=item.collection_id),
+        series_url=url_for("series.list_series", collection=item.name),
     )

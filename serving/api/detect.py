@@ -10,6 +10,7 @@ logged or audited; nor is the result, which may be about the one who asks.
 from __future__ import annotations
 
 import base64
+from dataclasses import asdict
 from http import HTTPStatus
 from io import BytesIO
 from typing import IO, Any, Final, Literal
@@ -22,6 +23,7 @@ from werkzeug.formparser import FormDataParser
 
 from braingranary.detector.contracts.detection import Answer
 from braingranary.errors import Code, RejectedInput
+from serving.api import schemas
 from serving.api.account.authorization import own_id
 from serving.api.schemas import Parameters, Problem
 from serving.auth.policies import Access, Rate, access, audit
@@ -73,7 +75,7 @@ class Lesion(BaseModel):
     area_mm2: float | None = Field(description="null where the upload does not tell its pixel spacing")
 
 
-class Detection(BaseModel):
+class Detection(schemas.Answer):
     """One detection; all but `result` only with details=1. Research only, not a medical device."""
 
     model_config = ConfigDict(openapi_extra={"content": {"image/png": {}}})  # type: ignore[typeddict-unknown-key]
@@ -151,31 +153,13 @@ def _response(answer: Answer, query: DetectParameters) -> Response:
 
 
 def _details(answer: Answer) -> Detection:
-    lesion = None
-    if answer.lesion is not None:
-        top, left, bottom, right = answer.lesion.box
-        lesion = Lesion(
-            box=Box(top=top, left=left, bottom=bottom, right=right),
-            area_px=answer.lesion.area_px,
-            area_mm2=answer.lesion.area_mm2,
-        )
-    drawn = None if answer.overlay_png is None else base64.b64encode(answer.overlay_png).decode("ascii")
-    return Detection(
-        result=answer.result,
-        probability=answer.probability,
-        threshold=answer.threshold,
-        model=answer.model,
-        kind=answer.kind,
-        plane=answer.plane,
-        slices=answer.slices,
-        declined_slices=answer.declined_slices,
+    lesion = answer.lesion
+    return Detection.of(
+        answer,
         slice=answer.peak_slice,
         slice_probability=answer.peak_probability,
-        brain_probability=answer.brain_probability,
-        height=answer.height,
-        width=answer.width,
-        lesion=lesion,
-        overlay_png=drawn,
+        lesion=lesion and {**asdict(lesion), "box": dict(zip(Box.model_fields, lesion.box, strict=True))},
+        overlay_png=answer.overlay_png and base64.b64encode(answer.overlay_png).decode("ascii"),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
@@ -145,9 +144,9 @@ def series_predictions(path: SeriesPath, query: SeriesPredictionsParameters) -> 
 def _shown(item: verdicts.SeriesVerdict) -> SeriesPrediction:
     peak = None if item.peak_pack_id is None else slice_url(f"{item.peak_pack_id}-{item.peak_slice_index}")
     address = url_for("predictions.series_predictions", uid=item.series_uid)
-    return SeriesPrediction.model_validate({**asdict(item), "peak_url": peak, "url": address})
+    return SeriesPrediction.of(item, peak_url=peak, url=address)
 
 
 def _shown_slice(item: verdicts.SliceVerdict) -> SlicePrediction:
     slice_id = f"{item.pack_id}-{item.slice_index}"
-    return SlicePrediction.model_validate({**asdict(item), "id": slice_id, "url": slice_url(slice_id)})
+    return SlicePrediction.of(item, id=slice_id, url=slice_url(slice_id))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from flask import Response, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
@@ -60,4 +58,4 @@ def one_query(path: QueryPath, query: NoParameters) -> Response:  # noqa: ARG001
 
 def shown(item: totals.NamedQuery) -> NamedQuery:
     """A query with the address of its zip."""
-    return NamedQuery.model_validate({**asdict(item), "url": url_for("images.download", query=item.name)})
+    return NamedQuery.of(item, url=url_for("images.download", query=item.name))

@@ -6,9 +6,10 @@ Models of parameters forbid what they do not know, so that a misspelt filter is 
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from datetime import date
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -16,6 +17,9 @@ from braingranary.catalog.schema.series_fields import PYTHON_TYPES, SERIES_FIELD
 from braingranary.catalog.search.columns import RANGE_FILTERS, SORTS, VALUE_FILTERS
 from braingranary.catalog.search.filters import MODEL, UNKNOWN, WORDS_MAX
 from braingranary.catalog.search.query import Facet
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 LIMIT_MAX = 500
 VALUES_MAX = 50  # of one filter
@@ -75,6 +79,11 @@ class Answer(BaseModel):
     """Base of what routes answer, made from records of the catalogue."""
 
     model_config = ConfigDict(from_attributes=True)
+
+    @classmethod
+    def of(cls, record: DataclassInstance, **added: Any) -> Self:
+        """The answer with the fields of `record` that it has, and with those `added`, such as addresses."""
+        return cls.model_validate({**asdict(record), **added})
 
 
 class NoParameters(Parameters):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
 from datetime import date
 from typing import Final
 
@@ -105,7 +104,7 @@ def slices_of_series(path: SeriesPath, query: SlicesParameters) -> Response:
     items = []
     for item in page:
         slice_id = f"{item.pack_id}-{item.slice_index}"
-        items.append(schemas.Slice.model_validate({**asdict(item), "id": slice_id, "url": slice_url(slice_id)}))
+        items.append(schemas.Slice.of(item, id=slice_id, url=slice_url(slice_id)))
     last = page[-1] if len(found) > query.limit else None
     more = cursors.encode(last.volume, last.plane, last.slice_index) if last else None
     return answer(schemas.SlicePage(slices=items, next=more))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import date
 
 from flask import Response, url_for
@@ -109,19 +108,13 @@ def one_study(path: StudyPath, query: PageParameters) -> Response:
 
 def shown(item: browse.StudyItem) -> Study:
     """A study with its addresses."""
-    return Study.model_validate(
-        {
-            **asdict(item),
-            "url": url_for("studies.one_study", uid=item.study_uid),
-            "subject_url": url_for("subjects.one_subject", subject_id=item.subject_id),
-        }
+    return Study.of(
+        item,
+        url=url_for("studies.one_study", uid=item.study_uid),
+        subject_url=url_for("subjects.one_subject", subject_id=item.subject_id),
     )
 
 
-def _series(item: browse.StudySeries) -> dict[str, object]:
+def _series(item: browse.StudySeries) -> StudySeries:
     cover = slice_url(f"{item.cover_pack_id}-{item.cover_index}") if item.cover_pack_id is not None else None
-    return {
-        **asdict(item),
-        "url": url_for("series.one_series", uid=item.series_uid),
-        "thumbnail_url": cover,
-    }
+    return StudySeries.of(item, url=url_for("series.one_series", uid=item.series_uid), thumbnail_url=cover)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from flask import Response, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
@@ -94,4 +92,4 @@ def one_subject(path: SubjectPath, query: PageParameters) -> Response:
 def shown(item: browse.SubjectItem) -> Subject:
     """A subject with its address."""
     address = url_for("subjects.one_subject", subject_id=item.subject_id)
-    return Subject.model_validate({**asdict(item), "id": str(item.subject_id), "url": address})
+    return Subject.of(item, id=str(item.subject_id), url=address)

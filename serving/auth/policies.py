@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar, cast
 
 import structlog
-from flask import Flask, current_app, g, request
+from flask import Flask, g, request
 
 from braingranary.accounts import audit as trail
 from braingranary.accounts import directory
@@ -83,11 +83,6 @@ def access(
 def policy_of(view: Callable[..., Any] | None) -> Policy | None:
     """The mark of a view; None where somebody forgot it."""
     return getattr(view, _MARK, None)
-
-
-def current_policy() -> Policy | None:
-    """The mark of the view that answers the current request; None where there is none."""
-    return policy_of(current_app.view_functions.get(request.endpoint or ""))
 
 
 def current_account() -> Account | None:

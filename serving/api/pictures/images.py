@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from flask import Response, jsonify, redirect, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
@@ -35,7 +33,7 @@ def image_list(query: PageParameters) -> Response:
     images = []
     for item in page:
         slice_id = f"{item.pack_id}-{item.slice_index}"
-        images.append(schemas.Image.model_validate({**asdict(item), "id": slice_id, "url": slice_url(slice_id)}))
+        images.append(schemas.Image.of(item, id=slice_id, url=slice_url(slice_id)))
     more = cursors.encode(page[-1].pack_id, page[-1].slice_index) if len(found) > query.limit else None
     return jsonify(schemas.ImagePage(images=images, next=more).model_dump(mode="json"))
 
