@@ -21,10 +21,10 @@ SERIAL := spark or e2e or browser or chaos or containers
 SERVERS := stack or $(SERIAL)
 WORKERS ?= 2
 
-.PHONY: help demo stop status test unit lint format bench train lock sbom dist clean venv debian
+.PHONY: help demo stop status test test-long unit lint format bench train lock sbom dist clean venv debian
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do \
-		printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r target text; do \
+		printf '  make %-9s %s\n' "$$target" "$$text"; done
 	@echo '  DATA=<folder> VERSION=<name>, and WORK=<folder> for checkpoints, are what `make train` takes; it resumes'
 	@echo '  DICOM=<folder>, or ARCHIVE=tcia COLLECTION=<name> LIMIT=<n>, choose what `make demo` ingests'
 
@@ -65,15 +65,18 @@ format: $(READY) ## put the code into form
 	$(BIN)/sqlfluff fix sql
 
 unit: $(READY) ## the tests that need no server, in under two minutes
-	$(PYTEST) -n $(WORKERS) --dist loadscope -m 'not ($(SERVERS) or slow or realdata or bench or gpu)' tests/unit tests/dags
+	$(PYTEST) -n $(WORKERS) --dist loadscope -m 'not ($(SERVERS) or slow or long or realdata or bench or gpu)' tests/unit tests/dags
 
 # Every part runs to its end, so that one failure does not hide the next; the first failure is the status.
 test: $(READY) debian ## lint, then every test
 	$(MAKE) lint
 	@status=0; \
-	$(PYTEST) -n $(WORKERS) --dist loadscope -m 'not bench and not gpu and not ($(SERIAL))' || status=$$?; \
-	$(PYTEST) -m 'not bench and not gpu and ($(SERIAL))' || { second=$$?; test $$second -eq 5 || status=$$second; }; \
+	$(PYTEST) -n $(WORKERS) --dist loadscope -m 'not bench and not gpu and not long and not ($(SERIAL))' || status=$$?; \
+	$(PYTEST) -m 'not bench and not gpu and not long and ($(SERIAL))' || { second=$$?; test $$second -eq 5 || status=$$second; }; \
 	exit $$status
+
+test-long: $(READY) debian ## what takes longer than `make test` may: each crash point, long histories
+	GRANARY_TEST_REFUSED_UPLOADS=100 $(PYTEST) -rA -m 'long and not bench and not gpu'
 
 bench: $(READY) ## measure against the peers; prints ratios
 	$(PYTEST) -m bench -s tests/bench
