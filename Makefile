@@ -75,8 +75,14 @@ test: $(READY) debian ## lint, then every test
 	$(PYTEST) -m 'not bench and not gpu and not long and ($(SERIAL))' || { second=$$?; test $$second -eq 5 || status=$$second; }; \
 	exit $$status
 
+# The hostile cases that `make test` shortens, in full.
+FULL := GRANARY_TEST_PENDING_RUNS=5000 GRANARY_TEST_REFUSED_UPLOADS=100
+FULL_CASES := tests/hostile/test_case_32_refused_uploads.py tests/hostile/test_case_38_long_history.py
 test-long: $(READY) debian ## what takes longer than `make test` may: each crash point, long histories
-	GRANARY_TEST_REFUSED_UPLOADS=100 $(PYTEST) -rA -m 'long and not bench and not gpu'
+	@status=0; \
+	$(PYTEST) -m 'long and not bench and not gpu' || status=$$?; \
+	$(FULL) $(PYTEST) --timeout 3600 $(FULL_CASES) || status=$$?; \
+	exit $$status
 
 bench: $(READY) ## measure against the peers; prints ratios
 	$(PYTEST) -m bench -s tests/bench
