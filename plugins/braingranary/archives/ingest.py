@@ -69,8 +69,9 @@ def write_manifest(
 
     """
     records, rejects = _announced(archive, query)
-    wanted.announce(store, records)
-    earlier = wanted.to_retry(store, archive.name, {record.series_uid for record in records})
+    records = wanted.announce(store, records)
+    left = wanted.RETRIED_MAX if query.limit is None else min(wanted.RETRIED_MAX, query.limit - len(records))
+    earlier = wanted.to_retry(store, archive.name, {record.series_uid for record in records}, left)
     manifest = Manifest(
         run=run,
         archive=archive.name,

@@ -3,6 +3,7 @@
 Layout (see docs/architecture.md):
     raw/<archive>/<collection>/<series_uid>/<sha256>.zip (or .nii.gz, .nii) and .receipt.json, canonical.json
     wanted/<archive>/<collection>/<series_uid>.json          announced and not yet staged, with the attempts at it
+    dismissed/<archive>/<collection>/<series_uid>.json       a person's decision that it is not wanted
     normalized/<profile>/<series_uid>/<volume>-<plane>.zip, sidecar.json, <volume>.nii.gz
     again/<profile>/<series_uid>.txt                         series to normalize once more: the raw key
     quarantine/<archive>/<collection>/<series_uid>/<code>-<sha256>.bin and .json
@@ -91,6 +92,16 @@ def wanted_prefix(archive: str) -> str:
 def wanted(archive: str, collection: str, series_uid: str) -> str:
     """What is known of a series that an archive announced and that is not staged yet."""
     return f"{wanted_prefix(archive)}{segment(collection)}/{checked_uid(series_uid)}.json"
+
+
+def dismissed_prefix(archive: str) -> str:
+    """Every series of one archive that a person has dismissed."""
+    return f"dismissed/{segment(archive)}/"
+
+
+def dismissed(archive: str, collection: str, series_uid: str) -> str:
+    """A person's decision that a series is not wanted, whatever its archive announces."""
+    return f"{dismissed_prefix(archive)}{segment(collection)}/{checked_uid(series_uid)}.json"
 
 
 def quarantine(archive: str, collection: str, series_uid: str, code: Code, sha256: str) -> str:
