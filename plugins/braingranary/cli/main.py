@@ -61,7 +61,7 @@ COMMANDS: Final = (
         module="braingranary.cli.status",
         attribute="status",
         summary="Show processes, freshness, wanted, pending and rejected series.",
-        extra="demo",
+        extra="airflow",
     ),
     LazyCommand(
         name="ingest",
@@ -92,6 +92,13 @@ COMMANDS: Final = (
         module="braingranary.cli.upkeep",
         attribute="audit",
         summary="Compare the catalogue with the object store.",
+        extra="airflow",
+    ),
+    LazyCommand(
+        name="migrate",
+        module="braingranary.cli.upkeep",
+        attribute="migrate",
+        summary="Bring the catalogue's schema up to date.",
         extra="airflow",
     ),
     LazyCommand(

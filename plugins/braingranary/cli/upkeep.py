@@ -1,4 +1,4 @@
-"""`granary audit` and `granary restore`: catalogue and object store compared, the one rebuilt from the other."""
+"""`granary audit`, `granary restore` and `granary migrate`: the catalogue compared, rebuilt and brought up to date."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from braingranary.catalog.load.restore import restore as restore_runs
-from braingranary.catalog.schema.migrate import migrate
+from braingranary.catalog.schema.migrate import migrate as migrate_schema
 from braingranary.cli.errors import EXIT_STATUSES
 from braingranary.cli.operations import (
     airflow,
@@ -66,6 +66,13 @@ def audit(  # noqa: PLR0917 - one argument an option
         tell(as_json, value, [run_line(run), *(f"{name:24} {count}" for name, count in found.items())])
 
 
+@click.command("migrate", epilog=EXIT_STATUSES)
+@state_option
+def migrate(folder: Path) -> None:
+    """Bring the catalogue's schema up to date, as the role that owns it; may be repeated at any time."""
+    migrate_schema(load_catalog_settings(operator_settings(folder)).dsn.get_secret_value())
+
+
 @click.command("restore", epilog=EXIT_STATUSES)
 @json_option
 @state_option
@@ -76,7 +83,7 @@ def restore(folder: Path, as_json: bool) -> None:
     and terms come from a backup of PostgreSQL, see docs/runbooks/restore.md.
     """
     store = object_store(folder)
-    migrate(load_catalog_settings(operator_settings(folder)).dsn.get_secret_value())
+    migrate_schema(load_catalog_settings(operator_settings(folder)).dsn.get_secret_value())
     stderr = sys.stderr
     with catalogue(folder) as connection, click.progressbar(length=1, label="runs", hidden=as_json, file=stderr) as bar:
         models = register_stored(connection, store)
