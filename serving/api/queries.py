@@ -7,7 +7,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
-from braingranary.catalog.search import totals
+from braingranary.catalog.search import named_queries
 from serving.api.schemas import Answer, NoParameters, QueryPath
 from serving.auth.policies import Access, access
 from serving.extensions import services
@@ -44,7 +44,7 @@ class NamedQueryList(BaseModel):
 def list_queries(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """The predefined queries in their order, with counts."""
     snapshot = services().search.current
-    return answer_of(snapshot, lambda: NamedQueryList(queries=[shown(item) for item in snapshot.totals.queries]))
+    return answer_of(snapshot, lambda: NamedQueryList(queries=[shown(item) for item in snapshot.queries]))
 
 
 @api.get("/queries/<query>", summary="One named query", responses={"200": NamedQuery})
@@ -52,10 +52,10 @@ def list_queries(query: NoParameters) -> Response:  # noqa: ARG001 - named so th
 def one_query(path: QueryPath, query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """One predefined query with its counts."""
     snapshot = services().search.current
-    found = next(item for item in snapshot.totals.queries if item.name == path.query)
+    found = next(item for item in snapshot.queries if item.name == path.query)
     return answer_of(snapshot, lambda: shown(found))
 
 
-def shown(item: totals.NamedQuery) -> NamedQuery:
+def shown(item: named_queries.NamedQuery) -> NamedQuery:
     """A query with the address of its zip."""
     return NamedQuery.of(item, url=url_for("images.download", query=item.name))

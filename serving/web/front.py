@@ -46,7 +46,7 @@ def front(query: schemas.NoParameters) -> Response:  # noqa: ARG001 - named so t
         slices=totals.slice_count,
         subjects=totals.subject_count,
         collections={item.value: item.series_count for item in totals.facet("collection")},
-        queries=[queries.shown(item) for item in totals.queries],
+        queries=[queries.shown(item) for item in snapshot.queries],
         links={
             "series": url_for("series.list_series"),
             "images": url_for("images.image_list"),

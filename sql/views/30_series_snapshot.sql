@@ -3,8 +3,7 @@
 -- a read of the whole catalogue by hashing, and a read of one series by a look-up.
 --
 -- The label that counts: a reader goes before a mask, a mask before the word of a collection; of one source, one slice
--- with tumour is enough. The counts of labelled slices are those of the named queries, which look at the volume that
--- stands for a series (0) alone (see queries/named_query_slices.sql).
+-- with tumour is enough.
 CREATE VIEW series_snapshot AS
 SELECT -- noqa: ST06
     s.series_id,
@@ -55,18 +54,6 @@ SELECT -- noqa: ST06
     coalesce(k.slices_axial, 0) AS slices_axial,
     coalesce(k.slices_coronal, 0) AS slices_coronal,
     coalesce(k.slices_sagittal, 0) AS slices_sagittal,
-    coalesce(k.tumor_axial, 0) AS tumor_axial,
-    coalesce(k.tumor_coronal, 0) AS tumor_coronal,
-    coalesce(k.tumor_sagittal, 0) AS tumor_sagittal,
-    coalesce(k.no_tumor_axial, 0) AS no_tumor_axial,
-    coalesce(k.no_tumor_coronal, 0) AS no_tumor_coronal,
-    coalesce(k.no_tumor_sagittal, 0) AS no_tumor_sagittal,
-    coalesce(k.model_tumor_axial, 0) AS model_tumor_axial,
-    coalesce(k.model_tumor_coronal, 0) AS model_tumor_coronal,
-    coalesce(k.model_tumor_sagittal, 0) AS model_tumor_sagittal,
-    coalesce(k.model_no_tumor_axial, 0) AS model_no_tumor_axial,
-    coalesce(k.model_no_tumor_coronal, 0) AS model_no_tumor_coronal,
-    coalesce(k.model_no_tumor_sagittal, 0) AS model_no_tumor_sagittal,
     v.tumor,
     v.source AS label_source,
     m.tumor_probability,

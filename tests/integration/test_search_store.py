@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psycopg
 import pytest
 
@@ -169,3 +170,18 @@ def test_texts_keep_quotes_line_feeds_and_the_difference_between_empty_and_unkno
     store.refresh()
     kept = dict(store.current.frame.select("series_uid", "series_description").rows())
     assert [kept[synthetic.uid(number)] for number in range(4)] == texts
+
+
+def test_codes_of_texts_are_narrow_and_read_over_the_bytes_of_the_file(
+    dsn: str, object_store: ObjectStore, tmp_path: Path
+) -> None:
+    load(dsn, object_store, "one", range(300))
+    store = store_of(dsn, tmp_path)
+    assert store.refresh()
+    frame = store.current.frame
+    assert frame["plane"].to_physical().dtype == pl.UInt8
+    assert frame["series_description"].n_unique() > 255
+    assert frame["series_description"].to_physical().dtype == pl.UInt16
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute("SELECT series_description, plane FROM series_snapshot ORDER BY series_id").fetchall()
+    assert frame.select("series_description", "plane").rows() == rows

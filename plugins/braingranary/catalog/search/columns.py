@@ -1,4 +1,4 @@
-"""Columns of the search snapshot: the series fields that lists need, the counts by plane.
+"""Columns of the search snapshot: the series fields that lists need.
 
 Everything here follows from the list of series fields; a new field that is filtered, sorted, counted or listed is a
 column of the snapshot as soon as it stands there and in the view `series_snapshot`.
@@ -13,10 +13,6 @@ import pyarrow as pa
 from braingranary.catalog.schema.series_fields import ARROW_TYPES, SERIES_FIELDS, Origin, SeriesField, SqlType
 
 PLANES: Final = ("axial", "coronal", "sagittal")
-QUERY_COUNTS: Final = tuple(
-    f"{label}_{plane}" for label in ("tumor", "no_tumor", "model_tumor", "model_no_tumor") for plane in PLANES
-)
-"""Slices that the named queries answer, by label and plane: by truth, and by the active model where no truth speaks."""
 FIELDS: Final[dict[str, SeriesField]] = {
     field.name: field
     for field in SERIES_FIELDS
@@ -51,8 +47,7 @@ def column_types() -> dict[str, pa.DataType]:
     """Arrow types of the view's columns, by name."""
     # PostgreSQL writes a real with as few digits as tell it: as a double these are what people read, and compare to.
     kinds = {**ARROW_TYPES, SqlType.REAL: pa.float64()}
-    counts = dict.fromkeys(QUERY_COUNTS, pa.int32())
-    return {**{name: kinds[field.type] for name, field in FIELDS.items()}, **counts}
+    return {name: kinds[field.type] for name, field in FIELDS.items()}
 
 
 def is_category(name: str) -> bool:

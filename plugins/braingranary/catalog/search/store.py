@@ -24,6 +24,7 @@ from braingranary.catalog.db import Connection
 from braingranary.catalog.search.columns import FACETS
 from braingranary.catalog.search.combinations import Combinations, combine
 from braingranary.catalog.search.filters import SeriesFilter
+from braingranary.catalog.search.named_queries import NamedQuery
 from braingranary.catalog.search.query import VALUES_MAX, Facet, Selection
 from braingranary.catalog.search.snapshot import (
     SUFFIX,
@@ -48,6 +49,8 @@ class Snapshot:
 
     state: str
     frame: pl.DataFrame
+    queries: tuple[NamedQuery, ...]
+    """The named queries with their counts."""
 
     def select(self, wanted: SeriesFilter) -> Selection:
         """What a filter leaves; raises RejectedInput(REQUEST_INVALID) for a full-text query without words."""
@@ -122,8 +125,7 @@ class SnapshotStore:
     def _take(self, path: Path | None) -> bool:
         if path is None or path == self._path:
             return False
-        state, frame = open_snapshot(path)
-        snapshot = Snapshot(state, frame)
+        snapshot = Snapshot(*open_snapshot(path))
         _ = (snapshot.totals, snapshot.texts)  # counted before anybody waits for them
         self._snapshot, self._path = snapshot, path
         return True

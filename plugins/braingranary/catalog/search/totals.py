@@ -1,4 +1,4 @@
-"""What the whole of a snapshot holds: facets with their subjects, collections, and counts of the named queries.
+"""What the whole of a snapshot holds: facets with their subjects, and collections.
 
 Counted once a snapshot, before it answers. Goes in: the rows of a snapshot. Comes out: frozen records.
 """
@@ -7,38 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 
 from braingranary.catalog.search.columns import FACETS
 from braingranary.catalog.search.combinations import SLICES, Combinations
 from braingranary.catalog.search.query import Facet, facet_counts
-
-_SHORT: Final = {"ax": "axial", "cor": "coronal", "sag": "sagittal"}
-NAMED_QUERIES: Final = {
-    f"{label}_{short}": (plane, tumor)
-    for label, tumor in (("withtumor", True), ("notumor", False))
-    for short, plane in _SHORT.items()
-}
-"""Plane and label of the slices that each predefined query answers, in the order they are shown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedQuery:
-    """One of the predefined queries with its counts."""
-
-    name: str
-    plane: str
-    tumor: bool
-    slice_count: int
-    """By truth, as the next two."""
-    series_count: int
-    subject_count: int
-    model_slice_count: int
-    """What the active model would add where no truth speaks, as the next two."""
-    model_series_count: int
-    model_subject_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +54,6 @@ class Totals:
     """Of each facet all values."""
     collections: list[Collection]
     """By name."""
-    queries: list[NamedQuery]
 
     def facet(self, name: str) -> list[Facet]:
         """The values of one facet, the most frequent first."""
@@ -95,30 +69,7 @@ def count_totals(frame: pl.DataFrame, combinations: Combinations) -> Totals:
         slice_count=int(frame["shown_slices"].sum()),
         facets=[item for facet in FACETS for item in facet_counts(counted, facet, subjects=True)],
         collections=_collections(frame),
-        queries=[_named_query(frame, name, plane, tumor=tumor) for name, (plane, tumor) in NAMED_QUERIES.items()],
     )
-
-
-def _named_query(frame: pl.DataFrame, name: str, plane: str, *, tumor: bool) -> NamedQuery:
-    label = "tumor" if tumor else "no_tumor"
-    truth, model = _counts(frame, f"{label}_{plane}"), _counts(frame, f"model_{label}_{plane}")
-    return NamedQuery(
-        name=name,
-        plane=plane,
-        tumor=tumor,
-        slice_count=truth[0],
-        series_count=truth[1],
-        subject_count=truth[2],
-        model_slice_count=model[0],
-        model_series_count=model[1],
-        model_subject_count=model[2],
-    )
-
-
-def _counts(frame: pl.DataFrame, column: str) -> tuple[int, int, int]:
-    """Slices, series and subjects that a column of slices counts."""
-    found = frame.select(column, "subject_id").filter(pl.col(column) > 0)
-    return int(found[column].sum()), len(found), found["subject_id"].n_unique()
 
 
 def _collections(frame: pl.DataFrame) -> list[Collection]:

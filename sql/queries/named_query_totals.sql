@@ -1,0 +1,30 @@
+-- How much each named query answers: by truth, and what the active model adds where no truth speaks. The rules are those
+-- of named_query_slices.sql; slices are counted by pack, and by runs of neighbours where something is said of them.
+SELECT
+    q.name,
+    q.plane,
+    q.tumor,
+    coalesce(sum(a.slices) FILTER (WHERE a.truth), 0)::bigint AS slice_count,
+    count(DISTINCT a.series_id) FILTER (WHERE a.truth) AS series_count,
+    count(DISTINCT a.subject_id) FILTER (WHERE a.truth) AS subject_count,
+    coalesce(sum(a.slices) FILTER (WHERE NOT a.truth), 0)::bigint AS model_slice_count,
+    count(DISTINCT a.series_id) FILTER (WHERE NOT a.truth) AS model_series_count,
+    count(DISTINCT a.subject_id) FILTER (WHERE NOT a.truth) AS model_subject_count
+FROM named_query AS q
+LEFT JOIN (
+    SELECT
+        p.plane,
+        p.series_id,
+        s.subject_id,
+        coalesce(r.slices, p.slice_count) AS slices,
+        coalesce(r.truth, t.tumor, r.model_word) AS tumor,
+        coalesce(r.truth, t.tumor) IS NOT NULL AS truth
+    FROM pack AS p
+    INNER JOIN series AS s ON p.series_id = s.series_id
+    LEFT JOIN series_truth AS t ON p.series_id = t.series_id
+    LEFT JOIN pack_labels AS b ON p.pack_id = b.pack_id
+    LEFT JOIN LATERAL unnest(b.slice_counts, b.truths, b.model_words) AS r (slices, truth, model_word) ON true
+    WHERE p.volume = 0
+) AS a ON q.plane = a.plane AND q.tumor = a.tumor
+GROUP BY q.name
+ORDER BY q.position
