@@ -413,7 +413,7 @@ def test_labels_decide_named_queries_by_precedence(
     ]
     synthetic.publish(object_store, "r1", run)
     load_run(connection, object_store, "r1")
-    queries = snapshot_of(connection).totals.queries
+    queries = snapshot_of(connection).queries
     with connection.transaction():
         answers = {
             query.name: (query.slice_count, list(search.named_query_slices(connection, query.name)))

@@ -139,7 +139,7 @@ def test_second_model_stands_beside_the_first_and_takes_over_when_activated(
 
     assert before < activated == state(connection)
     assert [record.version for record in models.listed(connection) if record.active] == ["tiny-2"]
-    told = {query.name: query.model_slice_count for query in snapshot_of(connection).totals.queries}
+    told = {query.name: query.model_slice_count for query in snapshot_of(connection).queries}
     assert (told["withtumor_ax"], told["withtumor_cor"], told["notumor_ax"]) == (8, 8, 0)
     assert {row[0] for row in connection.execute("SELECT source FROM slice_model").fetchall()} == {"model:tiny-2"}
 
@@ -159,7 +159,7 @@ def test_named_queries_count_truth_and_offer_the_model_only_where_no_truth_speak
     load_scores(connection, object_store, "s1")
 
     found: dict[tuple[str, str], dict[tuple[str, int], str]] = {}
-    queries = {query.name: query for query in snapshot_of(connection).totals.queries}
+    queries = {query.name: query for query in snapshot_of(connection).queries}
     with connection.transaction():
         choices: tuple[search.Labels, ...] = ("truth", "model", "all")
         for name in ("withtumor_ax", "notumor_ax"):

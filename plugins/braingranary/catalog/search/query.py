@@ -103,15 +103,13 @@ class Selection:
 
     def facets(self, *, values_max: int = VALUES_MAX) -> list[Facet]:
         """Counts of each facet's most frequent values; a facet's own filter does not narrow it."""
-        found = []
         matching = self._counted.filter(*self._facet_conditions.values())
-        for facet in FACETS:
-            part = matching
-            if facet in self._facet_conditions:
-                asked = [condition for name, condition in self._facet_conditions.items() if name != facet]
-                part = self._counted.filter(*asked)
-            found += facet_counts(part, facet, tumor=tumor_of(self._wanted))[:values_max]
-        return found
+        parts = dict.fromkeys(FACETS, matching)
+        for facet in self._facet_conditions:
+            asked = [condition for name, condition in self._facet_conditions.items() if name != facet]
+            parts[facet] = self._counted.filter(*asked)
+        counts = facet_counts(parts, tumor=tumor_of(self._wanted))
+        return [item for facet in FACETS for item in counts[facet][:values_max]]
 
     def page(
         self, sort: str, *, descending: bool = True, after: Position | None = None, limit: int
@@ -178,32 +176,48 @@ class Selection:
 
 
 def facet_counts(
-    counted: pl.DataFrame, facet: str, *, tumor: pl.Expr | None = None, subjects: bool = False
-) -> list[Facet]:
-    """Counts of a facet, the most frequent value first and equals in the order of the alphabet.
+    parts: dict[str, pl.DataFrame], *, tumor: pl.Expr | None = None, subjects: bool = False
+) -> dict[str, list[Facet]]:
+    """Counts of facets, of each the most frequent value first and equals in the order of the alphabet.
 
-    `counted` has the columns of Combinations.values and `slices`; `subject_id` too where `subjects` are counted.
-    `tumor` stands for the column of that name.
+    Args:
+        parts: What is counted, by the name of the facet: the columns of Combinations.values and `slices`; `subject_id`
+            too where `subjects` are counted.
+        tumor: Stands for the column of that name.
+        subjects: Whether to count subjects.
     """
+    columns = {facet: pl.col(VALUE_FILTERS[facet].name) for facet in parts}
+    columns["tumor"] = pl.col("tumor") if tumor is None else tumor
+    groups = [_groups(part.lazy(), facet, columns[facet], subjects=subjects) for facet, part in parts.items()]
+    # All at once and as they stand: to plan each would take longer than to count it.
+    counted = pl.collect_all(groups, optimizations=pl.QueryOptFlags.none())
+    found = {}
+    for facet, frame in zip(parts, counted, strict=True):
+        told = [(value or UNKNOWN, series, slices, *(rest or (None,))) for value, series, slices, *rest in frame.rows()]
+        told.sort(key=lambda item: (-item[1], item[0]))
+        found[facet] = [
+            Facet(facet=facet, value=value, series_count=series, slice_count=slices, subject_count=subject_count)
+            for value, series, slices, subject_count in told
+            if series
+        ]
+    return found
+
+
+def _groups(part: pl.LazyFrame, facet: str, column: pl.Expr, *, subjects: bool) -> pl.LazyFrame:
+    """Value, series, slices and subjects of one facet; a series counts for every plane that it shows."""
     people = [pl.col("subject_id").n_unique()] if subjects else []
-    if facet == SHOWN_PLANE:
-        told = []
-        for plane in PLANES:
-            shown = counted.filter(pl.col(f"slices_{plane}") > 0)
-            series, slices = shown.select("series", f"slices_{plane}").sum().row(0)
-            told.append((plane, series, slices, shown["subject_id"].n_unique() if subjects else None))
-    else:
-        column = pl.col(VALUE_FILTERS[facet].name)
-        if facet == "tumor":
-            column = (column if tumor is None else tumor).cast(pl.String)
-        groups = counted.group_by(column.alias("value")).agg(pl.col("series", "slices").sum(), *people).rows()
-        told = [(value or UNKNOWN, series, slices, *(rest or (None,))) for value, series, slices, *rest in groups]
-    told.sort(key=lambda item: (-item[1], item[0]))
-    return [
-        Facet(facet=facet, value=value, series_count=series, slice_count=slices, subject_count=subject_count)
-        for value, series, slices, subject_count in told
-        if series
-    ]
+    if facet != SHOWN_PLANE:
+        value = column.cast(pl.String) if facet == "tumor" else column
+        return part.group_by(value.alias("value")).agg(pl.col("series", "slices").sum(), *people)
+    return pl.concat(
+        part.filter(pl.col(f"slices_{plane}") > 0).select(
+            pl.lit(plane).alias("value"),
+            pl.col("series").sum(),
+            pl.col(f"slices_{plane}").sum().alias("slices"),
+            *people,
+        )
+        for plane in PLANES
+    )
 
 
 def parse_sort_value(text: str, sort: str) -> SortValue:

@@ -63,11 +63,12 @@ class Totals:
 def count_totals(frame: pl.DataFrame, combinations: Combinations) -> Totals:
     """The totals of the rows of a snapshot and their combinations of facet values."""
     counted = combinations.by_subject(frame).with_columns(slices=pl.sum_horizontal(SLICES))
+    counts = facet_counts(dict.fromkeys(FACETS, counted), subjects=True)
     return Totals(
         series_count=len(frame),
         subject_count=frame["subject_id"].n_unique(),
         slice_count=int(frame["shown_slices"].sum()),
-        facets=[item for facet in FACETS for item in facet_counts(counted, facet, subjects=True)],
+        facets=[item for facet in FACETS for item in counts[facet]],
         collections=_collections(frame),
     )
 
