@@ -1,5 +1,5 @@
 -- How much each named query answers: by truth, and what the active model adds where no truth speaks. The rules are
--- those of named_query_slices.sql; slices are counted by pack, and by runs of neighbours where something is said of them.
+-- those of named_query_slices.sql. Slices are counted by pack, and by runs of neighbours where any has its own label.
 SELECT
     q.name,
     q.plane,
