@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from flask import Response, url_for
 from flask_openapi3.blueprint import APIBlueprint
@@ -29,7 +29,6 @@ from serving.http.responses import answer
 _UNTOLD: Final = frozenset((Code.OBJECT_MISSING, Code.KEY_INVALID))
 TAG = Tag(name="lineage", description="Where data came from and how it was made.")
 api = APIBlueprint("lineage", __name__, url_prefix="/api/v1", abp_tags=[TAG])
-Matrix = list[list[float]]
 
 
 class Source(Answer):
@@ -84,48 +83,6 @@ class Lineage(BaseModel):
     sidecar_url: str
 
 
-class SidecarPack(Answer):
-    """One pack as told in the sidecar."""
-
-    name: str
-    plane: str
-    acquired: bool
-    sha256: str
-    bytes: int
-    slices: int
-    height: int
-    width: int
-    affine: Matrix = Field(description="maps (slice, row, column, 1) of its pictures to (R, A, S, 1) in mm")
-
-
-class SidecarVolume(Answer):
-    """One volume: its grid, its window and its packs."""
-
-    volume: int
-    plane: str
-    obliquity_deg: float
-    shape: list[int]
-    dtype: str
-    affine: Matrix = Field(description="maps (slice, row, column, 1) of the stored voxels to (R, A, S, 1) in mm")
-    rescale_slope: float
-    rescale_intercept: float
-    inverted: bool
-    window_low: float = Field(description="modality value shown as 0")
-    window_high: float = Field(description="modality value shown as 255")
-    window_bin_width: float
-    gaps: int
-    uneven: bool
-    duplicates: int
-    sheared: bool
-    image_kind: str | None
-    echo_time_ms: float | None
-    inversion_time_ms: float | None
-    b_value: float | None
-    b_direction: list[float] | None
-    temporal_position: int | None
-    packs: list[SidecarPack]
-
-
 class Sidecar(Answer):
     """How one series was normalized: enough to undo the window and to place every pixel in the patient."""
 
@@ -139,12 +96,7 @@ class Sidecar(Answer):
     profile: str
     profile_values: dict[str, float | int]
     libraries: dict[str, str]
-    volumes: list[SidecarVolume]
-
-
-def sidecar_answer(values: dict[str, Any]) -> Sidecar:
-    """The sidecar's own fields without its key in the store."""
-    return Sidecar.model_validate({**values, "schema_version": values["schema"]})
+    volumes: list[sidecars.SidecarVolume]
 
 
 @api.get("/series/<uid>/lineage", summary="Lineage of a series", responses={"200": Lineage})
@@ -182,7 +134,7 @@ def series_sidecar(path: SeriesPath, query: NoParameters) -> Response:  # noqa: 
     sidecar = _sidecar(services().store, found.sidecar_key)
     if sidecar is None:
         raise RejectedInput(Code.NOT_FOUND, "no sidecar of this series is kept")
-    return answer(sidecar_answer(asdict(sidecar)))
+    return answer(Sidecar.of(sidecar, schema_version=sidecar.schema))
 
 
 def _found(uid: str) -> tuple[SeriesLineage, list[PackFile]]:

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Annotated, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from braingranary.errors import Code, RejectedInput
 from braingranary.imaging.series import ReadVolume, SeriesImages
@@ -37,7 +37,7 @@ Matrix = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarPack:
-    """One pack as told in a sidecar."""
+    """One pack as told in the sidecar."""
 
     name: str
     plane: Plane
@@ -47,26 +47,26 @@ class SidecarPack:
     slices: int
     height: int
     width: int
-    affine: Matrix
-    """Maps (slice, row, column, 1) of the pack's images to (R, A, S, 1) in millimetres."""
+    affine: Annotated[Matrix, Field(description="maps (slice, row, column, 1) of its pictures to (R, A, S, 1) in mm")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarVolume:
-    """One volume as told in a sidecar."""
+    """One volume: its grid, its window and its packs."""
 
     volume: int
     plane: Plane
     obliquity_deg: float
     shape: tuple[int, int, int]
     dtype: str
-    affine: Matrix
-    """Maps (slice, row, column, 1) of the stored voxels to (R, A, S, 1) in millimetres."""
+    affine: Annotated[
+        Matrix, Field(description="maps (slice, row, column, 1) of the stored voxels to (R, A, S, 1) in mm")
+    ]
     rescale_slope: float
     rescale_intercept: float
     inverted: bool
-    window_low: float
-    window_high: float
+    window_low: Annotated[float, Field(description="modality value shown as 0")]
+    window_high: Annotated[float, Field(description="modality value shown as 255")]
     window_bin_width: float
     gaps: int
     uneven: bool
