@@ -30,9 +30,7 @@ from serving.auth import policies
 from serving.auth.identity import Identity
 from serving.auth.limits import Limits
 from serving.extensions import Services
-from serving.http import openapi as description
-from serving.http import problems
-from serving.http import request_log as requests
+from serving.http import openapi, problems, request_log
 from serving.http.headers import SecurityHeaders
 from serving.http.proxies import TrustedProxies
 from serving.web import docs, front, pages
@@ -73,8 +71,8 @@ def create_app(
     """A new application; it opens no connection before its first request or `Services.open`."""
     app = OpenAPI(
         "serving.web",
-        info=description.INFO,
-        security_schemes=description.SECURITY_SCHEMES,
+        info=openapi.INFO,
+        security_schemes=openapi.SECURITY_SCHEMES,
         validation_error_status=400,
         validation_error_model=Problem,
         validation_error_callback=problems.invalid,
@@ -95,7 +93,7 @@ def create_app(
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
         SecurityHeaders(app.wsgi_app), serving.trusted_proxies, hops=serving.proxy_hops
     )
-    requests.register(app, service)
+    request_log.register(app, service)
     bounds.register(app)
     policies.register(app, bounds.count)
     problems.register(app)

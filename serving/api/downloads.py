@@ -21,8 +21,7 @@ from braingranary.catalog.search.filters import SHOWN_PLANE, SeriesFilter
 from serving.api.schemas import FilterParameters, Parameters, Problem, QueryName
 from serving.api.series import wanted
 from serving.auth.policies import TOKEN_HEADER, Access, Rate, access
-from serving.downloads import response as zip_answer
-from serving.downloads.response import PackQuery
+from serving.downloads.response import PackQuery, planned, send
 from serving.downloads.rights import License
 from serving.extensions import services
 from serving.http.responses import answer
@@ -91,7 +90,7 @@ def described(query: DownloadParameters) -> DownloadPlan:
     """What the download of these parameters will be; TransientFailure(SERVER_BUSY) when too many are under way."""
     service = services()
     with service.downloads.hold():
-        found = zip_answer.planned(
+        found = planned(
             _pack_query(query), omit=query.restricted == "omit", timeout_ms=service.serving.statement_timeout_ms
         )
         plan = found.plan
@@ -121,12 +120,12 @@ def zipped(query: DownloadParameters) -> Response:
     """All slices of a named query, or of the series that the filters leave, streamed and resumable."""
     # Values of filters are what a visitor typed: they stay out of the trail.
     filters = sorted(wanted(query).active)
-    told = [query.query or "", f"filters: {', '.join(filters)}" if filters else ""]
-    return zip_answer.send(
+    parts = [query.query or "", f"filters: {', '.join(filters)}" if filters else ""]
+    return send(
         _pack_query(query),
         omit=query.restricted == "omit",
         name=f"{query.query or 'braingranary'}.zip",
-        told=" ".join(part for part in told if part) or "everything",
+        description=" ".join(part for part in parts if part) or "everything",
     )
 
 

@@ -10,8 +10,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel, Field
 
-from braingranary.catalog.read import lineage
-from braingranary.catalog.read import predictions as verdicts
+from braingranary.catalog.read import lineage, predictions
 from braingranary.errors import Code, RejectedInput
 from serving.api.pictures.slices import slice_url
 from serving.api.schemas import Answer, NoParameters, PageParameters, Parameters, Plane, SeriesPath, Single
@@ -45,7 +44,7 @@ class PredictionsParameters(PageParameters):
 class ModelList(BaseModel):
     """Registered models, the newest first."""
 
-    models: list[verdicts.Model]
+    models: list[predictions.Model]
 
 
 class SeriesPrediction(Answer):
@@ -100,7 +99,7 @@ class PredictionPage(BaseModel):
 def list_models(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """Registered versions of the detector with their hashes, thresholds and figures, the newest first."""
     with services().catalog() as connection:
-        found = verdicts.models(connection)
+        found = predictions.models(connection)
     return answer(ModelList(models=found))
 
 
@@ -109,7 +108,7 @@ def list_models(query: NoParameters) -> Response:  # noqa: ARG001 - named so tha
 def list_predictions(query: PredictionsParameters) -> Response:
     """Series by falling tumour probability; what the model declined is not among them."""
     with services().catalog() as connection:
-        found = verdicts.page(
+        found = predictions.page(
             connection,
             model=query.model,
             at_least=query.min_probability,
@@ -130,23 +129,23 @@ def list_predictions(query: PredictionsParameters) -> Response:
 def series_predictions(path: SeriesPath, query: SeriesPredictionsParameters) -> Response:
     """The series by every model, and its slices by one: the strip of scores along them."""
     with services().catalog() as connection:
-        found = verdicts.of_series(connection, path.uid)
+        found = predictions.of_series(connection, path.uid)
         if not found and lineage.lineage_of_series(connection, path.uid) is None:
             raise RejectedInput(Code.NOT_FOUND, "there is no such series")
         model = query.model or (found[0].model if found else None)
-        slices = [] if model is None else verdicts.of_slices(connection, path.uid, model=model, plane=query.plane)
+        slices = [] if model is None else predictions.of_slices(connection, path.uid, model=model, plane=query.plane)
     told = SeriesPredictions(
         predictions=[_shown(item) for item in found], model=model, slices=[_shown_slice(item) for item in slices]
     )
     return answer(told)
 
 
-def _shown(item: verdicts.SeriesVerdict) -> SeriesPrediction:
+def _shown(item: predictions.SeriesVerdict) -> SeriesPrediction:
     peak = None if item.peak_pack_id is None else slice_url(f"{item.peak_pack_id}-{item.peak_slice_index}")
     address = url_for("predictions.series_predictions", uid=item.series_uid)
     return SeriesPrediction.of(item, peak_url=peak, url=address)
 
 
-def _shown_slice(item: verdicts.SliceVerdict) -> SlicePrediction:
+def _shown_slice(item: predictions.SliceVerdict) -> SlicePrediction:
     slice_id = f"{item.pack_id}-{item.slice_index}"
     return SlicePrediction.of(item, id=slice_id, url=slice_url(slice_id))

@@ -11,7 +11,7 @@ from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
-from braingranary.catalog.read import series as reading
+from braingranary.catalog.read import series
 from braingranary.catalog.search.export import csv_bytes, parquet_bytes, with_addresses
 from braingranary.catalog.search.filters import SeriesFilter
 from braingranary.catalog.search.query import Position, Row, parse_sort_value
@@ -72,7 +72,7 @@ def shown(row: Row) -> schemas.Series:
 def detail(uid: str) -> schemas.SeriesDetail:
     """Everything that the catalogue knows of a series now; raises RejectedInput(NOT_FOUND)."""
     with services().catalog() as connection:
-        found = reading.series_detail(connection, uid)
+        found = series.series_detail(connection, uid)
     if found is None:
         raise RejectedInput(Code.NOT_FOUND, "there is no such series")
     return schemas.SeriesDetail.model_validate({**found, **_addresses(found)})
@@ -91,14 +91,14 @@ def slices_of_series(path: SeriesPath, query: SlicesParameters) -> Response:
     """Slices by volume, plane and number."""
     volume, plane, index = cursors.decode(query.cursor, int, str, int) if query.cursor else (-1, "", -1)
     with services().catalog() as connection:
-        found = reading.slices_of_series(
+        found = series.slices_of_series(
             connection,
             path.uid,
             plane=query.plane,
             after=(int(volume), str(plane), int(index)),
             limit=query.limit + 1,
         )
-        if not found and not reading.series_exists(connection, path.uid):
+        if not found and not series.series_exists(connection, path.uid):
             raise RejectedInput(Code.NOT_FOUND, "there is no such series")
     page = found[: query.limit]
     items = []

@@ -76,8 +76,8 @@ def planned(query: PackQuery, *, omit: bool, timeout_ms: int) -> Planned:
     )
 
 
-def send(query: PackQuery, *, omit: bool, name: str, told: str) -> Response:
-    """The zip of what `query` finds, offered to be saved as `name`; `told` describes it in the audit trail."""
+def send(query: PackQuery, *, omit: bool, name: str, description: str) -> Response:
+    """The zip of what `query` finds, offered to be saved as `name`; `description` stands in the audit trail."""
     service = services()
     with ExitStack() as held:
         held.enter_context(service.downloads.hold())
@@ -88,7 +88,7 @@ def send(query: PackQuery, *, omit: bool, name: str, told: str) -> Response:
         def body(start: int, stop: int) -> Iterator[bytes]:
             download = Download(plan, service.store, partial(service.catalog, wait_s=PATIENCE_S))
             held.callback(download.close)
-            return stream_with_context(_sent(download, start, stop, told))
+            return stream_with_context(_sent(download, start, stop, description))
 
         response = file_response(
             plan.etag,
@@ -102,7 +102,7 @@ def send(query: PackQuery, *, omit: bool, name: str, told: str) -> Response:
     return response
 
 
-def _sent(download: Download, start: int, stop: int, told: str) -> Iterator[bytes]:
+def _sent(download: Download, start: int, stop: int, description: str) -> Iterator[bytes]:
     """The bytes of one answer, counted and audited however it ends."""
     try:
         with metrics.DOWNLOADS_IN_FLIGHT.track_inprogress():
@@ -113,7 +113,7 @@ def _sent(download: Download, start: int, stop: int, told: str) -> Iterator[byte
         metrics.DOWNLOADED_BYTES.inc(download.sent)
         plan = download.plan
         audit(
-            "download", query=told, etag=plan.etag, slices=plan.total.members, bytes=plan.length, start=start,
+            "download", query=description, etag=plan.etag, slices=plan.total.members, bytes=plan.length, start=start,
             bytes_sent=download.sent,
         )  # fmt: skip
 

@@ -39,7 +39,7 @@ class Fact(NamedTuple):
     position_mm: float
 
 
-class Piece(NamedTuple):
+class Member(NamedTuple):
     """A member of the zip: where its local header begins among the slices, that header, and its bytes in the pack."""
 
     at: int
@@ -119,7 +119,7 @@ class Download:
     def _manifest_crc32(self) -> int:
         """CRC-32 of the whole manifest; where the slices were sent from the first on, it is counted already."""
         if self._crc32_at < self.plan.total.lines:
-            for pack, facts in self._known(self.plan.walk("lines", self._crc32_at)):
+            for pack, facts in self._with_facts(self.plan.walk("lines", self._crc32_at)):
                 self._count(pack, facts)
         return self._crc32
 
@@ -130,7 +130,7 @@ class Download:
             self._crc32_at = pack.after.lines
 
     def _lines(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
-        for pack, facts in self._known(self.plan.walk("lines", first)):
+        for pack, facts in self._with_facts(self.plan.walk("lines", first)):
             if pack.place.lines >= last:
                 return
             yield pack.place.lines, _lines_of(pack, facts)
@@ -138,40 +138,42 @@ class Download:
     # slices and their directory
 
     def _slices(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
-        for pack, facts in self._known(self.plan.walk("slices", first)):
+        for pack, facts in self._with_facts(self.plan.walk("slices", first)):
             if pack.place.slices >= last:
                 return
             self._count(pack, facts)
-            yield from self._members(pack, [piece for piece in _pieces(pack, facts) if _within(piece, first, last)])
+            yield from self._read_members(
+                pack, [member for member in _members_of(pack, facts) if _within(member, first, last)]
+            )
 
-    def _members(self, pack: PlannedPack, pieces: list[Piece]) -> Iterator[tuple[int, bytes]]:
-        for run in _reads(pieces):
+    def _read_members(self, pack: PlannedPack, members: list[Member]) -> Iterator[tuple[int, bytes]]:
+        for run in _by_read(members):
             start = run[0].fact.offset
             length = run[-1].fact.offset + run[-1].fact.length - start
             data = memoryview(self._store.get_range(pack.key, start, length))
             parts: list[bytes | memoryview] = []
-            for piece in run:
-                content = data[piece.fact.offset - start :][: piece.fact.length]
-                if zlib.crc32(content) != piece.fact.crc32:
+            for member in run:
+                content = data[member.fact.offset - start :][: member.fact.length]
+                if zlib.crc32(content) != member.fact.crc32:
                     raise GranaryError(Code.CHECKSUM_MISMATCH, f"{pack.key}: not the bytes that were catalogued")
-                parts += (piece.header, content)
+                parts += (member.header, content)
             yield run[0].at, b"".join(parts)
 
     def _entries(self, first: int, last: int) -> Iterator[tuple[int, bytes]]:
-        for pack, facts in self._known(self.plan.walk("entries", first)):
+        for pack, facts in self._with_facts(self.plan.walk("entries", first)):
             if pack.place.entries >= last:
                 return
             entries = [
                 zip_layout.central_entry(
-                    name, piece.fact.length, piece.fact.crc32, self.plan.slices_at + piece.at, far=pack.far
+                    name, member.fact.length, member.fact.crc32, self.plan.slices_at + member.at, far=pack.far
                 )
-                for name, piece in zip(pack.names(), _pieces(pack, facts), strict=True)
+                for name, member in zip(pack.names(), _members_of(pack, facts), strict=True)
             ]
             yield pack.place.entries, b"".join(entries)
 
     # what the catalogue knows of the slices
 
-    def _known(self, packs: Iterator[PlannedPack]) -> Iterator[tuple[PlannedPack, list[Fact]]]:
+    def _with_facts(self, packs: Iterator[PlannedPack]) -> Iterator[tuple[PlannedPack, list[Fact]]]:
         """Packs with the facts of those slices that come along."""
         batch: list[PlannedPack] = []
         slices = 0
@@ -202,32 +204,32 @@ class Download:
             yield pack, chosen
 
 
-def _pieces(pack: PlannedPack, facts: list[Fact]) -> list[Piece]:
+def _members_of(pack: PlannedPack, facts: list[Fact]) -> list[Member]:
     """The members of one pack."""
-    at, pieces = pack.place.slices, []
+    at, members = pack.place.slices, []
     for name, fact in zip(pack.names(), facts, strict=True):
         header = zip_layout.local_header(name, fact.length, fact.crc32)
-        pieces.append(Piece(at, header, fact))
+        members.append(Member(at, header, fact))
         at += len(header) + fact.length
-    return pieces
+    return members
 
 
-def _within(piece: Piece, first: int, last: int) -> bool:
-    return piece.at < last and piece.at + len(piece.header) + piece.fact.length > first
+def _within(member: Member, first: int, last: int) -> bool:
+    return member.at < last and member.at + len(member.header) + member.fact.length > first
 
 
-def _reads(pieces: list[Piece]) -> Iterator[list[Piece]]:
+def _by_read(members: list[Member]) -> Iterator[list[Member]]:
     """Members that one range GET fetches: in order, close together, not too many."""
-    run: list[Piece] = []
-    for piece in pieces:
+    run: list[Member] = []
+    for member in members:
         if run:
             before = run[-1].fact
-            gap = piece.fact.offset - before.offset - before.length
-            span = piece.fact.offset + piece.fact.length - run[0].fact.offset
+            gap = member.fact.offset - before.offset - before.length
+            span = member.fact.offset + member.fact.length - run[0].fact.offset
             if not 0 <= gap <= GAP_BYTES_MAX or span > RANGE_BYTES_MAX:
                 yield run
                 run = []
-        run.append(piece)
+        run.append(member)
     if run:
         yield run
 

@@ -13,7 +13,7 @@ from serving.api.downloads import ZIP_RESPONSES, ZipParameters, named
 from serving.api.pictures.slices import slice_url
 from serving.api.schemas import PageParameters, QueryPath
 from serving.auth.policies import Access, Rate, access
-from serving.downloads import response as zip_answer
+from serving.downloads.response import send
 from serving.extensions import services
 from serving.http import cursors
 
@@ -49,9 +49,9 @@ def choose(query: QueryPath) -> BaseResponse:
 @access(Access.PUBLIC, rate=Rate.DOWNLOAD)
 def download(path: QueryPath, query: ZipParameters) -> Response:
     """The same zip as `/api/v1/downloads.zip?query=`, streamed and resumable."""
-    return zip_answer.send(
+    return send(
         named(path.query, query.labels),
         omit=query.restricted == "omit",
         name=f"{path.query}.zip",
-        told=path.query,
+        description=path.query,
     )
