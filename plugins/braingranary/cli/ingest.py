@@ -7,7 +7,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -28,8 +28,10 @@ from braingranary.cli.state_option import state_option
 from braingranary.client.airflow import AirflowApi, Backfill, DagRun
 from braingranary.errors import Code, RejectedInput
 
-DAY = click.DateTime(["%Y-%m-%d"])
-_POLL_S = 1.0
+CHAIN: Final = ("normalize", "catalog_load")
+"""DAGs that an ingest wakes, one after the other."""
+DAY: Final = click.DateTime(["%Y-%m-%d"])
+_POLL_S: Final = 1.0
 
 
 @click.command("ingest", epilog=EXIT_STATUSES)
@@ -76,12 +78,12 @@ def ingest(  # noqa: PLR0917 - one argument an option
     interval = _interval(first, before)
     with airflow(folder) as api:
         dag_id = f"{archive}_ingest"
-        make_ready(api, dag_id, unpause=unpause)
+        make_ready(api, dag_id, *(CHAIN if wait else ()), unpause=unpause)
         run_id = new_run_id()
         api.trigger(dag_id, run_id, conf, interval)
         runs = [api.run(dag_id, run_id)]
         if wait:
-            runs = follow_chain(api, runs[0], ("normalize", "catalog_load"), quiet=as_json)
+            runs = follow_chain(api, runs[0], CHAIN, quiet=as_json)
         tell(as_json, {"runs": [run_value(api, run) for run in runs]}, map(run_line, runs))
 
 

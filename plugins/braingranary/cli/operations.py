@@ -81,13 +81,14 @@ def new_run_id() -> str:
     return f"cli__{datetime.now(UTC).isoformat()}"
 
 
-def make_ready(api: AirflowApi, dag_id: str, *, unpause: bool) -> None:
-    """See to it that a run of this DAG would start; raises RejectedInput (NOT_FOUND, or REQUEST_INVALID: paused)."""
-    if not api.paused(dag_id):
-        return
-    if not unpause:
-        raise RejectedInput(Code.REQUEST_INVALID, f"DAG {dag_id} is paused: give --unpause, or unpause it in Airflow")
-    api.unpause(dag_id)
+def make_ready(api: AirflowApi, *dag_ids: str, unpause: bool) -> None:
+    """See to it that runs of these DAGs would start; raises RejectedInput (NOT_FOUND, or REQUEST_INVALID: paused)."""
+    paused = [dag_id for dag_id in dag_ids if api.paused(dag_id)]
+    if paused and not unpause:
+        message = f"DAG {paused[0]} is paused: give --unpause, or unpause it in Airflow"
+        raise RejectedInput(Code.REQUEST_INVALID, message)
+    for dag_id in paused:
+        api.unpause(dag_id)
 
 
 def follow(api: AirflowApi, run: DagRun, *, quiet: bool) -> DagRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ import click
 from braingranary.archives.registry import ARCHIVE_KINDS
 from braingranary.catalog.read.pipeline import RejectedSeries, rejects_to_retry
 from braingranary.cli.errors import EXIT_STATUSES
+from braingranary.cli.ingest import CHAIN
 from braingranary.cli.operations import (
     airflow,
     catalogue,
@@ -33,7 +35,6 @@ from braingranary.normalization.again import mark
 from braingranary.normalization.profile import DEFAULT_PROFILE
 
 _NORMALIZE: Final = "normalize"
-_CHAINS: Final = {_NORMALIZE: ("catalog_load",)}
 
 
 @click.group("rejects", epilog=EXIT_STATUSES)
@@ -92,8 +93,7 @@ def retry(  # noqa: PLR0917 - one argument an option
             triggered[f"{kind}_ingest"] = {"series": "\n".join(sorted(lost)), "force": True}
         if staged:
             triggered[_NORMALIZE] = {}
-        for dag_id in triggered:
-            make_ready(api, dag_id, unpause=unpause)
+        make_ready(api, *triggered, *(_chain(triggered) if wait else ()), unpause=unpause)
         mark(object_store(folder), DEFAULT_PROFILE.name, sorted(staged))
         runs = [run for dag_id, conf in triggered.items() for run in _trigger(api, dag_id, conf, wait, quiet=as_json)]
         value = {
@@ -111,7 +111,12 @@ def _trigger(api: AirflowApi, dag_id: str, conf: dict[str, object], wait: bool, 
     run = api.run(dag_id, run_id)
     if not wait:
         return [run]
-    return follow_chain(api, run, _CHAINS.get(dag_id, (_NORMALIZE, "catalog_load")), quiet=quiet)
+    return follow_chain(api, run, _chain([dag_id]), quiet=quiet)
+
+
+def _chain(dag_ids: Iterable[str]) -> tuple[str, ...]:
+    """The DAGs that these wake, one after the other."""
+    return CHAIN[1:] if set(dag_ids) == {_NORMALIZE} else CHAIN
 
 
 def _kind_of(found: list[RejectedSeries]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeAlias
 
@@ -137,7 +137,9 @@ class AirflowApi:
         body: dict[str, object] = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
         if interval is not None:
             start, end = (moment.isoformat() for moment in interval)
-            body |= {"logical_date": start, "data_interval_start": start, "data_interval_end": end}
+            # Airflow takes an interval with a logical date alone, and each logical date only once.
+            now = datetime.now(UTC).isoformat()
+            body |= {"logical_date": now, "data_interval_start": start, "data_interval_end": end}
         answer = self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", body=body, accepted=(200, 409))
         return answer.status_code == httpx.codes.OK
 

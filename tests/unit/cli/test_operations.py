@@ -21,7 +21,8 @@ DAG = "tcia_ingest"
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallServer]:
     with small_server() as server:
         airflow_answers.serve_login(server)
-        airflow_answers.serve_dag(server, DAG)
+        for dag_id in (DAG, "normalize", "catalog_load"):
+            airflow_answers.serve_dag(server, dag_id)
         for name, value in {"FRONT_DOOR_URL": server.url, "AIRFLOW_URL": server.url, "AIRFLOW_PASSWORD": "x"}.items():
             monkeypatch.setenv(f"GRANARY_CLIENT_{name}", value)
         monkeypatch.setattr("braingranary.cli.operations.new_run_id", lambda: "cli__1")
@@ -160,3 +161,12 @@ def test_commands_without_settings_name_what_is_missing(tmp_path: Path, monkeypa
 @pytest.mark.parametrize("command", ["ingest", "backfill", "status", "audit", "restore"])
 def test_help_tells_the_exit_statuses(command: str) -> None:
     assert "75 not possible now" in " ".join(granary(command, "--help").output.split())
+
+
+def test_ingest_that_waits_refuses_a_paused_dag_that_it_would_wake(server: SmallServer) -> None:
+    airflow_answers.serve_dag(server, "catalog_load", paused=True)
+    serve_run(server, DAG, "cli__1", "queued")
+    refused = granary("ingest", "tcia", "--wait")
+    assert (refused.exit_code, "DAG catalog_load is paused" in refused.stderr) == (1, True)
+    assert not [one for one in server.asked if one.path.endswith("/dagRuns")]
+    assert granary("ingest", "tcia").exit_code == 0

@@ -34,9 +34,10 @@ def test_trigger_sends_token_conf_and_interval(server: SmallServer, api: Airflow
     login, asked = server.asked
     assert login.json == {"username": "me", "password": "secret"}
     assert asked.headers["authorization"] == "Bearer token-1"
+    assert datetime.fromisoformat(asked.json["logical_date"]) > DAY  # now: each is taken only once
     assert asked.json == {
         "dag_run_id": "r1",
-        "logical_date": "2026-01-02T00:00:00+00:00",
+        "logical_date": asked.json["logical_date"],
         "data_interval_start": "2026-01-02T00:00:00+00:00",
         "data_interval_end": "2026-01-03T00:00:00+00:00",
         "conf": {"limit": 3},
