@@ -118,7 +118,7 @@ class ServingSettings(BaseSettings):
     downloads_max: int = Field(default=40, ge=1)
     """Long answers that one process sends at once; the next one is answered 503 at once."""
     uploads_max: int = Field(default=8, ge=1)
-    """Requests with a body that one process reads at once; the next one is answered 503 at once."""
+    """Bodies that one process reads at once, uploads to the detector apart; the next one is answered 503 at once."""
     body_max_bytes: int = Field(default=64 * 1024, ge=1)
     """Longest body of a request to a route that does not say otherwise; a longer one is answered 413 at once."""
     slow_request_ms: int = Field(default=1_000, ge=1)
@@ -129,8 +129,9 @@ class ServingSettings(BaseSettings):
     """Networks of the proxies in front; only from them are X-Forwarded-For, -Proto and -Host believed."""
     proxy_hops: int = Field(default=1, ge=1)
     """Proxies in front, one behind the other."""
-    detect_processes: int = Field(default=1, ge=0)
-    """Detecting processes of each process of the front door; 0: it does not detect."""
+    detect_processes: int = Field(default=2, ge=0)
+    """Detecting processes of each process of the front door; 0: it does not detect. One account has all but one of them
+    at work at most, so that with two or more of them no account makes others wait for its uploads."""
     detect_waiting_max: int = Field(default=4, ge=0)
     """Detections of one process that may wait for their turn; the next one is answered 503 at once."""
     detect_per_account_max: int = Field(default=2, ge=1)
@@ -147,6 +148,11 @@ class ServingSettings(BaseSettings):
     """How long `/readyz` waits for its parts; one that has not answered by then counts as failing."""
     metrics_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Networks that may read /metrics without an account; everybody else must be an operator."""
+
+    @property
+    def detect_patience_s(self) -> float:
+        """How long a detection waits for its answer: for as long as all before it may take."""
+        return self.detect_timeout_s * (1 + self.detect_waiting_max)
 
 
 class AccountsSettings(BaseSettings):

@@ -127,11 +127,11 @@ api = APIBlueprint("detect", __name__, abp_tags=[TAG])
 @takes_body(UPLOAD_BYTES_MAX + _FRAMING_BYTES)
 def detect(query: DetectParameters) -> Response:
     """One PNG, JPEG, DICOM file, zip of one DICOM series, or NIfTI (.nii, .nii.gz), told by its content."""
-    pool = detection()
-    with pool.place(own_id()):
+    pool, account_id = detection(), own_id()
+    with pool.place(account_id):
         data = _file()
         try:
-            answer = pool.detect(data, overlay=query.overlay == "1")
+            answer = pool.detect(data, account_id, overlay=query.overlay == "1")
         except RejectedInput as error:
             audit("detect", outcome=str(error.code), bytes=len(data))
             too_large = error.code in _TOO_LARGE

@@ -49,8 +49,12 @@ class Detection:
         self._coming: WorkerPool | None = None
         self._closed = threading.Event()
         self._follower: threading.Thread | None = None
-        self._counting = threading.Lock()
+        self._counting = threading.Condition()
         self._of_account: Counter[int] = Counter()
+        self._running: Counter[int] = Counter()
+        # One process is always left for other accounts, whose detections would otherwise wait for as long as uploads of
+        # one account take: seconds, where they are large or made to be slow.
+        self._running_max = max(1, settings.detect_processes - 1)
 
     @property
     def enabled(self) -> bool:
@@ -96,18 +100,26 @@ class Detection:
         """
         if not self.enabled:
             raise TransientFailure(Code.MODEL_UNAVAILABLE, "this front door does not detect")
-        with self._places.hold():
-            self._count(account_id, 1)
-            try:
+        # First the share of the account: what is refused for it must not hold a place, not even for a moment, because a
+        # crowd of such requests would take all places from others.
+        self._count(account_id, 1)
+        try:
+            with self._places.hold():
                 yield
-            finally:
-                self._count(account_id, -1)
+        finally:
+            self._count(account_id, -1)
 
-    def detect(self, data: bytes, *, overlay: bool = False) -> Answer:
-        """One detection, inside a `place`; counted by how it ends."""
+    def detect(self, data: bytes, account_id: int, *, overlay: bool = False) -> Answer:
+        """One detection, inside a `place` of the account; counted by how it ends.
+
+        Raises:
+            RejectedInput, TransientFailure: as `worker_pool` says; SERVER_BUSY also where the turn of the account does
+                not come.
+        """
         start, outcome = time.monotonic(), "failed"
         try:
-            answer = self._detect(data, overlay)
+            with self._turn(account_id):
+                answer = self._detect(data, overlay)
             outcome = "tumor" if answer.result == "Tumor" else "no_tumor"
         except RejectedInput as error:
             outcome = "declined" if error.code is Code.NOT_BRAIN_MR else "refused"
@@ -186,6 +198,25 @@ class Detection:
                 pool.drain()
             else:
                 coming.end()
+
+    @contextmanager
+    def _turn(self, account_id: int) -> Iterator[None]:
+        """Wait until another detection of the account may be given to the processes."""
+        with self._counting:
+            free = self._counting.wait_for(
+                lambda: self._running[account_id] < self._running_max, self._settings.detect_patience_s
+            )
+            if not free:
+                raise TransientFailure(Code.SERVER_BUSY, "other detections of this account take longer than usual")
+            self._running[account_id] += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._running[account_id] -= 1
+                if not self._running[account_id]:
+                    del self._running[account_id]
+                self._counting.notify_all()
 
     def _count(self, account_id: int, change: int) -> None:
         with self._counting:

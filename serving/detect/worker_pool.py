@@ -35,7 +35,7 @@ class WorkerPool:
 
     def __init__(self, settings: ServingSettings, weights: Weights) -> None:
         self.weights = weights
-        self._patience_s = settings.detect_timeout_s * (1 + settings.detect_waiting_max)
+        self._patience_s = settings.detect_patience_s
         self._lost = self._ended = False
         self._pool = ProcessPool(
             max_workers=settings.detect_processes,

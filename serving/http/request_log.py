@@ -35,7 +35,10 @@ _log = structlog.get_logger("serving.access")
 
 
 def takes_body(max_bytes: int) -> Callable[[ViewT], ViewT]:
-    """Mark a view whose requests may have a body of up to `max_bytes`, other than the setting's few."""
+    """Mark a view that takes a body of up to `max_bytes`, and that bounds itself how many of them it reads at once.
+
+    It takes none of the places for bodies: by one account's crowd of uploads nobody else is kept from signing in.
+    """
 
     def mark(view: ViewT) -> ViewT:
         setattr(view, _BODY_MAX, max_bytes)
@@ -99,15 +102,17 @@ def _lists_of(view: Callable[..., Any] | None) -> frozenset[str]:
 
 
 def _bound_body() -> None:
-    """Refuse a body that is too long or of unknown length, and take a place for reading one."""
+    """Refuse a body that is too long or of unknown length; take a place for reading one where the view has none."""
     length = request.content_length
     if length is None and request.headers.get("Transfer-Encoding"):
         raise LengthRequired("a body needs a Content-Length")
     if not length:
         return
     view = current_app.view_functions.get(request.endpoint or "")
-    request.max_content_length = getattr(view, _BODY_MAX, services().serving.body_max_bytes)
+    own_max = getattr(view, _BODY_MAX, None)
+    request.max_content_length = services().serving.body_max_bytes if own_max is None else own_max
     if length > request.max_content_length:
         raise RequestEntityTooLarge(f"a body may have {request.max_content_length} bytes here")
-    services().uploads.acquire()
-    g.holds_upload_place = True
+    if own_max is None:
+        services().uploads.acquire()
+        g.holds_upload_place = True

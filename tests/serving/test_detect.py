@@ -9,8 +9,8 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -318,13 +318,32 @@ def test_detect_beyond_the_share_of_an_account_is_429_before_a_byte_is_read(dete
     assert detecting.post(scans.picture(GREY)).status_code == 200
 
 
+@pytest.mark.parametrize(("processes", "at_work"), [(1, 1), (2, 1), (3, 2)])
+def test_one_account_has_all_processes_but_one_at_work_at_most(processes: int, at_work: int) -> None:
+    detection = Detection(ServingSettings(detect_processes=processes))
+
+    def turn() -> None:
+        with detection._turn(1):
+            pass
+
+    with ExitStack() as held, ThreadPoolExecutor(1) as pool:
+        for _ in range(at_work):
+            held.enter_context(detection._turn(1))
+        waiting = pool.submit(turn)
+        assert wait([waiting], 0.3).not_done, "one more of the same account has its turn"
+        with detection._turn(2):
+            pass  # another account does not wait for it
+        held.close()
+        waiting.result(PATIENCE_S)
+
+
 def test_refused_upload_is_let_go_of_without_the_garbage_collector(detecting: DetectingClient) -> None:
     detection: Detection = detecting.app.extensions["granary"].detection
     gc.collect()
     gc.disable()
     try:
         with pytest.raises(RejectedInput), detection.place(-1):
-            detection.detect(b"neither picture nor scan")
+            detection.detect(b"neither picture nor scan", -1)
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
         circular = [item for item in gc.garbage if isinstance(item, RejectedInput)]
@@ -390,7 +409,7 @@ def test_detection_upload_that_takes_too_long_costs_its_process_and_nobody_else(
     def outcome(data: bytes) -> str:
         """On a busy machine the model may be away for a moment, and even a small upload may take too long."""
         try:
-            return detection.detect(data).result
+            return detection.detect(data, -1).result
         except GranaryError as error:
             return error.code
 

@@ -148,12 +148,19 @@ def test_more_bodies_than_places_are_answered_503_at_once_and_places_come_back(s
         def body() -> str:
             return "read"
 
+        @app.post("/bounds-itself")
+        @access(Access.PUBLIC)
+        @takes_body(100)
+        def bounds_itself() -> str:
+            return "read"
+
     with opened(site, extend, serving={"uploads_max": 1}) as client:
         for _ in range(3):
             assert client.post("/body", data=b"x").text == "read"
         with client.application.extensions["granary"].uploads.hold():
             refused = client.post("/body", data=b"x")
             assert client.post("/body").status_code == 200  # without a body it needs no place
+            assert client.post("/bounds-itself", data=b"x").status_code == 200
         assert (refused.status_code, refused.get_json()["code"]) == (503, "server_busy")
         assert int(refused.headers["Retry-After"]) > 0
 
