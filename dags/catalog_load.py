@@ -9,15 +9,29 @@ the old catalogue until the new one is whole.
 missing, the oldest first, however many there are. Where none is missing it adds the rejects of ingests that staged
 nothing.
 
+A run whose rows are possible and that is not likely (half of the images gone, planes or facts unlike the collection's own, nearly
+all rejected, published in the future) does not pass the **quality gates**: it is refused with `catalog_gate_failed`, the
+old data keep serving, and the other runs are loaded. Whoever has looked at it and wants it triggers this DAG without
+`quality_gates`.
+
 Woken by `normalize`, by an ingest of which everything was rejected, or by hand. A run that an earlier `catalog_load`
 missed is picked up as well; loading a run twice changes nothing.
 """
 
 from __future__ import annotations
 
-from airflow.sdk import dag, task
+from airflow.sdk import Param, dag, task
 
 from braingranary.orchestration import assets, policies
+
+PARAMS = {
+    "quality_gates": Param(
+        True,
+        type="boolean",
+        title="Quality gates",
+        description="Refuse a run that is unlike what the catalogue holds. Off for a run that you have looked at.",
+    ),
+}
 
 
 @dag(
@@ -28,6 +42,7 @@ from braingranary.orchestration import assets, policies
     catchup=False,
     max_active_runs=1,
     default_args=policies.DEFAULT_ARGS,
+    params=PARAMS,
     tags=policies.tags("catalog"),
     doc_md=__doc__,
 )
@@ -40,8 +55,9 @@ def catalog_load() -> None:
     )
     def load_runs() -> dict[str, int]:
         from braingranary.orchestration.steps import catalog
+        from braingranary.orchestration.steps.context import current_run
 
-        return catalog.load_runs()
+        return catalog.load_runs(gates=current_run().params["quality_gates"] is not False)
 
     load_runs()
 

@@ -58,6 +58,7 @@ class Code(StrEnum):
     DISK_FULL = "disk_full"
     # catalogue
     CATALOG_CHECK_FAILED = "catalog_check_failed"
+    CATALOG_GATE_FAILED = "catalog_gate_failed"
     CATALOG_UNAVAILABLE = "catalog_unavailable"
     CATALOG_CHANGED = "catalog_changed"
     SEARCH_NOT_READY = "search_not_ready"

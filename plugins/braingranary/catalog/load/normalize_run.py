@@ -4,8 +4,9 @@ Why one: readers see the run whole or not at all, and a kill at any point leaves
 PostgreSQL connection that is in no transaction, the object store and the name of the run. Comes out: what was carried
 and what changed. Published ingest runs that are not loaded yet come along, for their rejects. The same run twice is a
 no-op; loads exclude each other by an advisory lock.
-Fails with RejectedInput (OBJECT_MISSING, MANIFEST_INVALID, CATALOG_CHECK_FAILED), TransientFailure
-(CATALOG_UNAVAILABLE, OBJECT_STORE_UNAVAILABLE) or ConfigurationError; whatever it raises, nothing was changed.
+Fails with RejectedInput (OBJECT_MISSING, MANIFEST_INVALID, CATALOG_CHECK_FAILED, CATALOG_GATE_FAILED),
+TransientFailure (CATALOG_UNAVAILABLE, OBJECT_STORE_UNAVAILABLE) or ConfigurationError; whatever it raises, nothing was
+changed.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from braingranary.catalog.load.transaction import (
     mapped,
     raise_catalogue_state,
     run_checks,
+    run_gates,
     run_merge,
     upsert,
 )
@@ -54,8 +56,11 @@ class LoadReport:
     """Ingest runs whose rejects came along."""
 
 
-def load_run(connection: Connection, store: ObjectStore, run: str) -> LoadReport:
-    """Load the published normalize run `run`, and every published ingest run that is not loaded yet."""
+def load_run(connection: Connection, store: ObjectStore, run: str, *, gates: bool = True) -> LoadReport:
+    """Load the published normalize run `run`, and every published ingest run that is not loaded yet.
+
+    `gates` false is for a run that somebody has looked at: it is loaded though it would not pass the quality gates.
+    """
     with load_transaction(connection):
         loaded = _loaded(connection)
         key = published.published_key("normalize", run)
@@ -65,7 +70,7 @@ def load_run(connection: Connection, store: ObjectStore, run: str) -> LoadReport
         for ingest in ingests:
             _load_one(connection, store, ingest)
         if not report.already_loaded:
-            report = _load_one(connection, store, wanted)
+            report = _load_one(connection, store, wanted, gates=gates)
     names = tuple(ingest.run for ingest in ingests)
     report = replace(report, ingest_runs=names)
     _log.info("catalog_loaded", **asdict(report))
@@ -108,11 +113,13 @@ def pending_runs(connection: Connection, store: ObjectStore) -> list[str]:
     return [item.run for item in sorted(runs, key=lambda item: (item.published_at, item.run))]
 
 
-def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun) -> LoadReport:
+def _load_one(connection: Connection, store: ObjectStore, wanted: PublishedRun, *, gates: bool = False) -> LoadReport:
     connection.execute(sql.statement("load/00_stage"))
     counts = stage_rows(connection, store, wanted)
     connection.execute(sql.statement("load/10_duplicates"))
     run_checks(connection, "checks/rows")
+    if gates:
+        run_gates(connection)
     connection.execute(sql.statement("load/20_changed"))
     row = connection.execute(sql.statement("load/21_count_changed")).fetchone()
     series_changed = int(row[0]) if row else 0

@@ -6,8 +6,8 @@ that changes nothing leaves it alone. Who keeps a copy of the catalogue asks for
 (sql/queries/catalogue_state.sql) and reads the state and the rows in one REPEATABLE READ transaction. Two copies are
 equal where both columns are.
 
-Whatever is raised inside a load, nothing was changed. Errors are RejectedInput (CATALOG_CHECK_FAILED), TransientFailure
-(CATALOG_UNAVAILABLE) or ConfigurationError.
+Whatever is raised inside a load, nothing was changed. Errors are RejectedInput (CATALOG_CHECK_FAILED,
+CATALOG_GATE_FAILED), TransientFailure (CATALOG_UNAVAILABLE) or ConfigurationError.
 """
 
 from __future__ import annotations
@@ -62,6 +62,23 @@ def run_checks(connection: Connection, folder: str) -> None:
     ]
     if failed:
         raise RejectedInput(Code.CATALOG_CHECK_FAILED, f"checks that found rows: {', '.join(failed)}")
+
+
+def run_gates(connection: Connection) -> None:
+    """Run the quality gates of sql/checks/gates: each is a query that answers one row with one boolean.
+
+    A check finds a row that cannot be; a gate doubts a whole run whose rows are possible each.
+
+    Raises:
+        RejectedInput: CATALOG_GATE_FAILED with the names of the gates that were not passed.
+    """
+    failed = [
+        name.rsplit("/", 1)[-1]
+        for name in sql.names("checks/gates")
+        if connection.execute(sql.statement(name)).fetchone() != (True,)
+    ]
+    if failed:
+        raise RejectedInput(Code.CATALOG_GATE_FAILED, f"quality gates not passed: {', '.join(failed)}")
 
 
 def run_merge(connection: Connection, name: LiteralString, values: Mapping[str, object] | None = None) -> int:

@@ -16,8 +16,10 @@ from braingranary.storage.store import ObjectStore
 _log = structlog.get_logger(__name__)
 
 
-def load_runs() -> dict[str, int]:
+def load_runs(*, gates: bool = True) -> dict[str, int]:
     """Load every published run that the catalogue does not hold, the oldest first, each in one transaction.
+
+    A run that does not pass the quality gates is refused, unless `gates` is false.
 
     Returns counts over all of them; skips where there are none, after it has added the rejects of ingest runs that
     staged nothing. A task that is killed has loaded some, and the next try goes on. A run that is refused does not keep
@@ -33,7 +35,7 @@ def load_runs() -> dict[str, int]:
             raise skip(f"every normalized run is loaded; rejects of {len(ingests)} ingest runs were added")
         for number, run in enumerate(runs, 1):
             try:
-                report = load.load_run(connection, store, run)
+                report = load.load_run(connection, store, run, gates=gates)
             except RejectedInput as error:
                 _log.error("run_refused", run=run, code=error.code, detail=error.message)
                 refused.append(error)
