@@ -9,10 +9,10 @@ the old catalogue until the new one is whole.
 missing, the oldest first, however many there are. Where none is missing it adds the rejects of ingests that staged
 nothing.
 
-A run whose rows are possible and that is not likely (half of the images gone, planes or facts unlike the collection's own, nearly
-all rejected, published in the future) does not pass the **quality gates**: it is refused with `catalog_gate_failed`, the
-old data keep serving, and the other runs are loaded. Whoever has looked at it and wants it triggers this DAG without
-`quality_gates`.
+A run whose rows are possible and that is not likely (half of the images gone, planes or facts unlike the collection's
+own, nearly all rejected, published in the future) does not pass the **quality gates**: it is refused with
+`catalog_gate_failed`, the old data keep serving, and the other runs are loaded. Whoever has looked at it and wants it
+triggers this DAG with `quality_gates` off.
 
 Woken by `normalize`, by an ingest of which everything was rejected, or by hand. A run that an earlier `catalog_load`
 missed is picked up as well; loading a run twice changes nothing.
