@@ -48,6 +48,7 @@ class Code(StrEnum):
     DOWNLOAD_SHORT = "download_short"
     DOWNLOAD_STALLED = "download_stalled"
     CHECKSUM_MISMATCH = "checksum_mismatch"
+    LISTING_INCOMPLETE = "listing_incomplete"
     SERIES_CONTENT_CONFLICT = "series_content_conflict"
     MANIFEST_INVALID = "manifest_invalid"
     # object store

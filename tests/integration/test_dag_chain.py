@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -349,3 +350,43 @@ def test_watch_fails_and_alerts_where_the_catalogue_is_stale_or_too_much_is_reje
     assert "reject_share_beyond_bound: 100%" in first
     assert "freshness_beyond_bound: the newest ingest is of 1440 hours ago" in second
     assert "reject_share" not in second
+
+
+def test_reconcile_follows_a_series_published_late_one_revised_and_a_collection_withdrawn(
+    chain: DagChain, tmp_path: Path
+) -> None:
+    uids = {name: scan.series_uid for name, scan in SERIES.items()}
+
+    def write(name: str, scan: Scan) -> None:
+        for file, data in classic_series(scan):
+            (tmp_path / "dicom" / "axial" / f"{name}-{file}").write_bytes(data)
+        chain.archive.index.refresh()
+
+    def counts(run: DagRun) -> dict[str, int]:
+        report = chain.store.get(f"runs/reconcile/{run_key('tcia_reconcile', run.run_id)}/report.json")
+        [found] = json.loads(report)["collections"]
+        return {name: len(found[name]) for name in ("newly_wanted", "missing", "withdrawn", "revised")}
+
+    chain.run("tcia_ingest", series=uids["axial"])
+    quiet = chain.run("tcia_reconcile", collection="axial")
+    assert states(quiet) == {"compare": ["success"], "fetch_revised": ["skipped"], "fail_on_refused": ["success"]}
+
+    late = replace(SERIES["axial"], series_uid="1.2.3.4.12")
+    write("late", late)
+    write("revised", replace(SERIES["axial"], slices=9))
+    followed = chain.run("tcia_reconcile", 2, collection="axial")
+    assert counts(followed) == {"newly_wanted": 1, "missing": 0, "withdrawn": 0, "revised": 1}
+    assert events(followed) == ["granary_rejected"]
+    chain.run("catalog_load")
+    with psycopg.connect(chain.dsn) as connection:
+        told = connection.execute("SELECT series_uid, code, fatal FROM reject").fetchall()
+    assert told == [(uids["axial"], "series_content_conflict", False)]
+
+    shutil.rmtree(tmp_path / "dicom" / "axial")
+    chain.archive.index.refresh()
+    doubted = chain.run("tcia_reconcile", 3, collection="axial")
+    assert (doubted.state, states(doubted)["fail_on_refused"]) == ("failed", ["failed"])
+    assert list(chain.store.list("withdrawn/")) == []
+    accepted = chain.run("tcia_reconcile", 4, collection="axial", accept_withdrawals=True)
+    assert (accepted.state, counts(accepted)["missing"]) == ("success", 2)
+    assert len(list(chain.store.list("withdrawn/"))) == 2

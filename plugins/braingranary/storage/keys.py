@@ -4,6 +4,7 @@ Layout (see docs/architecture.md):
     raw/<archive>/<collection>/<series_uid>/<sha256>.zip (or .nii.gz, .nii) and .receipt.json, canonical.json
     wanted/<archive>/<collection>/<series_uid>.json          announced and not yet staged, with the attempts at it
     dismissed/<archive>/<collection>/<series_uid>.json       a person's decision that it is not wanted
+    withdrawn/<archive>/<collection>/<series_uid>.json       the archive does not list it any more, since when
     normalized/<profile>/<series_uid>/<volume>-<plane>.zip, sidecar.json, <volume>.nii.gz
     again/<profile>/<series_uid>.txt                         series to normalize once more: the raw key
     quarantine/<archive>/<collection>/<series_uid>/<code>-<sha256>.bin and .json
@@ -53,9 +54,14 @@ def raw_archive_prefix(archive: str) -> str:
     return f"raw/{segment(archive)}/"
 
 
+def raw_collection_prefix(archive: str, collection: str) -> str:
+    """Everything received of one collection."""
+    return f"{raw_archive_prefix(archive)}{segment(collection)}/"
+
+
 def raw_prefix(archive: str, collection: str, series_uid: str) -> str:
     """Everything received for one series."""
-    return f"{raw_archive_prefix(archive)}{segment(collection)}/{checked_uid(series_uid)}/"
+    return f"{raw_collection_prefix(archive, collection)}{checked_uid(series_uid)}/"
 
 
 def raw_object(archive: str, collection: str, series_uid: str, sha256: str, media_type: str = "application/zip") -> str:
@@ -89,9 +95,14 @@ def wanted_prefix(archive: str) -> str:
     return f"wanted/{segment(archive)}/"
 
 
+def wanted_collection_prefix(archive: str, collection: str) -> str:
+    """Everything wanted of one collection."""
+    return f"{wanted_prefix(archive)}{segment(collection)}/"
+
+
 def wanted(archive: str, collection: str, series_uid: str) -> str:
     """What is known of a series that an archive announced and that is not staged yet."""
-    return f"{wanted_prefix(archive)}{segment(collection)}/{checked_uid(series_uid)}.json"
+    return f"{wanted_collection_prefix(archive, collection)}{checked_uid(series_uid)}.json"
 
 
 def dismissed_prefix(archive: str) -> str:
@@ -104,10 +115,24 @@ def dismissed(archive: str, collection: str, series_uid: str) -> str:
     return f"{dismissed_prefix(archive)}{segment(collection)}/{checked_uid(series_uid)}.json"
 
 
+def withdrawn_prefix(archive: str, collection: str) -> str:
+    """Marks of the series of one collection that its archive does not list any more."""
+    return f"withdrawn/{segment(archive)}/{segment(collection)}/"
+
+
+def withdrawn(archive: str, collection: str, series_uid: str) -> str:
+    """The mark of one series that its archive does not list any more."""
+    return f"{withdrawn_prefix(archive, collection)}{checked_uid(series_uid)}.json"
+
+
 def quarantine(archive: str, collection: str, series_uid: str, code: Code, sha256: str) -> str:
     """Where unusable bytes are kept; the series UID may be hostile here, so it is made a safe segment."""
-    stem = f"quarantine/{segment(archive)}/{segment(collection)}/{segment(series_uid)}"
-    return f"{stem}/{code}-{_checked_sha256(sha256)}.bin"
+    return f"{quarantine_prefix(archive, collection, series_uid, code)}{_checked_sha256(sha256)}.bin"
+
+
+def quarantine_prefix(archive: str, collection: str, series_uid: str, code: Code) -> str:
+    """Everything of one series that is kept for one reason."""
+    return f"quarantine/{segment(archive)}/{segment(collection)}/{segment(series_uid)}/{code}-"
 
 
 def quarantine_note(archive: str, collection: str, series_uid: str, code: Code, sha256: str) -> str:
