@@ -79,7 +79,7 @@ COMMANDS: Final = (
         name="wanted",
         module="braingranary.cli.wanted",
         attribute="wanted",
-        summary="List series that are announced and not staged.",
+        summary="List or dismiss series that are announced and not staged.",
     ),
     LazyCommand(
         name="rejects",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from braingranary.archives.wanted import count_wanted, outstanding
+from braingranary.archives.wanted import Dismissal, count_wanted, dismiss, dismissals, outstanding, undo_dismissal
 from braingranary.cli.errors import EXIT_STATUSES
 from braingranary.cli.operations import json_option, object_store, tell
 from braingranary.cli.state_option import state_option
@@ -45,3 +45,56 @@ def list_wanted(folder: Path, archive: str | None, as_json: bool) -> None:
         for entry in found
     ]
     tell(as_json, {"wanted": value}, lines or ["nothing is wanted"])
+
+
+@wanted.command("dismiss", epilog=EXIT_STATUSES)
+@click.argument("series_uid")
+@click.option("--archive", required=True, help="Name of the archive, as `granary wanted list` shows it.")
+@click.option("--by", required=True, help="Who decides, such as an e-mail address.")
+@click.option("--why", required=True, help="The reason, for whoever looks later.")
+@json_option
+@state_option
+def dismiss_series(  # noqa: PLR0917 - one argument an option
+    folder: Path, series_uid: str, archive: str, by: str, why: str, as_json: bool
+) -> None:
+    """Stop wanting SERIES_UID, whatever its archive announces; the decision is kept."""
+    _tell(as_json, [dismiss(object_store(folder), archive, series_uid, by, why)])
+
+
+@wanted.command("dismissed", epilog=EXIT_STATUSES)
+@click.option("--archive", required=True, help="Name of the archive.")
+@json_option
+@state_option
+def list_dismissed(folder: Path, archive: str, as_json: bool) -> None:
+    """Every series of an archive that a person has dismissed, with who, when and why."""
+    _tell(as_json, dismissals(object_store(folder), archive))
+
+
+@wanted.command("undo", epilog=EXIT_STATUSES)
+@click.argument("series_uid")
+@click.option("--archive", required=True, help="Name of the archive.")
+@state_option
+def undo(folder: Path, series_uid: str, archive: str) -> None:
+    """Want a dismissed SERIES_UID again."""
+    undo_dismissal(object_store(folder), archive, series_uid)
+    click.echo(f"{series_uid} is wanted again")
+
+
+def _tell(as_json: bool, found: list[Dismissal]) -> None:
+    value = [
+        {
+            "archive": one.record.archive,
+            "collection": one.record.collection,
+            "series_uid": one.record.series_uid,
+            "by": one.by,
+            "why": one.why,
+            "at": one.at,
+            "attempts": one.attempts,
+            "last_code": one.last_code,
+        }
+        for one in found
+    ]
+    lines = [
+        f"{one.at:%Y-%m-%d} {one.record.collection} {one.record.series_uid} by {one.by}: {one.why}" for one in found
+    ]
+    tell(as_json, {"dismissed": value}, lines or ["nothing is dismissed"])
