@@ -20,6 +20,7 @@ from braingranary.catalog.load.restore import NOT_RESTORED, Restored, restore
 from braingranary.catalog.load.score_run import load_scores
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack.servers.postgres import Database, PostgresServer
+from braingranary.errors import RejectedInput
 from braingranary.orchestration.model_files import activate, register_stored, register_weights
 from braingranary.orchestration.score_plan import score_job
 from braingranary.records import Plane
@@ -200,3 +201,21 @@ def test_backup_of_the_runbook_brings_accounts_and_terms_back(postgres_server: P
         # The next account gets a number that nobody has had.
         query = "INSERT INTO account.account (email, password_hash, role) VALUES ('d@e.f', '$argon2id$x', 'reader')"
         assert connection.execute(f"{query} RETURNING account_id").fetchone() == (2,)
+
+
+def test_restore_leaves_out_what_the_quality_gates_refused(
+    postgres_server: PostgresServer, object_store: ObjectStore
+) -> None:
+    odd = synthetic.tables([1])
+    odd.rejects.extend(synthetic.reject_row(f"1.9.{number}") for number in range(200))
+    synthetic.publish(object_store, "n1", synthetic.tables(range(3)))
+    synthetic.publish(object_store, "odd", odd)
+    with empty_catalogue(postgres_server) as (connection, database):
+        load_run(connection, object_store, "n1")
+        with pytest.raises(RejectedInput):
+            load_run(connection, object_store, "odd")
+        before = rows(postgres_server, database)
+    with empty_catalogue(postgres_server) as (connection, database):
+        restored = restore(connection, object_store)
+        assert restored == Restored(normalize=1, refused=("runs/normalize/odd/published.json",))
+        assert rows(postgres_server, database) == before

@@ -90,9 +90,9 @@ def load_ingests(connection: Connection, store: ObjectStore) -> tuple[str, ...]:
 
 
 def load_published(connection: Connection, store: ObjectStore, run: PublishedRun) -> None:
-    """Load just this ingest or normalize run."""
+    """Load just this ingest or normalize run; a normalize run has to pass the quality gates."""
     with load_transaction(connection):
-        _load_one(connection, store, run)
+        _load_one(connection, store, run, gates=run.step == "normalize")
 
 
 def loaded_keys(connection: Connection) -> frozenset[str]:

@@ -2,8 +2,9 @@
 
 Goes in: a migrated catalogue in which the models are registered, and the store. Comes out: the same rows as before, but
 for the columns of `NOT_RESTORED`. What is loaded already is left alone, so a restore that was killed goes on when it is
-run again. Accounts and terms are no business of the object store: they come from a backup of PostgreSQL.
-Fails as `load_run` and `load_scores` do, at the run that cannot be loaded.
+run again. A run that the checks or the quality gates refuse is told and left out, as it was at first; one that a person
+let pass the gates has to be let pass again. Accounts and terms are no business of the object store: they come from a
+backup of PostgreSQL. Fails with TransientFailure where the store or PostgreSQL cannot be reached.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from braingranary.catalog.load.normalize_run import load_published, loaded_keys
 from braingranary.catalog.load.published import PublishedRun, Step
 from braingranary.catalog.load.score_run import load_scores, loaded_score_keys
 from braingranary.catalog.load.transaction import Connection
+from braingranary.errors import RejectedInput
 from braingranary.storage.store import ObjectStore
 
 NOT_RESTORED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -42,6 +44,8 @@ class Restored:
     normalize: int = 0
     score: int = 0
     already: int = 0
+    refused: tuple[str, ...] = ()
+    """Object keys of the runs that were refused, as they were when they were published."""
 
 
 def restore(
@@ -52,18 +56,25 @@ def restore(
     everything = sorted(_published(store), key=lambda run: (run.published_at, _STEPS.index(run.step), run.run))
     waiting = [run for run in everything if run.key not in known]
     counts = dict.fromkeys(_STEPS, 0)
+    refused: list[str] = []
     for number, run in enumerate(waiting, 1):
-        if run.step == "score":
-            load_scores(connection, store, run.run)
+        try:
+            if run.step == "score":
+                load_scores(connection, store, run.run)
+            else:
+                load_published(connection, store, run)
+        except RejectedInput as error:
+            _log.error("run_refused", key=run.key, code=error.code, detail=error.message)
+            refused.append(run.key)
         else:
-            load_published(connection, store, run)
-        counts[run.step] += 1
+            counts[run.step] += 1
         progress(number, len(waiting), run.key)
     restored = Restored(
         ingest=counts["ingest"],
         normalize=counts["normalize"],
         score=counts["score"],
         already=len(everything) - len(waiting),
+        refused=tuple(refused),
     )
     _log.info("catalog_restored", runs=len(waiting), already=restored.already)
     return restored
