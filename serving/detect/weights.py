@@ -21,7 +21,7 @@ from typing import Literal
 import psycopg
 import structlog
 
-from braingranary.catalog import model_registry as models
+from braingranary.catalog import model_registry
 from braingranary.catalog.db import Connection
 from braingranary.catalog.model_registry import ActiveWeights
 from braingranary.detector.contracts.model_metadata import SHIPPED, invalid, read_metadata, shipped_file
@@ -85,7 +85,7 @@ class WeightsSource:
 
     def _registered(self, registry: Registry, loaded: Weights | None) -> Weights:
         with registry.catalog() as connection:
-            active = models.active_weights(connection)
+            active = model_registry.active_weights(connection)
         if active is None:
             return loaded if loaded and loaded.origin == "shipped" else _of_folder(None)
         if loaded and loaded.sha256 == active.sha256:

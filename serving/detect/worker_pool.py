@@ -19,7 +19,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 from braingranary.detector.contracts.detection import Answer
 from braingranary.errors import Code, GranaryError, RejectedInput, TransientFailure
 from braingranary.settings import ServingSettings
-from serving.detect import worker as detecting
+from serving.detect import worker
 from serving.detect.weights import Weights
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ class WorkerPool:
         self._pool = ProcessPool(
             max_workers=settings.detect_processes,
             max_tasks=DETECTIONS_A_PROCESS,
-            initializer=detecting.prepare,
+            initializer=worker.prepare,
             initargs=(weights.data, weights.sha256, settings.detect_memory_mib, settings.detect_timeout_s),
             context=_context(),
         )
         try:
-            self._version = self._pool.schedule(detecting.version)
+            self._version = self._pool.schedule(worker.version)
         except BrokenProcessPool as error:
             # As with a temporary folder whose name is too long for the fork server's socket.
             _log.error("detecting_processes_not_started", exc_info=error)
@@ -77,7 +77,7 @@ class WorkerPool:
         """Give one upload to the processes; returns at once."""
         handed = [data]
         try:
-            future = self._pool.schedule(detecting.detect, args=(handed, overlay))
+            future = self._pool.schedule(worker.detect, args=(handed, overlay))
         except RuntimeError:  # what a pool that broke raises, one that is closed as well
             self._lost = True
             raise TransientFailure(Code.MODEL_UNAVAILABLE, "the detecting processes are being replaced") from None
@@ -126,5 +126,5 @@ class WorkerPool:
 
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(detecting.PRELOADED))
+    context.set_forkserver_preload(list(worker.PRELOADED))
     return context

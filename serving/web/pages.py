@@ -16,10 +16,8 @@ from pydantic import Field, model_validator
 from werkzeug.exceptions import SecurityError
 
 from braingranary.accounts.passwords import PASSWORD_CHARACTERS_MAX, PASSWORD_CHARACTERS_MIN
-from braingranary.catalog.read import pipeline
-from braingranary.catalog.read import predictions as verdicts
-from braingranary.catalog.read import series as search
-from braingranary.catalog.read import series_notes as questions
+from braingranary.catalog.read import pipeline, predictions, series_notes
+from braingranary.catalog.read import series as series_rows
 from braingranary.catalog.read import terms as restrictions
 from braingranary.catalog.search.query import VALUES_MAX
 from braingranary.errors import Code, RejectedInput, TransientFailure
@@ -31,8 +29,7 @@ from serving.api.series import detail, listed
 from serving.auth.policies import Access, Rate, access
 from serving.extensions import services
 from serving.http.responses import wants_page
-from serving.web import download_options, search_view, viewer
-from serving.web import pipeline_view as state_of_pipeline
+from serving.web import download_options, pipeline_view, search_view, viewer
 
 SLICES_MAX: Final = 5_000
 """Slices of one volume that the viewer is given at most, all planes together."""
@@ -61,13 +58,13 @@ def series_page(path: SeriesPath, query: ViewerParameters) -> Response:
     """The viewer of one series."""
     item = detail(path.uid)
     with services().catalog() as connection:
-        packs = search.packs_of_series(connection, path.uid)
-        slices = search.slices_of_series(connection, path.uid, after=(query.volume, "", -1), limit=SLICES_MAX)
-        labels = questions.label_summary(connection, path.uid)
+        packs = series_rows.packs_of_series(connection, path.uid)
+        slices = series_rows.slices_of_series(connection, path.uid, after=(query.volume, "", -1), limit=SLICES_MAX)
+        labels = series_notes.label_summary(connection, path.uid)
         restricted = bool(restrictions.restrictions_of(connection, series_uid=path.uid))
-        verdict = next((one for one in verdicts.of_series(connection, path.uid) if one.active), None)
-        model = next((one for one in verdicts.models(connection) if one.active), None) if verdict else None
-        scored = verdicts.of_slices(connection, path.uid, model=verdict.model) if verdict else []
+        verdict = next((one for one in predictions.of_series(connection, path.uid) if one.active), None)
+        model = next((one for one in predictions.models(connection) if one.active), None) if verdict else None
+        scored = predictions.of_slices(connection, path.uid, model=verdict.model) if verdict else []
     volumes = sorted({pack.volume for pack in packs})
     if query.volume and query.volume not in volumes:
         raise RejectedInput(Code.NOT_FOUND, "the series has no such volume")
@@ -186,7 +183,7 @@ def try_page(query: NoParameters) -> Response:  # noqa: ARG001 - named so that o
     """A place to sign in and to drop a scan on."""
     sign_up = services().identity.sign_in_service.sign_up
     with services().catalog() as connection:
-        model = next((item for item in verdicts.models(connection) if item.active), None)
+        model = next((item for item in predictions.models(connection) if item.active), None)
     return _page(
         "try.html",
         model=model,
@@ -202,7 +199,7 @@ def try_page(query: NoParameters) -> Response:  # noqa: ARG001 - named so that o
 def pipeline_page(query: NoParameters) -> Response:  # noqa: ARG001 - named so that others are refused
     """How the pipeline is doing."""
     with services().catalog() as connection:
-        loaded = search.runs(connection, limit=RUNS_SHOWN)
+        loaded = series_rows.runs(connection, limit=RUNS_SHOWN)
         scored = pipeline.score_runs(connection, limit=RUNS_SHOWN)
         newest = pipeline.newest_runs(connection)
         rejects = pipeline.reject_reasons(connection, limit=REASONS_SHOWN)
@@ -212,13 +209,13 @@ def pipeline_page(query: NoParameters) -> Response:  # noqa: ARG001 - named so t
     return _page(
         "pipeline.html",
         now=now,
-        steps=state_of_pipeline.steps(newest, now=now),
+        steps=pipeline_view.steps(newest, now=now),
         total=totals,
         lost=sum(item.lost_count for item in rejects),
         collections=collections[:COLLECTIONS_SHOWN],
         hidden_collections=len(collections[COLLECTIONS_SHOWN:]),
         rejects=rejects,
-        runs=state_of_pipeline.runs(loaded, scored, limit=RUNS_SHOWN),
+        runs=pipeline_view.runs(loaded, scored, limit=RUNS_SHOWN),
     )
 
 

@@ -10,9 +10,7 @@ from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 
 from braingranary.catalog.search.query import Facet
-from serving.web import download_options as taking
-from serving.web import pipeline_view as state_of_pipeline
-from serving.web import search_view
+from serving.web import download_options, pipeline_view, search_view
 from serving.web.viewer import Track
 from tests.unit.catalog import synthetic
 
@@ -68,10 +66,10 @@ def test_chips_name_every_value_and_lead_to_the_page_without_it() -> None:
 
 
 def test_download_choices_mark_the_one_in_force() -> None:
-    [(_, planes)] = taking.choices({"collection": ("A",), "shown_plane": ("axial",)}, address)
+    [(_, planes)] = download_options.choices({"collection": ("A",), "shown_plane": ("axial",)}, address)
     assert [text for text, _, chosen in planes if chosen] == ["Axial"]
     assert planes[0][1] == "/search?collection=A"
-    [(_, labels)] = taking.choices({"query": ("withtumor_ax",)}, address)
+    [(_, labels)] = download_options.choices({"query": ("withtumor_ax",)}, address)
     assert labels[0][2]
     assert labels[1][1] == "/search?query=withtumor_ax&labels=model"
 
@@ -111,12 +109,12 @@ def test_track_tells_runs_places_and_where_to_begin(client: FlaskClient) -> None
     ],
 )
 def test_age_is_told_in_the_largest_unit_that_fits_twice(age: timedelta, told: str) -> None:
-    assert state_of_pipeline.age_of(age) == told
+    assert pipeline_view.age_of(age) == told
 
 
 def test_step_that_never_ran_has_no_age() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    steps = state_of_pipeline.steps({"normalize": now - timedelta(hours=3)}, now=now)
+    steps = pipeline_view.steps({"normalize": now - timedelta(hours=3)}, now=now)
     assert [(step.text, step.age) for step in steps] == [
         ("Ingested", None),
         ("Normalized", "3 h ago"),

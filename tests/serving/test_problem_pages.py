@@ -86,5 +86,7 @@ def test_page_of_a_refusal_leads_on_and_tells_the_allowed_methods(app: OpenAPI) 
     client = app.test_client()
     missing = client.get("/nothing", headers={"Accept": BROWSER})
     assert "<h1>Not Found</h1>" in missing.text
+    assert "<p>The requested URL was not found on the server. If you" in missing.text
+    assert "try again.</p>" in missing.text
     assert 'href="/search"' in missing.text
     assert "GET" in client.post("/api/v1/series", headers={"Accept": BROWSER}).headers["Allow"]
