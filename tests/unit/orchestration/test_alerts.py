@@ -83,7 +83,7 @@ def test_webhook_that_refuses_is_told_in_the_log_without_its_address(
     connect(monkeypatch, conn_type="slackwebhook", host=f"{hook.url}/services", password="secret")
     with structlog.testing.capture_logs() as logs:
         assert not alerts.send("hello")
-    assert [line["event"] for line in logs] == ["alert_not_sent"]
+    assert [line["event"] for line in logs if line["event"].startswith("alert")] == ["alert_not_sent"]
     assert "secret" not in str(logs)
     assert len(hook.asked) == 1  # a refusal is not worth another try
 
@@ -91,7 +91,7 @@ def test_webhook_that_refuses_is_told_in_the_log_without_its_address(
 def test_without_the_connection_nothing_is_sent_and_that_is_said_once() -> None:
     with structlog.testing.capture_logs() as logs:
         assert [alerts.send("hello") for _ in range(3)] == [False] * 3
-    assert [line["event"] for line in logs] == ["alerts_off"]
+    assert [line["event"] for line in logs if line["event"].startswith("alert")] == ["alerts_off"]
 
 
 def test_mail_goes_out_by_smtp(monkeypatch: pytest.MonkeyPatch) -> None:
