@@ -64,7 +64,8 @@ class DagChain:
 
     def run(self, dag_id: str, day: int = 1, **params: Any) -> DagRun:
         """Run one DAG to its end; the same day again clears that run and runs it again."""
-        date = datetime(2025, self.month, day, 5, tzinfo=UTC)
+        years, months = divmod(self.month - 1, 12)
+        date = datetime(2025 + years, months + 1, day, 5, tzinfo=UTC)
         run: DagRun = self.dags[dag_id].test(run_after=date, logical_date=date, run_conf=params)
         return run
 
