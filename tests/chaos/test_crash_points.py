@@ -121,6 +121,7 @@ def test_case_18_kill_in_the_middle_of_each_step(bench: Bench) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("step", chain.STEPS)
 def test_case_18_kill_at_every_effect(bench: Bench, step: str) -> None:
     clean = bench.clean()
