@@ -1,5 +1,14 @@
--- How much each named query answers: by truth, and what the active model adds where no truth speaks. The rules are
--- those of named_query_slices.sql. Slices are counted by pack, and by runs of neighbours where any has its own label.
+-- How much each named query answers: by truth, and what the active model adds where no truth speaks.
+--
+-- withtumor_ax|cor|sag: slices that show the axial, coronal or sagittal plane and have a tumour; notumor_ax|cor|sag:
+-- the same with no tumour, said explicitly. What nobody labelled is in neither. The planes are those the slice shows,
+-- acquired or reformatted, of the volume that stands for the series (0). Truth is told by the views slice_truth and
+-- series_truth:
+--   * sources `reader`, `mask` and `collection` count, in this order of precedence; `model:<version>` never does;
+--   * a label of the slice itself goes before the label of its series. So the slices of a tumour collection have a
+--     tumour unless a mask or a reader says of one of them that it has none, and the mask of a lesion, which labels
+--     every slice of the series it was drawn on, puts the lesion-free ones among notumor.
+-- Slices are counted by pack, and by runs of neighbours where any has its own label.
 SELECT
     q.name,
     q.plane,

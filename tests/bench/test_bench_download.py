@@ -20,7 +20,6 @@ from zipstream import ZipStream
 
 from braingranary.catalog.db import Connection
 from braingranary.catalog.read import downloads
-from braingranary.catalog.read import series as search
 from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.devstack.servers.s3 import ObjectServer
 from braingranary.storage import keys
@@ -31,6 +30,7 @@ from tests.bench import download_set
 from tests.bench.download_set import DownloadSet
 from tests.bench.harness import compare
 from tests.bench.levels import Figure, hammer, quantile, record
+from tests.fixtures.named_slices import named_query_slices
 from tests.serving.front_door_process import FrontDoorProcess, front_door_process
 from tests.serving.serving_site import ServingSite
 
@@ -86,7 +86,7 @@ def theirs(gigabyte: Gigabyte, connection: Connection) -> Iterator[bytes]:
     """The same slices by zipstream-ng, one range GET a pack as well, in its faster way: length unknown, no manifest."""
     zipped = ZipStream()
     with connection.transaction():
-        rows = search.named_query_slices(connection, QUERY)
+        rows = named_query_slices(connection, QUERY)
         for key, slices in groupby(rows, key=lambda row: row.object_key):
             found = list(slices)
             start, last = found[0].byte_offset, found[-1]

@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from braingranary.catalog.load.normalize_run import LoadReport, load_ingests, load_run, pending_runs
-from braingranary.catalog.read import series as search
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.catalog.schema.series_fields import SERIES_FIELDS, Origin
 from braingranary.catalog.sql import statement
@@ -26,6 +25,7 @@ from braingranary.errors import Code, ConfigurationError, RejectedInput
 from braingranary.records import Plane
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
+from tests.fixtures.named_slices import named_query_slices
 from tests.fixtures.snapshots import snapshot_of
 from tests.unit.catalog import synthetic
 
@@ -416,8 +416,7 @@ def test_labels_decide_named_queries_by_precedence(
     queries = snapshot_of(connection).queries
     with connection.transaction():
         answers = {
-            query.name: (query.slice_count, list(search.named_query_slices(connection, query.name)))
-            for query in queries
+            query.name: (query.slice_count, list(named_query_slices(connection, query.name))) for query in queries
         }
     found = {
         name: {(item.series_uid, item.slice_index) for item in items} for name, (_, items) in answers.items() if items

@@ -16,7 +16,7 @@ from braingranary.catalog import model_registry as models
 from braingranary.catalog.load.normalize_run import load_run
 from braingranary.catalog.load.score_run import load_scores, pending_score_runs
 from braingranary.catalog.model_registry import ModelRecord
-from braingranary.catalog.read import series as search
+from braingranary.catalog.read.series import Labels
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.catalog.sql import statement
 from braingranary.detector.contracts import score_run
@@ -29,6 +29,7 @@ from braingranary.settings import StoreSettings
 from braingranary.storage.location import StoreLocation
 from braingranary.storage.store import ObjectStore
 from tests.fixtures import score_set
+from tests.fixtures.named_slices import named_query_slices
 from tests.fixtures.snapshots import snapshot_of
 from tests.unit.catalog import synthetic
 
@@ -161,10 +162,10 @@ def test_named_queries_count_truth_and_offer_the_model_only_where_no_truth_speak
     found: dict[tuple[str, str], dict[tuple[str, int], str]] = {}
     queries = {query.name: query for query in snapshot_of(connection).queries}
     with connection.transaction():
-        choices: tuple[search.Labels, ...] = ("truth", "model", "all")
+        choices: tuple[Labels, ...] = ("truth", "model", "all")
         for name in ("withtumor_ax", "notumor_ax"):
             for labels_wanted in choices:
-                items = list(search.named_query_slices(connection, name, labels_wanted))
+                items = list(named_query_slices(connection, name, labels_wanted))
                 found[name, labels_wanted] = {(i.series_uid, i.slice_index): i.label_source for i in items}
     uid = synthetic.uid
     truth = {(uid(0), 1): "collection", (uid(0), 2): "collection", (uid(0), 3): "collection", (uid(1), 2): "mask"}

@@ -13,12 +13,12 @@ import pytest
 
 from braingranary.catalog.load.transaction import raise_catalogue_state
 from braingranary.catalog.read import downloads
-from braingranary.catalog.read import series as search
 from braingranary.catalog.read.downloads import Labels
 from braingranary.catalog.search.filters import SeriesFilter
 from braingranary.devstack.servers.postgres import PostgresServer
 from braingranary.devstack.servers.s3 import ObjectServer
 from serving.downloads.plan import Plan
+from tests.fixtures.named_slices import named_query_slices
 from tests.fixtures.snapshots import snapshot_of
 from tests.serving.own_site import own_site, reading
 from tests.serving.serving_site import ServingSite
@@ -92,7 +92,7 @@ def test_named_query_holds_exactly_the_slices_that_the_catalogue_answers(scored:
             with connection.transaction():
                 expected = [
                     (item.series_uid, item.plane, item.slice_index, item.label_source)
-                    for item in search.named_query_slices(connection, query, labels)
+                    for item in named_query_slices(connection, query, labels)
                 ]
             told = lines(scored, connection, Plan(downloads.packs_of_named_query(connection, query, labels)))
             found = [(line["series_uid"], line["plane"], int(line["slice"]), line["label_source"]) for line in told]

@@ -7,12 +7,11 @@ None, never an error. What finds series by their fields is `catalog.search`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import dict_row
 from pydantic import Field
 
 from braingranary.catalog.db import Connection
@@ -22,7 +21,6 @@ from braingranary.catalog.schema.row_keys import series_id
 from braingranary.catalog.sql import statement
 
 Labels: TypeAlias = Literal["truth", "model", "all"]
-STREAM_ROWS = 5_000  # rows fetched at a time by a streamed answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,24 +85,6 @@ class ImageItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NamedSlice:
-    """One slice that a named query answers, with what a download needs to know of it."""
-
-    object_key: str
-    collection: str
-    subject: str
-    series_uid: str
-    volume: int
-    plane: str
-    slice_index: int
-    byte_offset: int
-    byte_length: int
-    crc32: int
-    label_source: str
-    """reader, mask, collection or model:<version>."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One published run that was loaded."""
 
@@ -161,16 +141,6 @@ def slice_location(connection: Connection, pack_id: int, slice_index: int) -> Sl
 def image_page(connection: Connection, *, after: tuple[int, int] = (-1, -1), limit: int) -> list[ImageItem]:
     """At most `limit` slices of the whole catalogue after (pack, index)."""
     return _all(connection, ImageItem, "image_page", {"pack_id": after[0], "slice_index": after[1], "limit": limit})
-
-
-def named_query_slices(connection: Connection, name: str, labels: Labels = "truth") -> Iterator[NamedSlice]:
-    """Every slice that a named query answers, by pack and number, streamed; needs a transaction around it.
-
-    `labels` says who may answer: `truth`; `model`, where no truth speaks; `all`, both, told apart by `label_source`.
-    """
-    with connection.cursor(name="named_query_slices", row_factory=class_row(NamedSlice)) as cursor:
-        cursor.itersize = STREAM_ROWS
-        yield from cursor.execute(statement("queries/named_query_slices"), {"name": name, "labels": labels})
 
 
 def runs(connection: Connection, *, limit: int) -> list[Run]:
