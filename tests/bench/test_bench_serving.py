@@ -162,7 +162,7 @@ def _measure(ours: Crowd, peer: Crowd, name: str, paths: Sequence[str]) -> None:
         peer_name="bare Flask route with the same answer",
         ours=lambda: ours.burst(paths),
         peer=lambda: peer.burst(paths),
-        target=0.5,
+        target=0.2,
         unit=f"{REQUESTS} requests of {CLIENTS} clients",
         equal=equal,
         note=f"{len(paths)} addresses in turn, none answered from memory; the bare route has no database, limits, "
