@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ SCAN = Scan(slices=11, rows=8, columns=6)
 ACROSS, DOWN = 4, 3
 
 
-def grid_file(*, count: int | None = 11, positions: int = 11, columns: int = ACROSS, block: int = 0) -> bytes:
+def grid_file(
+    *, count: int | None = 11, positions: int = 11, columns: int = ACROSS, block: int = 0, syntax: str = "explicit"
+) -> bytes:
     """A GRID of `SCAN`, four tiles across and three down, its private block behind `block` others."""
     image = np.zeros((DOWN * SCAN.rows, columns * SCAN.columns), dtype=SCAN.dtype)
     for index in range(SCAN.slices):
@@ -35,7 +38,7 @@ def grid_file(*, count: int | None = 11, positions: int = 11, columns: int = ACR
     if count is not None:
         private.add_new(0x50, "DS", str(count))
     private.add_new(0x51, "SQ", Items([_placed(index) for index in range(positions)]))
-    return written(dataset, SCAN)
+    return written(dataset, replace(SCAN, syntax=syntax))
 
 
 def _placed(index: int) -> Dataset:
@@ -44,9 +47,10 @@ def _placed(index: int) -> Dataset:
     return item
 
 
+@pytest.mark.parametrize("syntax", ["explicit", "implicit"])
 @pytest.mark.parametrize("block", [0, 3])
-def test_read_series_grid_equals_its_slices(block: int) -> None:
-    (grid,) = read_series([("grid.dcm", grid_file(block=block))]).volumes
+def test_read_series_grid_equals_its_slices(block: int, syntax: str) -> None:
+    (grid,) = read_series([("grid.dcm", grid_file(block=block, syntax=syntax))]).volumes
     (single,) = read_series(classic_series(SCAN)).volumes
     assert np.array_equal(grid.volume.voxels, single.volume.voxels)
     assert np.allclose(grid.volume.affine, single.volume.affine)
