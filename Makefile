@@ -76,8 +76,9 @@ test: $(READY) debian ## lint, then every test
 	exit $$status
 
 # The hostile cases that `make test` shortens, in full.
-FULL := GRANARY_TEST_PENDING_RUNS=5000 GRANARY_TEST_REFUSED_UPLOADS=100
-FULL_CASES := tests/hostile/test_case_32_refused_uploads.py tests/hostile/test_case_38_long_history.py
+FULL := GRANARY_TEST_PENDING_RUNS=5000 GRANARY_TEST_REFUSED_UPLOADS=100 GRANARY_TEST_SERIES_MB=4300
+FULL_CASES := tests/hostile/test_case_32_refused_uploads.py tests/hostile/test_case_38_long_history.py \
+	tests/unit/normalization/test_large_series.py
 test-long: $(READY) debian ## what takes longer than `make test` may: each crash point, long histories
 	@status=0; \
 	$(PYTEST) -m 'long and not bench and not gpu' || status=$$?; \

@@ -29,6 +29,7 @@ from braingranary.archives.zip_audit import ZipAudit, audit_zip
 from braingranary.dicom.limits import DEFAULT_ZIP_LIMITS, ZipLimits
 from braingranary.errors import Code, GranaryError, RejectedInput, TransientFailure
 from braingranary.records import Receipt, Reject, SeriesRecord
+from braingranary.scratch import room_on_disk
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 
@@ -198,23 +199,14 @@ class _Fetch:
             if self.zip_bytes + len(chunk) > self._limits.total_bytes_max:
                 raise RejectedInput(Code.ZIP_TOO_LARGE, "the zip itself is beyond the budget")
             self._digest.update(chunk)
-            with _room_on_disk():
+            with room_on_disk():
                 self._file.write(chunk)
             self.zip_bytes += len(chunk)
             self._on_bytes(len(chunk))
             yield chunk
-        with _room_on_disk():
+        with room_on_disk():
             self._file.flush()
         self._whole = True
-
-
-@contextlib.contextmanager
-def _room_on_disk() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        detail = f"the temporary folder takes no more of the series: {error.strerror}"
-        raise TransientFailure(Code.DISK_FULL, detail) from error
 
 
 def _place(store: ObjectStore, record: SeriesRecord, fetched: _Fetch, audit: ZipAudit) -> StagedSeries:

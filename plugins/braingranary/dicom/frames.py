@@ -27,6 +27,7 @@ from braingranary.dicom.header.traits import (
 from braingranary.dicom.header.vocabulary import image_kind
 from braingranary.dicom.limits import Limits
 from braingranary.dicom.mosaic import Mosaic, mosaic_of
+from braingranary.dicom.pixel_spool import SpooledPixels, StoredPixels
 from braingranary.dicom.pixels import PixelFormat, pixel_format, read_frames
 from braingranary.dicom.walk import WalkedFile
 from braingranary.errors import Code, RejectedInput
@@ -48,10 +49,15 @@ class Frame:
     slope: float
     intercept: float
     form: PixelFormat
-    pixels: NDArray[Any]
-    """Stored values (rows, columns), unused bits still in."""
+    stored: StoredPixels
+    """Stored values, in memory or in a scratch file; see `pixels`."""
     file: int
     """Index of the file it came from."""
+
+    @property
+    def pixels(self) -> NDArray[Any]:
+        """Stored values (rows, columns), unused bits still in; read anew each time where they lie in a file."""
+        return self.stored.load() if isinstance(self.stored, SpooledPixels) else self.stored
 
 
 def frames_of(walked: WalkedFile, file: int, limits: Limits) -> list[Frame]:
@@ -79,7 +85,7 @@ def frames_of(walked: WalkedFile, file: int, limits: Limits) -> list[Frame]:
                 slope=place.rescale(tags.RESCALE_SLOPE) or 1.0,
                 intercept=place.rescale(tags.RESCALE_INTERCEPT) or 0.0,
                 form=form,
-                pixels=frame,
+                stored=frame,
                 file=file,
             )
             for index, ((grid, position, place), frame) in enumerate(zip(described, pixels, strict=True))
@@ -114,7 +120,7 @@ def _classic(walked: WalkedFile, form: PixelFormat, file: int, mosaic: Mosaic | 
             slope=slope,
             intercept=intercept,
             form=form,
-            pixels=tile,
+            stored=tile,
             file=file,
         )
         for place, tile in tiles

@@ -27,8 +27,10 @@ class Limits:
     """Data elements a file, those in sequences included; a 2,000 frame enhanced file has about 100,000."""
     pixel_bytes_file_max: int = 512 * MIB
     """Decoded pixels of one file."""
-    pixel_bytes_series_max: int = 1024 * MIB
+    pixel_bytes_series_max: int = 8192 * MIB
     """Decoded pixels of one series, all volumes together."""
+    pixel_bytes_in_memory: int = 256 * MIB
+    """Decoded pixels of one series beyond which the rest waits in a scratch file."""
     image_side_max: int = 8192
     """Rows or columns of one frame (a mosaic counts as one frame)."""
     decoded_ratio_max: int = 400
@@ -43,7 +45,7 @@ class ZipLimits:
 
     entries_max: int = 20_000
     member_bytes_max: int = 512 * MIB
-    total_bytes_max: int = 4096 * MIB
+    total_bytes_max: int = 8192 * MIB
     """All members together, counted as they are inflated, whatever the directory claims."""
     ratio_max: int = 200
     """Inflated over compressed bytes of one member above `ratio_free_bytes`; DICOM reaches about 20, zeros 1,000."""

@@ -27,6 +27,7 @@ from braingranary.dicom.elements import Elements
 from braingranary.dicom.frames import Frame, frames_of
 from braingranary.dicom.header.deidentify import deidentified_header
 from braingranary.dicom.limits import DEFAULT_LIMITS, Limits
+from braingranary.dicom.pixel_spool import PixelSpool
 from braingranary.dicom.walk import WalkedFile, walk_file
 from braingranary.errors import Code, RejectedInput
 from braingranary.imaging.series import FileReject, ReadVolume, SeriesImages, reference_first
@@ -104,6 +105,7 @@ def read_series(files: Iterable[tuple[str, bytes]], *, limits: Limits = DEFAULT_
 def _read_files(files: Iterable[tuple[str, bytes]], limits: Limits, rejects: list[FileReject]) -> list[_ReadFile]:
     """Every readable file; the rest goes to `rejects`. Raises where nothing is left or a budget is spent."""
     good: list[_ReadFile] = []
+    spool = PixelSpool(limits.pixel_bytes_in_memory)
     pixel_bytes = 0
     for count, (name, data) in enumerate(files, start=1):
         if count > limits.files_max:
@@ -118,9 +120,11 @@ def _read_files(files: Iterable[tuple[str, bytes]], limits: Limits, rejects: lis
             _log.error("unforeseen failure on a file", error=type(error).__name__)
             rejects.append(FileReject(name=name, code=Code.DICOM_CORRUPT, detail="file cannot be understood"))
             continue
-        pixel_bytes += sum(frame.pixels.nbytes for frame in found.frames)
+        pixel_bytes += sum(frame.stored.nbytes for frame in found.frames)
         if pixel_bytes > limits.pixel_bytes_series_max:
             raise RejectedInput(Code.SERIES_TOO_LARGE, f"more than {limits.pixel_bytes_series_max} bytes of pixels")
+        for frame in found.frames:
+            frame.stored = spool.keep(frame.pixels)
         good.append(found)
     if not good:
         if not rejects:

@@ -1,7 +1,7 @@
 """Read what was staged: the receipt beside a raw object (a zip or a NIfTI), and its bytes once their hash is proven.
 
 Raises RejectedInput: KEY_INVALID, OBJECT_MISSING, MANIFEST_INVALID for a receipt that is none or of another object,
-CHECKSUM_MISMATCH for an object whose bytes are no longer the ones that were verified.
+CHECKSUM_MISMATCH for an object whose bytes are no longer the ones that were verified; TransientFailure: DISK_FULL.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Receipt
+from braingranary.scratch import room_on_disk
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 
@@ -68,7 +69,8 @@ def raw_file(store: ObjectStore, receipt: Receipt) -> BinaryIO:
     try:
         for chunk in store.stream(receipt.raw_key):
             digest.update(chunk)
-            file.write(chunk)
+            with room_on_disk():
+                file.write(chunk)
         if digest.hexdigest() != receipt.sha256:
             raise RejectedInput(Code.CHECKSUM_MISMATCH, "the raw object is not the one that was verified")
         file.seek(0)
