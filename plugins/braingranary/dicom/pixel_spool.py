@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from braingranary.scratch import room_on_disk
+from braingranary.scratch import ScratchFile
 
 
 class PixelSpool:
@@ -19,7 +17,7 @@ class PixelSpool:
 
     def __init__(self, in_memory_bytes: int) -> None:
         self._left = in_memory_bytes
-        self._file: _ScratchFile | None = None
+        self._file: ScratchFile | None = None
 
     def keep(self, pixels: NDArray[Any]) -> StoredPixels:
         """`pixels` of one frame (rows, columns), in memory or in the file."""
@@ -27,8 +25,8 @@ class PixelSpool:
         if self._left >= 0:
             return pixels
         if self._file is None:
-            self._file = _ScratchFile()
-        offset = self._file.append(np.ascontiguousarray(pixels))
+            self._file = ScratchFile()
+        offset = self._file.append(memoryview(np.ascontiguousarray(pixels).data).cast("B"))
         return SpooledPixels(file=self._file, offset=offset, dtype=pixels.dtype, shape=pixels.shape)
 
 
@@ -36,7 +34,7 @@ class PixelSpool:
 class SpooledPixels:
     """One frame in the file of a spool."""
 
-    file: _ScratchFile
+    file: ScratchFile
     offset: int
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -52,23 +50,3 @@ class SpooledPixels:
 
 
 StoredPixels: TypeAlias = NDArray[Any] | SpooledPixels
-
-
-class _ScratchFile:
-    def __init__(self) -> None:
-        with room_on_disk():
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the frames in it
-        self._size = 0
-
-    def append(self, pixels: NDArray[Any]) -> int:
-        """Write to the end; returns where that was."""
-        offset, view = self._size, memoryview(pixels.data).cast("B")
-        with room_on_disk():
-            while view:
-                view = view[self._file.write(view) or 0 :]
-        self._size += pixels.nbytes
-        return offset
-
-    def read(self, offset: int, length: int) -> bytes:
-        with room_on_disk():
-            return os.pread(self._file.fileno(), length, offset)

@@ -47,8 +47,10 @@ class NiftiLimits:
     side_max: int = 2048
     """Voxels along any axis."""
     volumes_max: int = 100_000
-    series_bytes_max: int = 1024 << 20
+    series_bytes_max: int = 8192 << 20
     """Voxels of all volumes together, where all are read."""
+    bytes_in_memory: int = 256 << 20
+    """A longer file waits in a scratch file, of which one volume is read at a time."""
 
 
 DEFAULT_LIMITS: Final = NiftiLimits()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import zlib
-from typing import Final
+from collections.abc import Iterator
+from typing import BinaryIO, Final
 
 from isal import isal_zlib
 
@@ -12,6 +14,7 @@ from braingranary.nifti.header import invalid
 MEMBERS_MAX: Final = 100_000
 """Block-wise writers begin a member every 64 KiB: this many hold 6 GB."""
 _PIECE_BYTES: Final = 1 << 14  # what one member leaves over is copied for the next, so pieces are small
+_PLAIN_PIECE_BYTES: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
 _GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS  # as zlib asks for a gzip
 
@@ -27,22 +30,35 @@ class NiftiBytes:
     A gzip may consist of several members (RFC 1952 section 2.2), and what follows its last member is not looked at.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self._data, self._gzipped = data, is_gzip(data)
+    def __init__(self, source: bytes | BinaryIO) -> None:
+        """`source` is the whole file, or one that can be read from its beginning."""
+        self._file = io.BytesIO(source) if isinstance(source, bytes) else source
+        self._file.seek(0)
+        self._gzipped = is_gzip(self._file.read(len(_GZIP)))
 
-    def first(self, length: int) -> bytes | memoryview:
+    def first(self, length: int) -> bytes:
         """The first `length` bytes, fewer where the file ends before; raises RejectedInput(IMAGE_INVALID)."""
-        if not self._gzipped:
-            return memoryview(self._data)[:length]
-        pieces: list[bytes] = []
-        have = position = members = 0
+        return b"".join(self.pieces(length))
+
+    def pieces(self, length: int) -> Iterator[bytes]:
+        """The first `length` bytes piece by piece, as `first`."""
+        self._file.seek(0)
+        return self._inflated(length) if self._gzipped else self._plain(length)
+
+    def _plain(self, length: int) -> Iterator[bytes]:
+        while length > 0 and (piece := self._file.read(min(length, _PLAIN_PIECE_BYTES))):
+            length -= len(piece)
+            yield piece
+
+    def _inflated(self, length: int) -> Iterator[bytes]:
+        have = members = 0
         rest, member = b"", None
         while have < length and members < MEMBERS_MAX:
             if not rest or (member is None and len(rest) < len(_GZIP)):
-                more = self._data[position : position + _PIECE_BYTES]
+                more = self._file.read(_PIECE_BYTES)
                 if not more:
                     break
-                rest, position = rest + more, position + len(more)
+                rest += more
             if member is None:
                 if not is_gzip(rest):
                     break  # what follows the last member
@@ -53,9 +69,8 @@ class NiftiBytes:
                 if not members:
                     raise invalid("the gzip is broken") from None
                 break  # garbage that happens to begin as a gzip
-            pieces.append(piece)
             have += len(piece)
             rest = b""
             if member.eof:
                 rest, member, members = bytes(member.unused_data), None, members + 1
-        return b"".join(pieces)
+            yield piece

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ from braingranary.nifti.header import (
     version_of,
 )
 from braingranary.nifti.inflate import NiftiBytes
+from braingranary.scratch import ScratchFile
 
 THICK_SLICES: Final = 1.4
 """A spacing this many times the next smaller one belongs to the slices."""
@@ -60,25 +61,26 @@ def read_nifti(data: bytes, limits: NiftiLimits = DEFAULT_LIMITS) -> Volume:
     """
     file = NiftiBytes(data)
     layout = _layout(file, limits)
-    return _volume(_body(file, layout, 1), layout, 0)
+    return _volume(_body(file, layout, 1, limits.series_bytes_max), layout, 0)
 
 
-def read_nifti_series(data: bytes, limits: NiftiLimits = DEFAULT_LIMITS) -> SeriesImages:
+def read_nifti_series(source: bytes | BinaryIO, limits: NiftiLimits = DEFAULT_LIMITS) -> SeriesImages:
     """All volumes of a file, as a series without UIDs.
 
     Args:
-        data: bytes of a .nii or .nii.gz.
+        source: bytes of a .nii or .nii.gz, or a file of them, which is read now and may be closed afterwards.
         limits: budgets of the file.
 
     Raises:
         RejectedInput: IMAGE_INVALID, IMAGE_TOO_LARGE or GEOMETRY_INVALID.
+        TransientFailure: DISK_FULL where a large file finds no room in the temporary folder.
 
     """
-    file = NiftiBytes(data)
+    file = NiftiBytes(source)
     layout = _layout(file, limits)
     if layout.volume_bytes * layout.volumes > limits.series_bytes_max:
         raise RejectedInput(Code.IMAGE_TOO_LARGE, f"more than {limits.series_bytes_max} bytes of voxels")
-    body = _body(file, layout, layout.volumes)
+    body = _body(file, layout, layout.volumes, limits.bytes_in_memory)
     several = layout.volumes > 1
     return SeriesImages(
         header=SeriesHeader(repetition_time_ms=layout.repetition_time_ms),
@@ -92,20 +94,32 @@ def _layout(file: NiftiBytes, limits: NiftiLimits) -> Layout:
     version = version_of(file.first(HEADER_BYTES_MAX))
     if version is None:
         raise invalid("no NIfTI, or one whose voxels lie in another file")
-    return read_layout(bytes(file.first(HEADER_BYTES[version])), version, limits)
+    return read_layout(file.first(HEADER_BYTES[version]), version, limits)
 
 
-def _body(file: NiftiBytes, layout: Layout, volumes: int) -> bytes | memoryview:
-    """The file up to the end of its first `volumes` volumes."""
+def _body(file: NiftiBytes, layout: Layout, volumes: int, in_memory_bytes: int) -> bytes | ScratchFile:
+    """The file up to the end of its first `volumes` volumes; on disk where that is more than memory should hold."""
     end = layout.offset + layout.volume_bytes * volumes
-    body = file.first(end)
-    if len(body) < end:
+    if end <= in_memory_bytes:
+        held = file.first(end)
+        _check_whole(len(held), end)
+        return held
+    spooled = ScratchFile()
+    for piece in file.pieces(end):
+        spooled.append(piece)
+    _check_whole(spooled.size, end)
+    return spooled
+
+
+def _check_whole(size: int, end: int) -> None:
+    if size < end:
         raise invalid("the file is shorter than its header says")
-    return body
 
 
-def _volume(body: bytes | memoryview, layout: Layout, number: int) -> Volume:
+def _volume(body: bytes | ScratchFile, layout: Layout, number: int) -> Volume:
     start = layout.offset + layout.volume_bytes * number
+    if isinstance(body, ScratchFile):
+        body, start = body.read(start, layout.volume_bytes), 0
     voxels = np.frombuffer(body, layout.dtype, math.prod(layout.shape), start).reshape(layout.shape, order="F")
     order, upwards, affine = _placed(layout)
     voxels = voxels.transpose(order)
@@ -141,7 +155,7 @@ def _plain_numbers(voxels: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         return voxels.astype(kept, order="C")
 
 
-def _read_volume(body: bytes | memoryview, layout: Layout, number: int, temporal_position: int | None) -> ReadVolume:
+def _read_volume(body: bytes | ScratchFile, layout: Layout, number: int, temporal_position: int | None) -> ReadVolume:
     order, _, affine = _placed(layout)
     normal = _upward_normal(affine)
     step = affine[:3, 0]

@@ -19,7 +19,7 @@ def _read_dicom_zip(file: BinaryIO) -> SeriesImages:
 
 
 def _read_nifti(file: BinaryIO) -> SeriesImages:
-    return read_nifti_series(file.read())
+    return read_nifti_series(file)
 
 
 _READERS: Final[Mapping[str, Callable[[BinaryIO], SeriesImages]]] = {

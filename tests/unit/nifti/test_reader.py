@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import struct
 from typing import Any
 
@@ -111,6 +112,18 @@ def test_read_nifti_gzip_members_and_what_follows_them() -> None:
     with pytest.raises(RejectedInput) as caught:
         read_nifti(b"".join(members[:2]))
     assert caught.value.code is Code.IMAGE_INVALID
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_read_nifti_series_from_a_scratch_file_is_the_same(compress: bool) -> None:
+    data = image(numbered((7, 6, 5, 4))).to_bytes()
+    expected = [read.volume.voxels for read in read_nifti_series(data).volumes]
+    file = io.BytesIO(gzip.compress(data) if compress else data)
+    found = read_nifti_series(file, NiftiLimits(bytes_in_memory=1000))
+    file.close()
+    assert len(found.volumes) == 4
+    for read, voxels in zip(found.volumes, expected, strict=True):
+        assert np.array_equal(read.volume.voxels, voxels)
 
 
 def test_read_nifti_series_larger_than_its_budget_is_refused() -> None:
