@@ -4,8 +4,9 @@ SELECT
     coalesce(sum(p.slice_count) FILTER (WHERE p.plane = 'axial'), 0)::integer AS slices_axial,
     coalesce(sum(p.slice_count) FILTER (WHERE p.plane = 'coronal'), 0)::integer AS slices_coronal,
     coalesce(sum(p.slice_count) FILTER (WHERE p.plane = 'sagittal'), 0)::integer AS slices_sagittal,
-    (array_agg(p.pack_id ORDER BY p.acquired DESC, p.volume ASC, p.plane ASC))[1] AS cover_pack_id,
-    (array_agg(p.slice_count ORDER BY p.acquired DESC, p.volume ASC, p.plane ASC))[1] / 2 AS cover_index
+    (array_agg(p.pack_id ORDER BY p.acquired DESC, p.plane ASC))[1] AS cover_pack_id,
+    (array_agg(p.slice_count ORDER BY p.acquired DESC, p.plane ASC))[1] / 2 AS cover_index
 FROM pack AS p
+WHERE p.volume = 0
 GROUP BY p.series_id;
-COMMENT ON VIEW series_slices IS 'Slices of each series by plane, and its cover.';
+COMMENT ON VIEW series_slices IS 'Slices of each series by plane, of its reference volume, and its cover.';

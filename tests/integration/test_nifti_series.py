@@ -17,6 +17,7 @@ from PIL import Image
 
 from braingranary.catalog.load.normalize_run import load_run
 from braingranary.catalog.schema.migrate import migrate
+from braingranary.catalog.search.filters import SeriesFilter
 from braingranary.detector.model import weights
 from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.devstack.servers.s3 import ObjectServer
@@ -27,6 +28,7 @@ from braingranary.normalization.publish import publish
 from braingranary.normalization.volumes import write_volumes
 from braingranary.storage.store import ObjectStore
 from tests.browser import scored
+from tests.fixtures.snapshots import snapshot_of
 from tests.serving.serving_site import ServingSite
 from tests.unit.normalization import phantom
 
@@ -37,13 +39,14 @@ UID = derived_uid("folder", "Phantoms", "P-001", "P-001/anat/t1.nii.gz")
 SHAPE = (24, 64, 64)
 
 
-def head_in_nifti() -> bytes:
-    """The phantom head as converters write it: axes right, anterior, superior; slices are the last one."""
+def head_in_nifti(times: int = 1) -> bytes:
+    """The phantom head as converters write it: axes right, anterior, superior; slices are the last one, then time."""
     affine = phantom.grid_affine(phantom.AXIAL, SHAPE, (7.0, 3.0, 3.0))
     voxels = phantom.sampled(affine, SHAPE)
     placed = affine.copy()
     placed[:3, :3] = affine[:3, [2, 1, 0]]
-    image = nib.Nifti1Image(np.ascontiguousarray(voxels.transpose(2, 1, 0)), placed)
+    one = np.ascontiguousarray(voxels.transpose(2, 1, 0))
+    image = nib.Nifti1Image(one if times == 1 else np.stack([one] * times, axis=3), placed)
     return gzip.compress(image.to_bytes(), mtime=0)
 
 
@@ -116,3 +119,15 @@ def test_page_of_a_nifti_series_is_shown(client: FlaskClient) -> None:
     page = client.get(f"/series/{UID}", headers={"Accept": "text/html"})
     assert page.status_code == 200
     assert UID in page.text
+
+
+def test_series_of_many_volumes_counts_as_one_head(postgres_dsn: str, object_store: ObjectStore) -> None:
+    raw_key = phantom.stage(object_store, UID, head_in_nifti(times=3), media_type="application/gzip")
+    publish(object_store, "run", DEFAULT_PROFILE, [normalize_batch(object_store, [raw_key], DEFAULT_PROFILE, "run")])
+    migrate(postgres_dsn)
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        assert load_run(connection, object_store, "run").slices == 3 * SHAPE[0]  # every volume has its acquired plane
+        snapshot = snapshot_of(connection)
+    assert (snapshot.totals.series_count, snapshot.totals.slice_count) == (1, SHAPE[0])
+    (found,) = snapshot.select(SeriesFilter()).rows([0])
+    assert found["slice_count"] == SHAPE[0]
