@@ -198,7 +198,7 @@ SERIES_FIELDS: Final[tuple[SeriesField, ...]] = (
                 value_filter="field_strength", values=("<1", "1", "1.5", "3", "7"), facet=True),
     SeriesField("shown_planes", SqlType.TEXTS, "planes that its slices show, acquired or reformatted", origin=_VIEW,
                 required=True, value_filter="shown_plane", values=_PLANES, facet=True),
-    SeriesField("shown_slices", _INTEGER, "slices of all packs: acquired and reformatted, of every volume",
+    SeriesField("shown_slices", _INTEGER, "slices of its reference volume: acquired and reformatted",
                 origin=_VIEW, required=True, shown="list"),
     SeriesField("slices_axial", _INTEGER, "shown slices in the axial plane", origin=_VIEW, required=True),
     SeriesField("slices_coronal", _INTEGER, "shown slices in the coronal plane", origin=_VIEW, required=True),
