@@ -65,7 +65,20 @@ def with_ours(folder: Path, target: Path) -> Path:
 
 def with_dcm2niix(folder: Path, target: Path) -> Path:
     """One file of three or four axes for each kind of image that dcm2niix tells apart."""
-    command = [dcm2niix.bin, "-z", "n", "-b", "n", "-w", "1", "-f", "%s_%e", "-o", str(empty(target)), str(folder)]
+    command = [
+        dcm2niix.bin,
+        "-p",
+        "n",
+        "-z",
+        "n",
+        "-b",
+        "n",
+        "-f",
+        "v_%s_%e_%j",
+        "-o",
+        str(empty(target)),
+        str(folder),
+    ]
     subprocess.run(command, check=True, capture_output=True)
     return target
 
