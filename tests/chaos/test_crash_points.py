@@ -18,6 +18,7 @@ from braingranary.devstack.sample_archive import SampleArchive
 from braingranary.devstack.servers.postgres import Database, PostgresServer
 from braingranary.settings import StoreSettings
 from braingranary.storage.store import ObjectStore
+from braingranary.storage.uploads import unfinished_uploads
 from tests.chaos import chain
 from tests.fixtures import score_set
 from tests.fixtures.archive import add_series
@@ -137,5 +138,5 @@ def _differing(ours: dict[str, str] | dict[str, list[str]], clean: dict[str, str
 
 
 def _leftovers(store: ObjectStore) -> list[str]:
-    left = [f"unfinished upload of {upload.key}" for upload in store.unfinished_uploads("")]
+    left = [f"unfinished upload of {upload.key}" for upload in unfinished_uploads(store, "")]
     return left + ["a series is still wanted"] * chain.unstaged(store)

@@ -17,7 +17,8 @@ from braingranary.archives.retries import Politeness
 from braingranary.devstack.sample_archive import Fault, FaultRule, SampleArchive
 from braingranary.errors import Code, TransientFailure
 from braingranary.storage.store import ObjectStore
-from tests.fixtures.archive import IMPATIENT, QUICK, add_large_series, add_series, client, listing, open_uploads
+from braingranary.storage.uploads import unfinished_uploads
+from tests.fixtures.archive import IMPATIENT, QUICK, add_large_series, add_series, client, listing
 
 EXPECTED = {
     Fault.SLOW: Code.DOWNLOAD_STALLED,
@@ -63,7 +64,7 @@ def test_ingest_archive_that_fails_stages_nothing_partial_and_keeps_the_series_w
     assert (left.record.series_uid, left.attempts, left.last_code) == (bad, 1, EXPECTED[fault])
     assert sorted(key.split("/")[3] for key in published.raw_keys) == sorted(good)
     assert [key for key in listing(object_store, "raw/") if bad in key] == []
-    assert open_uploads(object_store) == 0
+    assert list(unfinished_uploads(object_store, "")) == []
     assert asked == QUICK.attempts
     print(f"case 14 slow_archive: {fault} for ever retries={asked - 1} wasted_bytes={result.counts['wasted_bytes']}")
 
@@ -80,7 +81,7 @@ def test_ingest_archive_that_fails_once_is_asked_again(object_store: ObjectStore
         asked = server.stats.series[uid]
     assert result.counts["staged"] == 1
     assert asked == 2
-    assert open_uploads(object_store) == 0
+    assert list(unfinished_uploads(object_store, "")) == []
     print(f"case 14 slow_archive: {fault} once retries={asked - 1} wasted_bytes={result.counts['wasted_bytes']}")
 
 

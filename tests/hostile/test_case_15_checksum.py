@@ -12,7 +12,8 @@ from braingranary.archives.base import Query
 from braingranary.devstack.sample_archive import Fault, FaultRule, SampleArchive
 from braingranary.errors import Code
 from braingranary.storage.store import ObjectStore
-from tests.fixtures.archive import add_large_series, add_series, client, listing, open_uploads
+from braingranary.storage.uploads import unfinished_uploads
+from tests.fixtures.archive import add_large_series, add_series, client, listing
 
 SERIES = 12
 
@@ -44,7 +45,7 @@ def test_ingest_damaged_image_is_quarantined_and_the_run_goes_on(
         digest = hashlib.sha256(object_store.get(reject.object_key)).hexdigest()
         assert reject.object_key.endswith(f"checksum_mismatch-{digest}.bin")
     assert not [key for key in listing(object_store, "raw/") if key.split("/")[3] in bad]
-    assert open_uploads(object_store) == 0
+    assert list(unfinished_uploads(object_store, "")) == []
     print(f"case 15 checksum: {fault} undetected={undetected} of {len(bad)}")
 
 

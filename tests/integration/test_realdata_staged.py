@@ -8,6 +8,7 @@ from braingranary.archives import ingest, runs
 from braingranary.archives.base import Query
 from braingranary.devstack.sample_archive import SampleArchive
 from braingranary.storage.store import ObjectStore
+from braingranary.storage.uploads import unfinished_uploads
 from tests.fixtures.archive import client
 
 pytestmark = [pytest.mark.stack, pytest.mark.realdata]
@@ -35,4 +36,4 @@ def test_staging_real_scanners_takes_every_series_and_a_rerun_changes_nothing(
     assert (again.counts["staged"], again.counts["already"], again.rejects) == (0, served, ())
     assert again.raw_keys == first.raw_keys
     assert raw == before
-    assert list(object_store.unfinished_uploads("")) == []
+    assert list(unfinished_uploads(object_store, "")) == []

@@ -32,6 +32,7 @@ from braingranary.records import Receipt, Reject, SeriesRecord
 from braingranary.scratch import room_on_disk
 from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
+from braingranary.storage.uploads import abort_upload, put_file, unfinished_uploads
 
 STEP: Final = "stage"
 STALE_AFTER: Final = timedelta(hours=6)
@@ -106,9 +107,9 @@ def abort_uploads(store: ObjectStore, archive: str, records: Iterable[SeriesReco
     ours = {keys.raw_prefix(record.archive, record.collection, record.series_uid) for record in records}
     limit = datetime.now(UTC) - STALE_AFTER
     aborted = 0
-    for upload in store.unfinished_uploads(keys.raw_archive_prefix(archive)):
+    for upload in unfinished_uploads(store, keys.raw_archive_prefix(archive)):
         if upload.began < limit or upload.key.rpartition("/")[0] + "/" in ours:
-            store.abort_upload(upload)
+            abort_upload(store, upload)
             aborted += 1
     return aborted
 
@@ -157,7 +158,7 @@ class _Fetch:
     def upload_to(self, key: str) -> None:
         """Make the bytes visible at `key`, which their SHA-256 names: what stands there already is the same."""
         if not self._store.exists(key):
-            self._store.put_file(key, self._file)
+            put_file(self._store, key, self._file)
 
     def quarantine(self, error: GranaryError) -> str | None:
         """Keep the bytes of the last attempt for a person to look at, if they arrived whole."""

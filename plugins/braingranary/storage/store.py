@@ -10,14 +10,13 @@ An ObjectStore may be shared by threads, not across a fork.
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import io
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import boto3
 import structlog
@@ -31,7 +30,7 @@ from braingranary.storage.reader import BLOCK_BYTES, RangeReader
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, GetObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 CONNECT_TIMEOUT_S: Final = 5.0
 READ_TIMEOUT_S: Final = 60.0
@@ -39,8 +38,6 @@ ATTEMPTS: Final = 5  # botocore's standard mode: exponential backoff with jitter
 POOL_CONNECTIONS: Final = 32  # more than the threads any one process of ours runs
 CHUNK_BYTES: Final = 1024 * 1024
 KEY_BYTES_MAX: Final = 1024  # limit of S3
-PART_BYTES: Final = 5 * 1024 * 1024  # the least that S3 takes for all but the last part: it is what a transfer holds
-PARTS_MAX: Final = 10_000  # limit of S3: objects of up to 48 GiB
 DELETE_BATCH: Final = 1000  # limit of S3
 _STREAM_RESUMES: Final = 4
 _CONFLICT_RETRIES: Final = 5
@@ -57,15 +54,6 @@ class ObjectInfo:
     size: int
     etag: str
     modified: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnfinishedUpload:
-    """An upload in parts that is no object yet; `began` is UTC."""
-
-    key: str
-    upload_id: str
-    began: datetime
 
 
 class ObjectStore:
@@ -135,7 +123,7 @@ class ObjectStore:
 
     def head(self, key: str) -> ObjectInfo | None:
         """What is known of `key`, or None where there is no such object."""
-        _check(key)
+        check_key(key)
         with mapped(f"head {key}"):
             try:
                 answer = self.client.head_object(Bucket=self.bucket, Key=key)
@@ -202,8 +190,8 @@ class ObjectStore:
         The server checks the MD5. False may also answer our own first attempt, when its answer was lost and it was
         sent again: callers for whom that matters compare what stands there with what they meant to write.
         """
-        _check(key)
-        digest = _md5(data)
+        check_key(key)
+        digest = content_md5(data)
         with mapped(f"put {key}"):
             if not if_absent:
                 self.client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentMD5=digest)
@@ -224,31 +212,9 @@ class ObjectStore:
                     return False
         raise TransientFailure(Code.OBJECT_STORE_UNAVAILABLE, f"put {key}: writers kept colliding")
 
-    def put_file(self, key: str, file: IO[bytes]) -> None:
-        """Write `file` from its beginning to its end, of any size, in constant memory.
-
-        The object is visible only when all of it has arrived; the server checks the MD5 of every part. Raises
-        RejectedInput(SERIES_TOO_LARGE) beyond 10,000 parts, and as `put` does.
-        """
-        _check(key)
-        size = file.seek(0, io.SEEK_END)
-        file.seek(0)
-        if size <= PART_BYTES:
-            self.put(key, file.read())
-            return
-        with mapped(f"upload {key}"):
-            upload = self.client.create_multipart_upload(Bucket=self.bucket, Key=key)["UploadId"]
-            try:
-                self._upload_parts(key, upload, size, file)
-            except BaseException:
-                # What cannot be aborted now is found by `unfinished_uploads`; the first error is the one to tell.
-                with contextlib.suppress(ClientError, BotoCoreError):
-                    self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
-                raise
-
     def delete(self, key: str) -> None:
         """Remove `key`; no error where there is none."""
-        _check(key)
+        check_key(key)
         with mapped(f"delete {key}"):
             self.client.delete_object(Bucket=self.bucket, Key=key)
 
@@ -257,57 +223,20 @@ class ObjectStore:
         batch: list[str] = []
         count = 0
         for key in keys:
-            _check(key)
+            check_key(key)
             batch.append(key)
             if len(batch) == DELETE_BATCH:
                 count += self._delete_batch(batch)
                 batch = []
         return count + (self._delete_batch(batch) if batch else 0)
 
-    def unfinished_uploads(self, prefix: str) -> Iterator[UnfinishedUpload]:
-        """Uploads under `prefix` that are going on or were left by a process that was killed."""
-        with mapped(f"list uploads under {prefix}"):
-            pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix)
-            for page in pages:
-                for upload in page.get("Uploads", ()):
-                    if upload["Key"].startswith(prefix):
-                        began = upload["Initiated"].astimezone(UTC)
-                        yield UnfinishedUpload(key=upload["Key"], upload_id=upload["UploadId"], began=began)
-
-    def abort_upload(self, upload: UnfinishedUpload) -> None:
-        """End `upload`; a process that is still at it fails with TransientFailure."""
-        with mapped(f"abort upload of {upload.key}"):
-            self.client.abort_multipart_upload(Bucket=self.bucket, Key=upload.key, UploadId=upload.upload_id)
-
     # below
-
-    def _upload_parts(self, key: str, upload: str, size: int, file: IO[bytes]) -> None:
-        if size > PART_BYTES * PARTS_MAX:
-            raise RejectedInput(Code.SERIES_TOO_LARGE, f"{key}: more than {PARTS_MAX} parts")
-        parts: list[CompletedPartTypeDef] = []
-        buffer = bytearray(PART_BYTES)  # one for all parts: freed blocks of this size would stay with each thread
-        for number in range(1, -(-size // PART_BYTES) + 1):
-            del buffer[size - file.tell() :]
-            if file.readinto(buffer) != len(buffer):  # type: ignore[attr-defined]
-                raise TransientFailure(Code.INTERNAL, f"{key}: the file to upload became shorter")
-            answer = self.client.upload_part(
-                Bucket=self.bucket,
-                Key=key,
-                UploadId=upload,
-                PartNumber=number,
-                Body=cast("bytes", buffer),  # a bytearray is as good to botocore, its stubs do not know
-                ContentMD5=_md5(buffer),
-            )
-            parts.append({"PartNumber": number, "ETag": answer["ETag"]})
-        self.client.complete_multipart_upload(
-            Bucket=self.bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
-        )
 
     def _ranged(
         self, key: str, start: int, stop: int | None, etag: str | None, chunk_bytes: int = CHUNK_BYTES
     ) -> Iterator[bytes]:
         """Bytes [start, stop) of `key`, resumed on the same ETag when the connection breaks."""
-        _check(key)
+        check_key(key)
         what, position, resumes = f"get {key}", start, 0
         while True:
             try:
@@ -348,12 +277,12 @@ class ObjectStore:
         return len(batch)
 
 
-def _md5(data: bytes | bytearray) -> str:
+def content_md5(data: bytes | bytearray) -> str:
     """What the header Content-MD5 holds."""
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
-def _check(key: str) -> None:
+def check_key(key: str) -> None:
     """Refuse keys that a store backed by files could take for a path elsewhere."""
     parts = key.split("/")
     if (

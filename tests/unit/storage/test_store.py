@@ -4,14 +4,12 @@ import io
 import os
 import zipfile
 from threading import Barrier, Thread
-from typing import Any
 
 import pytest
-from botocore.awsrequest import AWSPreparedRequest
 
 from braingranary.errors import Code, ConfigurationError, RejectedInput, TransientFailure
 from braingranary.settings import StoreSettings
-from braingranary.storage.store import PART_BYTES, ObjectStore
+from braingranary.storage.store import ObjectStore
 
 pytestmark = pytest.mark.stack
 
@@ -89,61 +87,6 @@ def test_list_prefix_in_order_across_pages(object_store: ObjectStore) -> None:
     assert [item.key for item in object_store.list("p/")] == keys
     assert object_store.delete_many(keys) == 30
     assert [item.key for item in object_store.list()] == ["q/1"]
-
-
-@pytest.mark.parametrize("size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 5])
-def test_put_file_of_any_size_is_equal(object_store: ObjectStore, size: int) -> None:
-    data = os.urandom(size)
-    file = io.BytesIO(data)
-    file.seek(0, io.SEEK_END)
-    object_store.put_file("f", file)
-    assert object_store.get("f") == data
-    assert list(object_store.unfinished_uploads("")) == []
-
-
-@pytest.mark.parametrize("size", [10, PART_BYTES + 10])
-def test_writes_damaged_on_the_way_are_refused_and_transient(object_store: ObjectStore, size: int) -> None:
-    def damage(request: AWSPreparedRequest, **_event: object) -> None:
-        if request.method == "PUT":
-            body: Any = request.body  # a file for put_object, bytes for a part
-            request.body = b"y" + bytes(body.read() if hasattr(body, "read") else body)[1:]
-
-    object_store.client.meta.events.register("before-send.s3", damage)
-    with pytest.raises(TransientFailure):
-        object_store.put_file("f", io.BytesIO(b"x" * size))
-    assert object_store.head("f") is None
-    assert list(object_store.unfinished_uploads("")) == []
-
-
-class FailsAtTheSecondPart(io.BytesIO):
-    """A file that cannot be read to its end."""
-
-    def readinto(self, buffer: Any) -> int:
-        if self.tell():
-            raise KeyError("stop")
-        return super().readinto(buffer)
-
-
-def test_put_file_that_fails_leaves_no_object_and_no_upload(object_store: ObjectStore) -> None:
-    with pytest.raises(KeyError):
-        object_store.put_file("f", FailsAtTheSecondPart(bytes(PART_BYTES + 1)))
-    assert object_store.head("f") is None
-    assert list(object_store.unfinished_uploads("")) == []
-
-
-def test_upload_aborted_by_another_process_is_transient(object_store: ObjectStore) -> None:
-    class AbortedMeanwhile(io.BytesIO):
-        def readinto(self, buffer: Any) -> int:
-            for upload in object_store.unfinished_uploads("in/"):
-                assert upload.key == "in/f"
-                object_store.abort_upload(upload)
-            return super().readinto(buffer)
-
-    with pytest.raises(TransientFailure):
-        object_store.put_file("in/f", AbortedMeanwhile(bytes(2 * PART_BYTES)))
-    object_store.put_file("out/f", AbortedMeanwhile(bytes(2 * PART_BYTES)))
-    assert object_store.head("in/f") is None
-    assert object_store.head("out/f") is not None
 
 
 @pytest.mark.parametrize("change", [{"bucket": "no-such-bucket"}, {"secret_key": "wrong"}, {"access_key": "nobody"}])
