@@ -26,7 +26,7 @@ from __future__ import annotations
 from airflow.sdk import CronDataIntervalTimetable, Param, dag
 
 from braingranary.orchestration import policies
-from braingranary.orchestration.ingest_dag import COMMON_PARAMS, ingest_tasks
+from braingranary.orchestration.ingest_dag import COMMON_PARAMS, MODALITY, ingest_tasks
 
 PARAMS = {
     "collection": Param(
@@ -51,14 +51,7 @@ PARAMS = {
         description="SeriesInstanceUIDs, one a line, or the whole text of a .tcia manifest. Empty: no restriction.",
         maxLength=700_000,
     ),
-    "modality": Param(
-        ["MR", "SEG"],
-        type=["null", "array"],
-        items={"type": "string", "pattern": "^[A-Z]{2,16}$"},
-        examples=["MR", "SEG", "RTSTRUCT", "CT", "PT"],
-        title="Modality",
-        description="Only series of these kinds: MR has the images, SEG the tumour masks. Empty: every kind.",
-    ),
+    "modality": MODALITY,
     **COMMON_PARAMS,
 }
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from airflow.sdk import CronTriggerTimetable, Param, dag, task
 
 from braingranary.orchestration import assets, policies
+from braingranary.orchestration.ingest_dag import MODALITY
 
 PARAMS = {
     "collection": Param(
@@ -27,14 +28,7 @@ PARAMS = {
         description="Name of one collection in the archive. Empty: all that the Connection lists.",
         maxLength=200,
     ),
-    "modality": Param(
-        ["MR", "SEG"],
-        type=["null", "array"],
-        items={"type": "string", "pattern": "^[A-Z]{2,16}$"},
-        examples=["MR", "SEG", "RTSTRUCT", "CT", "PT"],
-        title="Modality",
-        description="Only series of these kinds become wanted. Empty: every kind.",
-    ),
+    "modality": MODALITY,
     "accept_withdrawals": Param(
         False,
         type="boolean",

@@ -17,6 +17,7 @@ from braingranary.catalog.load.normalize_run import load_run
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.catalog.schema.row_keys import pack_id
 from braingranary.devstack.servers.postgres import Database, PostgresServer
+from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 from tests.bench.harness import compare
 from tests.unit.catalog import synthetic
@@ -53,10 +54,8 @@ class Bench:
     def republish(self) -> str:
         """The same rows under the name of another run."""
         run = f"again-{next(self.numbers)}"
-        body = self.store.get(published.published_key("normalize", "r0")).replace(
-            b'"run": "r0"', f'"run": "{run}"'.encode()
-        )
-        self.store.put(published.published_key("normalize", run), body)
+        body = self.store.get(keys.published("normalize", "r0")).replace(b'"run": "r0"', f'"run": "{run}"'.encode())
+        self.store.put(keys.published("normalize", run), body)
         return run
 
     def empty(self, connection: psycopg.Connection[Any]) -> None:
@@ -64,7 +63,7 @@ class Bench:
 
     def upsert(self) -> int:
         """The peer: slices alone, read from the same file, with the same parents already there."""
-        part = published.read(self.store, "normalize", published.published_key("normalize", "r0")).parts[0]
+        part = published.read(self.store, "normalize", keys.published("normalize", "r0")).parts[0]
         rows = pq.read_table(io.BytesIO(self.store.get(part.tables["slices"]))).to_pylist()
         values = [
             (

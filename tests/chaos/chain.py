@@ -22,7 +22,7 @@ import psycopg.sql
 import torch
 from botocore.awsrequest import AWSPreparedRequest
 
-from braingranary.archives import ingest, runs, wanted
+from braingranary.archives import ingest, runs
 from braingranary.archives.addresses import AddressPolicy
 from braingranary.archives.base import Query
 from braingranary.archives.tcia.client import TciaArchive, TciaSettings
@@ -30,7 +30,6 @@ from braingranary.catalog.load.normalize_run import load_ingests, load_run, pend
 from braingranary.catalog.load.score_run import load_scores, pending_score_runs
 from braingranary.detector.contracts.score_run import ScoreJob
 from braingranary.detector.contracts.score_run import write_run_json as write_score_json
-from braingranary.errors import TransientFailure
 from braingranary.normalization.batch import normalize_batch
 from braingranary.normalization.job import NormalizeJob, run_json_key, write_run_json
 from braingranary.normalization.plan import batches, pending
@@ -49,14 +48,14 @@ SERIES_A_BATCH: Final = 2
 MASKED: Final = frozenset(
     {
         # when
-        "changed_at", "last_at", "first_at", "published_at", "registered_at", "staged_at", "wanted_since",
-        # how often, and by which attempt
-        "already", "attempts", "counts", "published_sha256", "version", "wasted_bytes",
+        "changed_at", "published_at", "registered_at", "staged_at",
+        # how many of a run's series were staged before, after how many attempts, and the hash of a file that tells it
+        "already", "attempts", "counts", "published_sha256", "wasted_bytes",
     }
 )  # fmt: skip
 """Fields that may differ between a clean run and one that was killed: times, and records of attempts."""
-RUN_NAMES: Final = frozenset({"run", "run_id", "published_key"})
-"""Fields that tell which run made a row, and may differ where the next run took over."""
+OF_RUNS: Final = frozenset({"run", "run_id", "published_key", "version"})
+"""Fields that tell which run made a row or how many loads there were: they differ where the next run took over."""
 _CHANGES: Final = re.compile(r"\b(INSERT|UPDATE|DELETE|MERGE|TRUNCATE|CREATE TEMP)\b")
 
 
@@ -233,14 +232,6 @@ def tables(dsn: str) -> dict[str, list[str]]:
 def without(rows: list[str], fields: frozenset[str]) -> list[str]:
     """Rows of `tables` without these fields."""
     return sorted(json.dumps(_unmasked(json.loads(row), fields), sort_keys=True) for row in rows)
-
-
-def unstaged(store: ObjectStore) -> int:
-    """How many series are wanted still; an archive that cannot be read counts as one."""
-    try:
-        return len(list(wanted.outstanding(store, "tcia")))
-    except TransientFailure:
-        return 1
 
 
 def _unmasked(value: Any, masked: frozenset[str]) -> Any:

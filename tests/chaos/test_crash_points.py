@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from braingranary.archives import wanted
 from braingranary.catalog.schema.migrate import migrate
 from braingranary.devstack.sample_archive import SampleArchive
 from braingranary.devstack.servers.postgres import Database, PostgresServer
@@ -102,7 +103,7 @@ def killed_and_taken_over(bench: Bench, clean: Clean, step: str, effect: int) ->
         objects = chain.objects(bench.store)
         kept = {key: digest for key, digest in clean.objects.items() if not key.startswith("runs/")}
         differing = _differing({key: digest for key, digest in objects.items() if not key.startswith("runs/")}, kept)
-        masked = chain.MASKED | chain.RUN_NAMES
+        masked = chain.MASKED | chain.OF_RUNS
         rows = {
             name: chain.without(rows, masked) for name, rows in chain.tables(world.dsn).items() if "run" not in name
         }
@@ -139,4 +140,4 @@ def _differing(ours: dict[str, str] | dict[str, list[str]], clean: dict[str, str
 
 def _leftovers(store: ObjectStore) -> list[str]:
     left = [f"unfinished upload of {upload.key}" for upload in unfinished_uploads(store, "")]
-    return left + ["a series is still wanted"] * chain.unstaged(store)
+    return left + [f"{entry.record.series_uid} is still wanted" for entry in wanted.outstanding(store, "tcia")]

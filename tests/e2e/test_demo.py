@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -162,6 +163,10 @@ def test_operators_commands_work_on_the_demo(demo_stack: DemoStack) -> None:
     assert next((run["dag_id"], run["state"]) for run in ingested["runs"]) == ("tcia_ingest", "success")
     changes = [line for line in before.changes(demo_stack.snapshot()) if line.startswith("object raw/")]
     assert changes == []  # everything was staged already
+
+    day = f"{datetime.now(UTC) - timedelta(days=3):%Y-%m-%d}"
+    backfilled = json.loads(demo_stack.granary("backfill", "tcia", "--from", day, "--to", day, "--wait", "--json"))
+    assert [(run["dag_id"], run["state"]) for run in backfilled["runs"]] == [("tcia_ingest", "success")]
 
 
 def test_stop_leaves_no_process_and_demo_finds_its_data_again(demo_stack: DemoStack) -> None:

@@ -172,7 +172,7 @@ def outstanding(store: ObjectStore, archive: str) -> list[WantedSeries]:
 
 def count_wanted(store: ObjectStore) -> dict[str, int]:
     """How many series are wanted, by archive (as a key segment)."""
-    return dict(Counter(item.key.split("/")[1] for item in store.list("wanted/")))
+    return dict(Counter(item.key.split("/")[1] for item in store.list(keys.WANTED_PREFIX)))
 
 
 def to_retry(

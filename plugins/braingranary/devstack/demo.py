@@ -24,6 +24,7 @@ from braingranary.devstack.stack import STACK_STAGES, Stack
 from braingranary.devstack.state import State
 from braingranary.devstack.summary import Summary, read_summary
 from braingranary.orchestration.model_files import is_shipped
+from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 
 EXAMPLE_LOGIN: Final = '{"email": "you@example.org", "password": "a sentence that only you know"}'
@@ -63,7 +64,7 @@ def run(*, checkout: Path, state: State, choice: Choice, console: Console) -> Su
 
 
 def _counts(store: ObjectStore, archive: str) -> Counts:
-    staged = sum(item.key.endswith(".receipt.json") for item in store.list(f"raw/{archive}/"))
+    staged = sum(item.key.endswith(".receipt.json") for item in store.list(keys.raw_archive_prefix(archive)))
     normalized = sum(item.key.endswith("/sidecar.json") for item in store.list("normalized/"))
     return Counts(staged=staged, normalized=normalized)
 

@@ -25,11 +25,11 @@ from braingranary.normalization.profile import Profile
 from braingranary.normalization.raw import parse_raw_key
 from braingranary.storage import keys
 from braingranary.storage.bin_packing import spread
+from braingranary.storage.run_parts import published_runs
 from braingranary.storage.store import ObjectStore
 
 BATCH_BYTES_DEFAULT: Final = 96 * 1024 * 1024  # 64 to 128 MB of input keep a task's own cost below a few percent
 _INGEST: Final = "ingest"
-_PUBLISHED: Final = "/published.json"
 _log = structlog.get_logger(__name__)
 
 
@@ -51,9 +51,8 @@ def pending(
     """
     marks = marked(store, profile.name)
     taken_at = _done(store, profile)
-    again = {
-        key for key, at in marks.items() if key in taken_at and taken_at[key] <= at
-    }  # the store's clock tells seconds
+    # The store's clock tells seconds, so a run of the same second does not spend a mark.
+    again = {key for key, at in marks.items() if key in taken_at and taken_at[key] <= at}
     done = {parse_raw_key(key).series_uid: key for key in sorted(taken_at)}
     chosen: dict[str, PendingSeries] = {}
     for series in sorted(_staged(store, ingest_runs), key=lambda staged: staged.raw_key):
@@ -88,8 +87,8 @@ def _done(store: ObjectStore, profile: Profile) -> dict[str, datetime]:
     """Raw keys that published runs have dealt with for good, and when the last of them was published."""
     done: dict[str, datetime] = {}
     awaited: dict[str, tuple[str, datetime]] = {}
-    for run, at in _published_runs(store, STEP):
-        published = PublishedRun.from_json(store.get(keys.run_object(STEP, run, "published.json")))
+    for _, info in published_runs(store, STEP):
+        published, at = PublishedRun.from_json(store.get(info.key)), info.modified
         if published.profile == profile.name:
             for part in published.parts:
                 awaited.update({key: (prefix, at) for key, prefix in part.awaited.items()})
@@ -108,10 +107,10 @@ def _anything_staged(store: ObjectStore, prefix: str) -> bool:
 
 def _staged(store: ObjectStore, ingest_runs: Sequence[str] | None) -> Iterator[PendingSeries]:
     if ingest_runs is None:
-        ingest_runs = [run for run, _ in _published_runs(store, _INGEST)]
+        ingest_runs = [run for run, _ in published_runs(store, _INGEST)]
     seen: set[str] = set()
     for run in sorted(set(ingest_runs)):
-        for key in _raw_keys(store.get(keys.run_object(_INGEST, run, "published.json"))):
+        for key in _raw_keys(store.get(keys.published(_INGEST, run))):
             if key in seen:
                 continue
             seen.add(key)
@@ -119,15 +118,6 @@ def _staged(store: ObjectStore, ingest_runs: Sequence[str] | None) -> Iterator[P
             info = store.head(key)
             # An object that is gone is still pending: its batch tells so with a reject row.
             yield PendingSeries(raw_key=key, zip_bytes=0 if info is None else info.size)
-
-
-def _published_runs(store: ObjectStore, step: str) -> Iterator[tuple[str, datetime]]:
-    """Names of the published runs of a step, and when each was published."""
-    prefix = f"runs/{step}/"
-    for info in store.list(prefix):
-        run = info.key.removeprefix(prefix).removesuffix(_PUBLISHED)
-        if info.key.endswith(_PUBLISHED) and "/" not in run:
-            yield run, info.modified
 
 
 class _IngestRun(BaseModel):

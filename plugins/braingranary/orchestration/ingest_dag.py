@@ -11,6 +11,14 @@ from braingranary.orchestration import assets, policies
 LOOK_BACK_DAYS: Final = 3
 """Archives publish late under an earlier date; what is staged already costs a run next to nothing."""
 
+MODALITY: Final = Param(
+    ["MR", "SEG"],
+    type=["null", "array"],
+    items={"type": "string", "pattern": "^[A-Z]{2,16}$"},
+    examples=["MR", "SEG", "RTSTRUCT", "CT", "PT"],
+    title="Modality",
+    description="Only series of these kinds: MR has the images, SEG the tumour masks. Empty: every kind.",
+)
 COMMON_PARAMS: Final = {
     "released_from": Param(
         None,

@@ -90,9 +90,13 @@ def canonical(archive: str, collection: str, series_uid: str) -> str:
     return f"{raw_prefix(archive, collection, series_uid)}canonical.json"
 
 
+WANTED_PREFIX: Final = "wanted/"
+"""Everything wanted, of all archives."""
+
+
 def wanted_prefix(archive: str) -> str:
     """Everything wanted from one archive."""
-    return f"wanted/{segment(archive)}/"
+    return f"{WANTED_PREFIX}{segment(archive)}/"
 
 
 def wanted_collection_prefix(archive: str, collection: str) -> str:
@@ -170,9 +174,17 @@ def again(profile: str, series_uid: str) -> str:
     return f"{again_prefix(profile)}{checked_uid(series_uid)}.txt"
 
 
+PUBLISHED_NAME: Final = "published.json"
+
+
+def runs_prefix(step: str) -> str:
+    """Everything of all runs of a step."""
+    return f"runs/{segment(step)}/"
+
+
 def run_object(step: str, run: str, name: str) -> str:
     """A small object of one run: `name` may hold slashes between safe segments."""
-    return f"runs/{segment(step)}/{segment(run)}/{'/'.join(segment(part) for part in name.split('/'))}"
+    return f"{runs_prefix(step)}{segment(run)}/{'/'.join(segment(part) for part in name.split('/'))}"
 
 
 def part_object(step: str, run: str, part: str, name: str) -> str:
@@ -182,7 +194,7 @@ def part_object(step: str, run: str, part: str, name: str) -> str:
 
 def published(step: str, run: str) -> str:
     """The one list of a run's parts, written once by a conditional PUT."""
-    return run_object(step, run, "published.json")
+    return run_object(step, run, PUBLISHED_NAME)
 
 
 def run_json(step: str, run: str) -> str:

@@ -1,6 +1,6 @@
-"""What the steps that work in parts have in common: how a part is named, how its record is read, how rows add up.
+"""What the steps that work in parts have in common: which runs are published, how parts are named and rows add up.
 
-Goes in: what a part holds, JSON, numbers of rows. Comes out: names, records, totals. Fails with
+Goes in: the store, what a part holds, JSON, numbers of rows. Comes out: runs, names, records, totals. Fails with
 RejectedInput(MANIFEST_INVALID) on JSON that does not tell such a record.
 """
 
@@ -8,15 +8,26 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from braingranary.errors import Code, RejectedInput
+from braingranary.storage import keys
+from braingranary.storage.store import ObjectInfo, ObjectStore
 
 _NAME_DIGITS: Final = 32  # 128 bits: no two parts of a catalogue meet
 T = TypeVar("T")
+
+
+def published_runs(store: ObjectStore, step: str) -> Iterator[tuple[str, ObjectInfo]]:
+    """The published runs of a step by their names as key segments, each with its `published.json`, in key order."""
+    prefix = keys.runs_prefix(step)
+    for info in store.list(prefix):
+        run = info.key.removeprefix(prefix).partition("/")[0]
+        if info.key == f"{prefix}{run}/{keys.PUBLISHED_NAME}":
+            yield run, info
 
 
 def digest_name(head: str, members: Iterable[str]) -> str:

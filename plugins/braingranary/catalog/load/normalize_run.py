@@ -33,6 +33,7 @@ from braingranary.catalog.load.transaction import (
 )
 from braingranary.catalog.schema.row_keys import Column, run_id
 from braingranary.errors import RejectedInput
+from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 
 _log = structlog.get_logger(__name__)
@@ -63,7 +64,7 @@ def load_run(connection: Connection, store: ObjectStore, run: str, *, gates: boo
     """
     with load_transaction(connection):
         loaded = _loaded(connection)
-        key = published.published_key("normalize", run)
+        key = keys.published("normalize", run)
         wanted = published.read(store, "normalize", key)
         ingests = _pending_ingests(store, loaded)
         report = LoadReport(run=run, already_loaded=loaded.get(key) == wanted.sha256)
@@ -108,8 +109,8 @@ def pending_runs(connection: Connection, store: ObjectStore) -> list[str]:
     with mapped():
         loaded = _loaded(connection)
         leave_idle(connection)
-    keys = [key for key in published.published_keys(store, "normalize") if key not in loaded]
-    runs = [published.read(store, "normalize", key) for key in keys]
+    waiting = [key for key in published.published_keys(store, "normalize") if key not in loaded]
+    runs = [published.read(store, "normalize", key) for key in waiting]
     return [item.run for item in sorted(runs, key=lambda item: (item.published_at, item.run))]
 
 

@@ -16,11 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from braingranary.errors import Code, RejectedInput
 from braingranary.records import Reject
-from braingranary.storage import keys
+from braingranary.storage.run_parts import published_runs
 from braingranary.storage.store import ObjectStore
 
 Step: TypeAlias = Literal["ingest", "normalize", "score"]
-NAME: Final = "published.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +59,9 @@ class _Content:
 _CONTENT: Final = TypeAdapter(_Content)
 
 
-def published_key(step: Step, run: str) -> str:
-    """Object key of what `run` published."""
-    return keys.run_object(step, run, NAME)
-
-
 def published_keys(store: ObjectStore, step: Step) -> Iterator[str]:
     """Object keys of all published runs of a step, in key order."""
-    for item in store.list(f"runs/{step}/"):
-        if item.key.endswith(f"/{NAME}") and item.key.count("/") == 3:
-            yield item.key
+    return (info.key for _, info in published_runs(store, step))
 
 
 def read(store: ObjectStore, step: Step, key: str) -> PublishedRun:

@@ -31,6 +31,7 @@ from braingranary.catalog.model_registry import ModelRecord, listed
 from braingranary.catalog.schema.row_keys import run_id
 from braingranary.catalog.sql import statement
 from braingranary.errors import Code, RejectedInput
+from braingranary.storage import keys
 from braingranary.storage.store import ObjectStore
 
 STEP: Final = "score"
@@ -52,7 +53,7 @@ class ScoreReport:
 
 def load_scores(connection: Connection, store: ObjectStore, run: str) -> ScoreReport:
     """Load the published score run `run`."""
-    wanted = published.read(store, STEP, published.published_key(STEP, run))
+    wanted = published.read(store, STEP, keys.published(STEP, run))
     model = _model_of(connection, wanted)
     with load_transaction(connection):
         if _loaded(connection).get(wanted.key) == wanted.sha256:
@@ -76,8 +77,8 @@ def pending_score_runs(connection: Connection, store: ObjectStore) -> list[str]:
     with mapped():
         loaded = _loaded(connection)
         leave_idle(connection)
-    keys = [key for key in published.published_keys(store, STEP) if key not in loaded]
-    runs = [published.read(store, STEP, key) for key in keys]
+    waiting = [key for key in published.published_keys(store, STEP) if key not in loaded]
+    runs = [published.read(store, STEP, key) for key in waiting]
     return [item.run for item in sorted(runs, key=lambda item: (item.published_at, item.run))]
 
 
