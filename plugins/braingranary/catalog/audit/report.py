@@ -48,6 +48,9 @@ MENDED_BY_NORMALIZING: Final = frozenset(
 """Objects that are made of raw ones: normalizing the series again makes the same bytes."""
 
 
+_HARMLESS: Final = FindingCode.ORPHAN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One disagreement. The last three are known where the object belongs to a series of the catalogue."""
@@ -77,6 +80,12 @@ class AuditReport:
     """Series that were marked to be normalized again."""
     removed: int = 0
     """Orphans that were removed."""
+
+    def left(self, *, repaired: bool) -> dict[str, int]:
+        """Findings by code that somebody has to see to; orphans do no harm, and a repair marks what it lists."""
+        all_listed = len(self.findings) == sum(self.counts.values())  # the next audit finds what was not listed
+        mended = MENDED_BY_NORMALIZING if repaired and all_listed else frozenset()
+        return {code: count for code, count in self.counts.items() if FindingCode(code) not in {*mended, _HARMLESS}}
 
     def to_json(self) -> bytes:
         """Canonical JSON."""

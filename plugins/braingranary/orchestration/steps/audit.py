@@ -30,7 +30,6 @@ from braingranary.orchestration.steps.context import current_run, skip
 from braingranary.storage.store import ObjectStore
 
 FINDINGS_LOGGED_MAX: Final = 100
-_HARMLESS: Final = frozenset({FindingCode.ORPHAN})
 
 _log = structlog.get_logger(__name__)
 
@@ -83,13 +82,7 @@ def fail_on_findings() -> None:
     """Fail the run where something is missing or damaged that this run has not marked to be mended."""
     here = current_run()
     report = AuditReport.from_json(_store().get(report_key(here.run)))
-    # What a report does not list one by one was not marked: the next audit finds what is left.
-    all_listed = len(report.findings) == sum(report.counts.values())
-    mended = MENDED_BY_NORMALIZING if here.params["repair"] and all_listed else frozenset()
-    left = {
-        code: count for code, count in report.counts.items() if FindingCode(code) not in mended | _HARMLESS and count
-    }
-    if left:
+    if left := report.left(repaired=bool(here.params["repair"])):
         told = ", ".join(f"{count} {code}" for code, count in left.items())
         raise AirflowFailException(f"the catalogue and the object store disagree: {told}; see {report_key(here.run)}")
 
